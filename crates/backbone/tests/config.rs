@@ -1,0 +1,120 @@
+//! Architecture tables and configuration files.
+
+use nfbmr_backbone::{BackboneConfig, BackboneError, Normalization, Padding, Variant};
+
+#[test]
+fn b5_is_the_network_of_the_paper() {
+    assert_eq!(Variant::B5.block_count(), 39);
+    assert_eq!(Variant::B5.channels(35), Some(304));
+    assert_eq!(Variant::B5.stride(35), Some(32));
+    let config = BackboneConfig::efficientnet_pytorch(Variant::B5, 35).expect("block 35 exists");
+    assert_eq!(config.output_shape(768, 768).expect("an image"), [304, 24, 24]);
+}
+
+#[test]
+fn block_counts_are_those_of_the_published_networks() {
+    let counts = Variant::ALL.map(Variant::block_count);
+    assert_eq!(counts, [16, 23, 23, 26, 32, 39, 45, 55, 16, 21, 21, 24, 30]);
+}
+
+#[test]
+fn first_block_and_last_block_are_scaled_in_b_only() {
+    let ends = |variant: Variant| {
+        let last = variant.block_count() - 1;
+        (variant.channels(0), variant.stride(0), variant.channels(last), variant.stride(last))
+    };
+    assert_eq!(ends(Variant::B7), (Some(32), Some(2), Some(640), Some(32)));
+    assert_eq!(ends(Variant::Lite4), (Some(24), Some(2), Some(448), Some(32)));
+    assert_eq!(Variant::B7.channels(55), None);
+    assert_eq!(Variant::B7.stride(55), None);
+}
+
+#[test]
+fn names_survive_a_round_trip() {
+    for variant in Variant::ALL {
+        assert_eq!(variant.to_string().parse::<Variant>().expect("its own name"), variant);
+        let json = serde_json::to_string(&variant).expect("serialises");
+        assert_eq!(json, format!("\"{variant}\""));
+    }
+    let error = "b8".parse::<Variant>().expect_err("not one of ours").to_string();
+    assert!(error.contains("lite4") && error.contains("`b8`"), "{error}");
+}
+
+#[test]
+fn configurations_survive_a_round_trip() {
+    for padding in [Padding::SameDynamic, Padding::SameStatic { native: 456 }, Padding::Symmetric] {
+        let config = BackboneConfig::efficientnet_pytorch(Variant::B5, 35).expect("valid");
+        let config = BackboneConfig { padding, ..config };
+        let json = serde_json::to_string(&config).expect("serialises");
+        let back: BackboneConfig = serde_json::from_str(&json).expect("its own output");
+        assert_eq!(back, config);
+    }
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    let config = BackboneConfig::lite(Variant::Lite0, 10).expect("valid");
+    let json = serde_json::to_string(&config).expect("serialises");
+    let typo = json.replacen('{', "{\"blok\":3,", 1);
+    let error = serde_json::from_str::<BackboneConfig>(&typo).expect_err("a typo").to_string();
+    assert!(error.contains("blok"), "{error}");
+}
+
+#[test]
+fn sources_differ_in_their_details() {
+    let own = BackboneConfig::efficientnet_pytorch(Variant::B5, 0).expect("valid");
+    assert_eq!(own.padding, Padding::SameStatic { native: 456 });
+    assert_eq!((own.batch_norm_eps, own.normalization), (1e-3, Normalization::IMAGENET));
+    let lite = BackboneConfig::lite(Variant::Lite3, 0).expect("valid");
+    assert_eq!(lite.padding, Padding::SameStatic { native: 280 });
+    assert_eq!(lite.normalization, Normalization::HALF);
+    let tensorflow = BackboneConfig::tensorflow(Variant::B0, 0).expect("valid");
+    assert_eq!((tensorflow.padding, tensorflow.batch_norm_eps), (Padding::SameDynamic, 1e-3));
+    let eps = |variant| BackboneConfig::torchvision(variant, 0).map(|config| config.batch_norm_eps);
+    assert_eq!(eps(Variant::B4).expect("valid"), 1e-5);
+    assert_eq!(eps(Variant::B5).expect("valid"), 1e-3);
+}
+
+#[test]
+fn torchvision_has_no_lite_networks() {
+    let error = BackboneConfig::torchvision(Variant::Lite0, 0);
+    assert!(matches!(error, Err(BackboneError::NoSuchSource { .. })));
+    let error = BackboneConfig::lite(Variant::B0, 0);
+    assert!(matches!(error, Err(BackboneError::NoSuchSource { .. })));
+}
+
+#[test]
+fn a_block_past_the_end_is_refused() {
+    let error = BackboneConfig::lite(Variant::Lite0, 16).expect_err("16 blocks").to_string();
+    assert_eq!(error, "lite0 has 16 blocks, expected an index from 0 to 15, found 16");
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    let good = BackboneConfig::lite(Variant::Lite0, 10).expect("valid");
+    for eps in [-1.0, f64::NAN, f64::INFINITY] {
+        let error = BackboneConfig { batch_norm_eps: eps, ..good }.validate();
+        assert!(matches!(error, Err(BackboneError::BatchNormEps { .. })));
+    }
+    for native in [0, usize::MAX] {
+        let padding = Padding::SameStatic { native };
+        let error = BackboneConfig { padding, ..good }.validate();
+        assert!(matches!(error, Err(BackboneError::Side { .. })));
+    }
+    let normalization = Normalization { mean: [0.5; 3], std: [0.5, 0.0, 0.5] };
+    let error = BackboneConfig { normalization, ..good }.validate();
+    assert!(matches!(error, Err(BackboneError::Normalization { .. })));
+}
+
+#[test]
+fn sizes_without_an_output_are_refused() {
+    let config = BackboneConfig::efficientnet_pytorch(Variant::B0, 15).expect("valid");
+    for side in [0, usize::MAX] {
+        let error = config.output_shape(side, 64);
+        assert!(matches!(error, Err(BackboneError::Side { .. })));
+    }
+    let error = config.output_shape(64, 1);
+    assert!(matches!(error, Err(BackboneError::TooSmall { height: 64, width: 1 })));
+    let dynamic = BackboneConfig { padding: Padding::SameDynamic, ..config };
+    assert_eq!(dynamic.output_shape(64, 1).expect("SAME fits any size"), [320, 2, 1]);
+}

@@ -1,0 +1,190 @@
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use nfbmr_backend::{Backend, Conv2d};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// The shape of a [`Bmr`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BmrConfig {
+    /// Channels of the residual stream; 1024 in the paper.
+    pub latent: usize,
+    /// Channels inside a residual block: `latent` read literally, `latent / 4` for a bottleneck as in
+    /// ResNet, nine times cheaper.
+    pub inner: usize,
+    /// Residual blocks on either side of the shared one, n; 2 in the paper.
+    pub blocks: usize,
+}
+
+impl BmrConfig {
+    /// The paper's network: latent = inner = 1024, n = 2.
+    pub fn paper() -> Self {
+        Self {
+            latent: 1024,
+            inner: 1024,
+            blocks: 2,
+        }
+    }
+
+    /// Number of trainable parameters of a network over `channels` channels, the shared block counted
+    /// once.
+    pub fn parameters(&self, channels: usize) -> usize {
+        let (latent, inner) = (self.latent, self.inner);
+        let block = (latent + 1) * inner + (9 * inner + 1) * inner + (inner + 1) * latent;
+        let ends = (channels + 1) * latent + (latent + 1) * channels;
+        2 * ends + (4 * self.blocks + 1) * block
+    }
+
+    fn check(&self, channels: usize) -> Result<(), BmrError> {
+        match channels.min(self.latent).min(self.inner) {
+            0 => Err(BmrError::Config { channels }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a bidirectional mapping network can't do.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BmrError {
+    /// A configuration without meaning.
+    #[error("BMR configuration: channels ({channels}), latent and inner must be 1 or more")]
+    Config {
+        /// Channels of the features.
+        channels: usize,
+    },
+    /// Features of another shape than expected.
+    #[error("BMR: expected y and z of one shape with {channels} channels, found {y:?} and {z:?}")]
+    Shape {
+        /// Channels of the network.
+        channels: usize,
+        /// Shape of the source features given.
+        y: [usize; 4],
+        /// Shape of the target features given.
+        z: [usize; 4],
+    },
+}
+
+/// Both features as mapped from each other.
+#[derive(Clone, Debug)]
+pub struct Mapped<B: Backend> {
+    /// ŷ = SMNN(z) `[B, C, H, W]`.
+    pub y: Tensor<B, 4>,
+    /// ẑ = TMNN(y) `[B, C, H, W]`.
+    pub z: Tensor<B, 4>,
+}
+
+/// SMNN and TMNN with the residual block they share.
+///
+/// Each is a 1 x 1 convolution C -> latent, n residual blocks, the shared block, n residual blocks and a
+/// 1 x 1 convolution latent -> C.
+#[derive(Module, Debug)]
+pub struct Bmr<B: Backend> {
+    target: Branch<B>,
+    source: Branch<B>,
+    shared: ResidualBlock<B>,
+    channels: usize,
+}
+
+impl<B: Backend> Bmr<B> {
+    /// An untrained network over `channels` channels, weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// [`BmrError::Config`].
+    pub fn new(
+        config: &BmrConfig,
+        channels: usize,
+        seed: u64,
+        device: &B::Device,
+    ) -> Result<Self, BmrError> {
+        config.check(channels)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Ok(Self {
+            target: Branch::new(config, channels, &mut rng, device),
+            source: Branch::new(config, channels, &mut rng, device),
+            shared: ResidualBlock::new(config, &mut rng, device),
+            channels,
+        })
+    }
+
+    /// Maps y to the target and z to the source space, both `[B, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`BmrError::Shape`].
+    pub fn forward(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Result<Mapped<B>, BmrError> {
+        let (y_dims, z_dims) = (y.dims(), z.dims());
+        if y_dims != z_dims || y_dims[1] != self.channels {
+            return Err(BmrError::Shape {
+                channels: self.channels,
+                y: y_dims,
+                z: z_dims,
+            });
+        }
+        Ok(Mapped {
+            y: self.source.forward(z, &self.shared),
+            z: self.target.forward(y, &self.shared),
+        })
+    }
+}
+
+/// One direction, less the shared block in its middle.
+#[derive(Module, Debug)]
+struct Branch<B: Backend> {
+    input: Conv2d<B>,
+    before: Vec<ResidualBlock<B>>,
+    after: Vec<ResidualBlock<B>>,
+    output: Conv2d<B>,
+}
+
+impl<B: Backend> Branch<B> {
+    fn new(
+        config: &BmrConfig,
+        channels: usize,
+        rng: &mut impl RngExt,
+        device: &B::Device,
+    ) -> Self {
+        let blocks = |rng: &mut _| {
+            let block = |_| ResidualBlock::new(config, rng, device);
+            (0..config.blocks).map(block).collect()
+        };
+        Self {
+            input: Conv2d::new(channels, config.latent, 1, rng, device),
+            before: blocks(rng),
+            after: blocks(rng),
+            output: Conv2d::new(config.latent, channels, 1, rng, device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<B, 4>, shared: &ResidualBlock<B>) -> Tensor<B, 4> {
+        let blocks = self.before.iter().chain([shared]).chain(&self.after);
+        let x = blocks.fold(self.input.forward(x), |x, block| block.forward(x));
+        self.output.forward(x)
+    }
+}
+
+/// x + relu(conv1x1(relu(conv3x3(relu(conv1x1(x)))))).
+#[derive(Module, Debug)]
+struct ResidualBlock<B: Backend> {
+    conv1: Conv2d<B>,
+    conv2: Conv2d<B>,
+    conv3: Conv2d<B>,
+}
+
+impl<B: Backend> ResidualBlock<B> {
+    fn new(config: &BmrConfig, rng: &mut impl RngExt, device: &B::Device) -> Self {
+        let (latent, inner) = (config.latent, config.inner);
+        Self {
+            conv1: Conv2d::new(latent, inner, 1, rng, device),
+            conv2: Conv2d::new(inner, inner, 3, rng, device),
+            conv3: Conv2d::new(inner, latent, 1, rng, device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let inner = relu(self.conv1.forward(x.clone()));
+        let inner = relu(self.conv2.forward(inner));
+        x + relu(self.conv3.forward(inner))
+    }
+}

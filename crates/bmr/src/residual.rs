@@ -1,0 +1,34 @@
+use burn::tensor::Tensor;
+use nfbmr_backend::Backend;
+
+use crate::Mapped;
+
+/// The two terms of the training loss (13), each `[1]`.
+#[derive(Clone, Debug)]
+pub struct Loss<B: Backend> {
+    /// Mean of (y − ŷ)² over all elements (11).
+    pub source: Tensor<B, 1>,
+    /// Mean of (z − ẑ)² over all elements (12).
+    pub target: Tensor<B, 1>,
+}
+
+impl<B: Backend> Loss<B> {
+    /// The sum of both (13).
+    pub fn total(&self) -> Tensor<B, 1> {
+        self.source.clone() + self.target.clone()
+    }
+}
+
+/// The losses (11) and (12) of source and target features `[B, C, H, W]` against what they were mapped
+/// to.
+pub fn loss<B: Backend>(y: Tensor<B, 4>, z: Tensor<B, 4>, mapped: &Mapped<B>) -> Loss<B> {
+    Loss {
+        source: (y - mapped.y.clone()).square().mean(),
+        target: (z - mapped.z.clone()).square().mean(),
+    }
+}
+
+/// One term of the anomaly map (14): Σ_c (x − x̂)² at each position, `[B, C, H, W]` to `[B, H, W]`.
+pub fn residual_map<B: Backend>(x: Tensor<B, 4>, mapped: Tensor<B, 4>) -> Tensor<B, 3> {
+    (x - mapped).square().sum_dim(1).squeeze_dim(1)
+}

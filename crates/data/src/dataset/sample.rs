@@ -1,0 +1,53 @@
+//! A data set in memory: paths and labels, no pixels.
+
+use std::path::{Path, PathBuf};
+
+/// Whether an image shows a good part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// A good part.
+    Normal,
+    /// A part with a defect.
+    Defect,
+}
+
+/// One image file and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The image file.
+    pub path: PathBuf,
+    /// Good or not.
+    pub label: Label,
+    /// The kind of defect, where the layout names it.
+    pub defect: Option<String>,
+    /// The image file that marks the defect's pixels, where there is one.
+    pub mask: Option<PathBuf>,
+}
+
+impl Sample {
+    /// An image of a good part.
+    pub fn normal(path: PathBuf) -> Self {
+        Self { path, label: Label::Normal, defect: None, mask: None }
+    }
+
+    /// Whether the image shows a defect: the label that the metrics take.
+    pub fn is_defect(&self) -> bool {
+        self.label == Label::Defect
+    }
+}
+
+/// Images to train on, all of them normal, and images to test on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// The name of the folder it was read from.
+    pub name: String,
+    /// Normal images, sorted by path.
+    pub train: Vec<Sample>,
+    /// Normal and defect images, sorted by path; empty where the layout has none.
+    pub test: Vec<Sample>,
+}
+
+/// The name of a folder, or its whole path where it has none (`.` or a root).
+pub(crate) fn folder_name(dir: &Path) -> String {
+    dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
+}

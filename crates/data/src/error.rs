@@ -1,0 +1,177 @@
+//! What can go wrong, with the file it went wrong in.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::size::Size;
+use crate::synthetic::SyntheticError;
+
+/// A file or folder that could not be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or folder could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file could not be decoded as an image.
+    #[error("cannot decode {}: {source}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        source: DecodeError,
+    },
+    /// An image could not be encoded into a file.
+    #[error("cannot encode {}: {source}", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// The encoder's answer.
+        source: image::ImageError,
+    },
+    /// A decoded image could not be brought to the wanted size.
+    #[error("cannot resize {}: {source}", path.display())]
+    Resize {
+        /// The file that the image came from.
+        path: PathBuf,
+        /// The sizes at fault.
+        source: SizeError,
+    },
+    /// A folder or list does not hold what a data set needs.
+    #[error("expected {expected} in {}, found {found}", path.display())]
+    Layout {
+        /// The folder or list.
+        path: PathBuf,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there instead.
+        found: &'static str,
+    },
+    /// A line of a path list names something that is not a file.
+    #[error("expected a file at line {line} of {}, found none at {}", list.display(), path.display())]
+    ListEntry {
+        /// The list.
+        list: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// Where the file should be.
+        path: PathBuf,
+    },
+    /// A synthetic image cannot be drawn.
+    #[error(transparent)]
+    Synthetic(#[from] SyntheticError),
+}
+
+/// Encoded bytes that are not an image this crate can decode.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The first bytes are those of no supported format.
+    #[error("expected PNG, JPEG, BMP, TIFF or WebP content, found another kind")]
+    UnknownFormat,
+    /// The image has more pixels than allowed.
+    #[error("expected at most {limit} pixels, found {size}")]
+    TooManyPixels {
+        /// The most pixels allowed.
+        limit: u64,
+        /// The size that the header declares.
+        size: Size,
+    },
+    /// The file or the decoded image takes more memory than allowed.
+    #[error("expected at most {limit} bytes, found {bytes}")]
+    TooLarge {
+        /// The most bytes allowed.
+        limit: u64,
+        /// The bytes of the file, or those that the header declares.
+        bytes: u64,
+    },
+    /// The image has no pixels.
+    #[error("expected at least one pixel, found {size}")]
+    Empty {
+        /// The size that the header declares.
+        size: Size,
+    },
+    /// The JPEG data stops before its end-of-image marker.
+    #[error("expected an end-of-image marker, found the end of the JPEG data (truncated file)")]
+    TruncatedJpeg,
+    /// The content is damaged or of a variant that the decoder does not know.
+    #[error(transparent)]
+    Image(#[from] image::ImageError),
+}
+
+/// A camera buffer that does not hold the image its description promises.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Width or height is zero.
+    #[error("expected a frame of at least one pixel, found {size}")]
+    Empty {
+        /// The size given.
+        size: Size,
+    },
+    /// The rows are shorter than their pixels need.
+    #[error("expected a stride of at least {expected} bytes per row, found {found}")]
+    Stride {
+        /// Bytes that the pixels of one row take.
+        expected: usize,
+        /// The stride given.
+        found: usize,
+    },
+    /// The buffer ends before the last row does.
+    #[error("expected a buffer of at least {expected} bytes, found {found}")]
+    Buffer {
+        /// Bytes up to the end of the last row.
+        expected: usize,
+        /// The length of the buffer given.
+        found: usize,
+    },
+    /// The size times the stride does not fit in memory's address range.
+    #[error("expected a frame that fits in memory, found {size} with a stride of {stride} bytes")]
+    Overflow {
+        /// The size given.
+        size: Size,
+        /// The stride given, in bytes per row.
+        stride: usize,
+    },
+}
+
+/// A resize from or to an image that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SizeError {
+    /// The source has no pixels.
+    #[error("expected a source of at least one pixel, found {size}")]
+    EmptySource {
+        /// The size of the source.
+        size: Size,
+    },
+    /// The target has no pixels.
+    #[error("expected a target of at least one pixel, found {size}")]
+    EmptyTarget {
+        /// The size of the target.
+        size: Size,
+    },
+    /// The target has more pixels than allowed.
+    #[error("expected a target of at most {limit} pixels, found {size}")]
+    TargetTooLarge {
+        /// The most pixels allowed.
+        limit: u64,
+        /// The size of the target.
+        size: Size,
+    },
+}

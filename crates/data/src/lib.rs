@@ -1,0 +1,47 @@
+//! Images, camera frames, data sets and seeded synthetic defects for nfbmr.
+//!
+//! - [`load_image`] decodes a file by its content, [`Frame`] borrows a camera's buffer, and
+//!   [`to_rgb8`] brings either to the three 8 bit channels that the models take.
+//! - [`resize_rgb`] and [`fit_rgb`] bring an image to the model's input size.
+//! - [`mvtec`], [`folder`] and [`path_list`] list the images of a data set;
+//!   [`par_load`] and [`load_chunks`] decode them in parallel.
+//! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
+//!
+//! ```
+//! use nfbmr_data::{Fit, Frame, PixelFormat, fit_rgb, to_rgb8};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A camera delivers 6 x 4 grey pixels in rows of 8 bytes.
+//! let buffer = [128u8; 8 * 4];
+//! let frame = Frame::new(&buffer, 6, 4, 8, PixelFormat::Mono8)?;
+//! let image = to_rgb8(&frame.to_image());
+//! let fitted = fit_rgb(&image, 3, Fit::Letterbox { fill: [0; 3] })?;
+//! assert_eq!(fitted.image.dimensions(), (3, 3));
+//! assert_eq!((fitted.content.y, fitted.content.height), (0, 2));
+//! # Ok(())
+//! # }
+//! ```
+
+mod dataset;
+mod decode;
+mod error;
+mod fit;
+mod frame;
+mod jpeg;
+mod listing;
+mod load;
+mod resize;
+mod rgb;
+mod size;
+pub mod synthetic;
+
+pub use dataset::{Dataset, Label, Sample, folder, mvtec, mvtec_categories, path_list};
+pub use decode::{Limits, decode_image, load_image};
+pub use error::{DataError, DecodeError, FrameError, SizeError};
+pub use fit::{Fit, Fitted, fit_rgb};
+pub use frame::{Frame, PixelFormat};
+pub use listing::{is_image_path, list_images};
+pub use load::{load_chunks, load_rgb, par_load};
+pub use resize::resize_rgb;
+pub use rgb::to_rgb8;
+pub use size::{Rect, Size};

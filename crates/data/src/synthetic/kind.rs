@@ -1,0 +1,128 @@
+//! What can be drawn.
+
+/// What an image shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A grey surface that fills the image.
+    Texture(TextureClass),
+    /// A metal part on a plain background, at any angle.
+    Part(PartClass),
+}
+
+/// A surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TextureClass {
+    /// Clouds of filtered noise, as on cast or blasted surfaces.
+    Cloudy,
+    /// A plain weave of threads.
+    Woven,
+    /// Metal with fine lines in one direction.
+    Brushed,
+    /// Cells with dark grooves between them.
+    Leather,
+    /// Bright knobs on a regular grid.
+    Grid,
+}
+
+/// A part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartClass {
+    /// A toothed wheel with a bore and four holes.
+    Gear,
+    /// A hexagonal plate with a bore and six holes.
+    Flange,
+    /// An L-shaped plate with three holes.
+    Bracket,
+}
+
+/// A defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DefectKind {
+    /// Thin curved lines, brighter or darker than the surface.
+    Scratch,
+    /// A brighter or darker area of irregular outline.
+    Stain,
+    /// A cluster of small round marks.
+    Spots,
+    /// An area where the texture has nearly no contrast.
+    Faded,
+    /// An area where the texture runs in another direction and scale.
+    Distorted,
+    /// One hole of the part is not there.
+    MissingHole,
+    /// A piece is broken out of the part's outline.
+    Bite,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Texture(TextureClass::Cloudy),
+        Self::Texture(TextureClass::Woven),
+        Self::Texture(TextureClass::Brushed),
+        Self::Texture(TextureClass::Leather),
+        Self::Texture(TextureClass::Grid),
+        Self::Part(PartClass::Gear),
+        Self::Part(PartClass::Flange),
+        Self::Part(PartClass::Bracket),
+    ];
+
+    /// The name in lower case, fit for a folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Texture(TextureClass::Cloudy) => "cloudy",
+            Self::Texture(TextureClass::Woven) => "woven",
+            Self::Texture(TextureClass::Brushed) => "brushed",
+            Self::Texture(TextureClass::Leather) => "leather",
+            Self::Texture(TextureClass::Grid) => "grid",
+            Self::Part(PartClass::Gear) => "gear",
+            Self::Part(PartClass::Flange) => "flange",
+            Self::Part(PartClass::Bracket) => "bracket",
+        }
+    }
+
+    /// A number of its own, never to change: the images of a seed depend on it.
+    pub(super) const fn id(self) -> u8 {
+        match self {
+            Self::Texture(TextureClass::Cloudy) => 1,
+            Self::Texture(TextureClass::Woven) => 2,
+            Self::Texture(TextureClass::Brushed) => 3,
+            Self::Texture(TextureClass::Leather) => 4,
+            Self::Texture(TextureClass::Grid) => 5,
+            Self::Part(PartClass::Gear) => 6,
+            Self::Part(PartClass::Flange) => 7,
+            Self::Part(PartClass::Bracket) => 8,
+        }
+    }
+
+    /// The defects that images of this kind can have.
+    pub const fn defects(self) -> &'static [DefectKind] {
+        match self {
+            Self::Texture(_) => &[
+                DefectKind::Scratch,
+                DefectKind::Stain,
+                DefectKind::Spots,
+                DefectKind::Faded,
+                DefectKind::Distorted,
+            ],
+            Self::Part(_) => {
+                &[DefectKind::Scratch, DefectKind::Stain, DefectKind::MissingHole, DefectKind::Bite]
+            }
+        }
+    }
+}
+
+impl DefectKind {
+    /// The name in lower case, fit for a folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scratch => "scratch",
+            Self::Stain => "stain",
+            Self::Spots => "spots",
+            Self::Faded => "faded",
+            Self::Distorted => "distorted",
+            Self::MissingHole => "missing_hole",
+            Self::Bite => "bite",
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The target flow (TNF): a RealNVP normalizing flow from source features y to z ~ N(0, I).
+//!
+//! The flow is trained on normal images only, by the log-det loss (8), and then frozen. See
+//! [`Flow`] for the map and [`nll`] for the loss.
+
+mod coupling;
+mod flow;
+mod likelihood;
+
+pub use flow::{Flow, FlowConfig, FlowError, FlowOutput};
+pub use likelihood::{bits_per_dim, nll, nll_map};

@@ -1,0 +1,208 @@
+use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
+use nfbmr_bmr::BmrConfig;
+use nfbmr_data::Fit;
+use nfbmr_flow::FlowConfig;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::PipelineError;
+
+/// Everything that decides what a pipeline computes; a model file records it.
+///
+/// [`PipelineConfig::default`] is one setting for any category on a 2-core CPU,
+/// [`PipelineConfig::paper`] that of the paper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineConfig {
+    /// The feature extractor.
+    pub backbone: BackboneConfig,
+    /// Side S of the square network input in pixels.
+    pub input_size: u32,
+    /// How an image that isn't square is brought to S x S.
+    pub fit: Fit,
+    /// The target flow.
+    pub flow: FlowConfig,
+    /// How the flow is trained.
+    pub flow_training: TrainingConfig,
+    /// The bidirectional mapping network.
+    pub bmr: BmrConfig,
+    /// How the mapping network is trained.
+    pub bmr_training: TrainingConfig,
+    /// How the residuals of both directions become one map.
+    pub fusion: Fusion,
+    /// How a map becomes an image score.
+    pub pooling: Pooling,
+    /// Seed of permutations, initial weights and the order of the training images.
+    pub seed: u64,
+}
+
+/// Adam and its schedule for one of the two training phases.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training images; 0 leaves a network untrained.
+    pub epochs: usize,
+    /// Images per step; the last, shorter batch of an epoch counts as one step.
+    pub batch_size: usize,
+    /// Adam's learning rate, constant.
+    pub learning_rate: f64,
+    /// Adam's epsilon.
+    pub epsilon: f32,
+    /// L2 penalty added to the gradient.
+    pub weight_decay: f32,
+    /// Bound of the gradient's norm over all parameters together, if any.
+    pub max_grad_norm: Option<f64>,
+}
+
+impl TrainingConfig {
+    /// The paper's settings for the flow.
+    pub fn flow() -> Self {
+        Self {
+            epochs: 300,
+            batch_size: 8,
+            learning_rate: 2e-4,
+            epsilon: 1e-4,
+            weight_decay: 1e-5,
+            max_grad_norm: Some(1.0),
+        }
+    }
+
+    /// The paper's settings for the mapping network.
+    pub fn bmr() -> Self {
+        Self {
+            epochs: 300,
+            batch_size: 8,
+            learning_rate: 3e-4,
+            epsilon: 1e-8,
+            weight_decay: 1e-5,
+            max_grad_norm: None,
+        }
+    }
+
+    fn problem(&self, name: &str) -> Option<String> {
+        let positive = |v: f64| v.is_finite() && v > 0.0;
+        if self.batch_size == 0 {
+            Some(format!("{name}.batch_size must be 1 or more"))
+        } else if !positive(self.learning_rate) || !positive(self.epsilon.into()) {
+            Some(format!("{name}.learning_rate and epsilon must be positive"))
+        } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            Some(format!("{name}.weight_decay must be 0 or more"))
+        } else if self.max_grad_norm.is_some_and(|norm| !positive(norm)) {
+            Some(format!("{name}.max_grad_norm must be positive"))
+        } else {
+            None
+        }
+    }
+}
+
+/// How the squared residuals of both directions become one anomaly map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fusion {
+    /// Their mean, equation (14). Source features have the larger unit and rule it.
+    Plain,
+    /// The mean of each divided by its mean over the training images, measured after training.
+    Normalized,
+}
+
+/// How an anomaly map, before upsampling, becomes an image score.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// The largest value.
+    Max,
+    /// The mean.
+    Mean,
+    /// The mean of the largest values, this fraction (0, 1] of all, at least one.
+    TopFraction(f64),
+    /// The (population) standard deviation.
+    Std,
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self {
+            backbone: lite0(10),
+            input_size: 512,
+            fit: Fit::Squash,
+            flow: FlowConfig { hidden: 256, kernel: 1, ..FlowConfig::paper() },
+            flow_training: TrainingConfig { epochs: 30, ..TrainingConfig::flow() },
+            bmr: BmrConfig { latent: 256, inner: 64, blocks: 2 },
+            bmr_training: TrainingConfig { epochs: 30, ..TrainingConfig::bmr() },
+            fusion: Fusion::Normalized,
+            pooling: Pooling::Max,
+            seed: 0,
+        }
+    }
+}
+
+impl PipelineConfig {
+    /// The paper's configuration: EfficientNet-B5 at 768 px to its 36th block, the flow with 1024 hidden
+    /// channels and 3 x 3 windows, BMR with latent = inner = 1024 and n = 2, 300 epochs each, the plain
+    /// mean of both residuals. The paper doesn't say how the map becomes a score; here its maximum.
+    ///
+    /// B5 weights are not embedded: import them and hand them over.
+    pub fn paper() -> Self {
+        Self {
+            backbone: BackboneConfig {
+                variant: Variant::B5,
+                block: 35,
+                padding: Padding::SameStatic { native: 456 },
+                batch_norm_eps: 1e-3,
+                normalization: Normalization::IMAGENET,
+            },
+            input_size: 768,
+            fit: Fit::Squash,
+            flow: FlowConfig::paper(),
+            flow_training: TrainingConfig::flow(),
+            bmr: BmrConfig::paper(),
+            bmr_training: TrainingConfig::bmr(),
+            fusion: Fusion::Plain,
+            pooling: Pooling::Max,
+            seed: 0,
+        }
+    }
+
+    /// Checks what the types leave open and returns the shape `[C, H, W]` of the features.
+    ///
+    /// # Errors
+    /// [`PipelineError::Config`] or [`PipelineError::Backbone`].
+    pub fn validate(&self) -> Result<[usize; 3], PipelineError> {
+        let problem = self
+            .flow_training
+            .problem("flow_training")
+            .or_else(|| self.bmr_training.problem("bmr_training"));
+        if let Some(problem) = problem {
+            return Err(PipelineError::Config(problem));
+        }
+        if let Pooling::TopFraction(fraction) = self.pooling
+            && !(fraction > 0.0 && fraction <= 1.0)
+        {
+            let problem = format!("pooling.top_fraction must be in (0, 1], found {fraction}");
+            return Err(PipelineError::Config(problem));
+        }
+        let side = self.input_size as usize;
+        Ok(self.backbone.output_shape(side, side)?)
+    }
+
+    /// A short fingerprint of the configuration: 16 hexadecimal digits of its JSON's SHA-256.
+    pub fn fingerprint(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        hex(&Sha256::digest(json))[..16].to_owned()
+    }
+}
+
+/// Lite0 as the `efficientnet_lite_pytorch` weights expect it.
+fn lite0(block: usize) -> BackboneConfig {
+    BackboneConfig {
+        variant: Variant::Lite0,
+        block,
+        padding: Padding::SameStatic { native: 224 },
+        batch_norm_eps: 1e-3,
+        normalization: Normalization::HALF,
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

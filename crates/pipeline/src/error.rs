@@ -1,0 +1,154 @@
+use std::path::PathBuf;
+
+use nfbmr_backbone::{BackboneError, WeightsError};
+use nfbmr_backend::{DeviceError, StateError};
+use nfbmr_bmr::BmrError;
+use nfbmr_data::{DataError, FrameError, SizeError};
+use nfbmr_flow::FlowError;
+
+use crate::progress::Phase;
+
+/// What can go wrong in training, scoring, saving and loading.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A configuration without meaning.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// An image that can't be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// An image that can't be brought to the network's size.
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    /// A camera frame that doesn't hold what it says.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A backbone that can't be built, or images it can't take.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    /// A backbone file that can't be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// No weights were given for the backbone.
+    #[error(
+        "no backbone weights at hand: this build embeds none; build with the feature \
+         `embedded-weights` or read a file with `BackboneWeights::open`"
+    )]
+    NoWeights,
+    /// A flow that can't be built.
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    /// A mapping network that can't be built.
+    #[error(transparent)]
+    Bmr(#[from] BmrError),
+    /// Images or settings that don't train.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// The progress callback asked to stop.
+    #[error("interrupted by the caller in the phase {0}")]
+    Interrupted(Phase),
+    /// A model file that can't be written or read.
+    #[error("model file {}: {source}", .path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ModelError,
+    },
+    /// A device that can't be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+/// Why a set of images or a setting doesn't train.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TrainingError {
+    /// Fewer than two images.
+    #[error("training needs 2 normal images or more, found {0}")]
+    TooFewImages(usize),
+    /// All images are the same.
+    #[error("training needs images that differ, found {0} times the same")]
+    Identical(usize),
+    /// All images are of one colour each.
+    #[error("training needs images that show something, found {0} of one colour each")]
+    Blank(usize),
+    /// The loss is infinite or not a number.
+    #[error(
+        "the loss of the phase {phase} is not finite in epoch {epoch}: a lower learning rate or a \
+         smaller max_grad_norm may help"
+    )]
+    NotFinite {
+        /// The phase.
+        phase: Phase,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+}
+
+/// What is wrong with a model file.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// It can't be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It isn't a safetensors file, or a damaged one.
+    #[error("not a readable safetensors file: {0}")]
+    SafeTensors(#[from] safetensors::SafeTensorError),
+    /// A safetensors file without nfbmr's metadata.
+    #[error("no `nfbmr` entry in the metadata: a safetensors file, but not an nfbmr model")]
+    Foreign,
+    /// Metadata that doesn't parse.
+    #[error("metadata: {0}")]
+    Metadata(#[from] serde_json::Error),
+    /// A format this version doesn't know.
+    #[error("format version {found}: this version of nfbmr reads up to {newest}")]
+    Version {
+        /// The file's format version.
+        found: u64,
+        /// The newest format version known.
+        newest: u64,
+    },
+    /// A tensor that belongs to no network of a model.
+    #[error("tensor {0}: expected names under `flow.` or `bmr.`, or `backbone`")]
+    UnknownTensor(String),
+    /// A tensor of another type than expected.
+    #[error("tensor {name}: expected {expected}, found {found:?}")]
+    DType {
+        /// The tensor.
+        name: String,
+        /// The type expected.
+        expected: &'static str,
+        /// The type found.
+        found: safetensors::Dtype,
+    },
+    /// Parameters that don't fit the configured network.
+    #[error("{network}: {source}")]
+    State {
+        /// `flow` or `bmr`.
+        network: &'static str,
+        /// What doesn't fit.
+        source: StateError,
+    },
+    /// Normalisation constants that aren't positive numbers.
+    #[error("normalisation constants must be positive, found {source_mean} and {target_mean}")]
+    Normalization {
+        /// Mean source residual.
+        source_mean: f64,
+        /// Mean target residual.
+        target_mean: f64,
+    },
+    /// The model needs backbone weights that weren't given.
+    #[error("backbone weights with SHA-256 {expected} needed, {}", match .found {
+        Some(found) => format!("those given have {found}"),
+        None => "none given".to_owned(),
+    })]
+    Backbone {
+        /// Checksum of the weights the model was trained on.
+        expected: String,
+        /// Checksum of those given.
+        found: Option<String>,
+    },
+    /// The configuration or the networks in the file can't be used.
+    #[error(transparent)]
+    Unusable(Box<PipelineError>),
+}

@@ -1,0 +1,199 @@
+//! The model file: one safetensors file with the networks as tensors and all else as JSON in the
+//! metadata entry `nfbmr`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use nfbmr_backbone::Backbone;
+use nfbmr_backend::{Backend, StateDict, load_state_dict, state_dict};
+use nfbmr_bmr::Bmr;
+use nfbmr_flow::Flow;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+
+use crate::config::PipelineConfig;
+use crate::error::{ModelError, PipelineError};
+use crate::pipeline::Pipeline;
+use crate::score::Normalization;
+use crate::weights::BackboneWeights;
+
+/// The newest format version; files of older versions keep loading.
+pub const FORMAT_VERSION: u64 = 1;
+
+const METADATA: &str = "nfbmr";
+const BACKBONE: &str = "backbone";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    format_version: u64,
+    config: PipelineConfig,
+    permutations: Vec<Vec<usize>>,
+    normalization: Normalization,
+    backbone_sha256: String,
+}
+
+/// Read before the rest, which another version may hold differently.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u64,
+}
+
+pub(crate) fn save<B: Backend>(
+    pipeline: &Pipeline<B>,
+    path: &Path,
+    include_backbone: bool,
+) -> Result<(), ModelError> {
+    let metadata = Metadata {
+        format_version: FORMAT_VERSION,
+        config: pipeline.config.clone(),
+        permutations: pipeline.permutations.clone(),
+        normalization: pipeline.normalization,
+        backbone_sha256: pipeline.weights.sha256().to_owned(),
+    };
+    let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&metadata)?)]);
+    let flow = prefixed("flow", state_dict(&pipeline.flow));
+    let parameters: Vec<_> = flow.chain(prefixed("bmr", state_dict(&pipeline.bmr))).collect();
+    let mut tensors = Vec::with_capacity(parameters.len() + 1);
+    for (name, data) in &parameters {
+        let shape = data.shape.to_vec();
+        tensors.push((name.as_str(), TensorView::new(Dtype::F32, shape, data.as_bytes())?));
+    }
+    if include_backbone {
+        let bytes = pipeline.weights.as_bytes();
+        tensors.push((BACKBONE, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
+    }
+    let bytes = safetensors::serialize(tensors, Some(metadata))?;
+    write_atomically(path, &bytes)?;
+    Ok(())
+}
+
+/// Writes beside the target and renames, so that the target is always whole: the old file or the new.
+fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+pub(crate) fn load<B: Backend>(
+    path: &Path,
+    weights: Option<&BackboneWeights>,
+    device: &B::Device,
+) -> Result<Pipeline<B>, ModelError> {
+    let bytes = fs::read(path)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes)?;
+    let metadata = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
+    let metadata = metadata.ok_or(ModelError::Foreign)?;
+    let Version { format_version } = serde_json::from_str(metadata)?;
+    if format_version > FORMAT_VERSION {
+        return Err(ModelError::Version { found: format_version, newest: FORMAT_VERSION });
+    }
+    let metadata: Metadata = serde_json::from_str(metadata)?;
+    check_normalization(metadata.normalization)?;
+    let Tensors { flow: flow_state, bmr: bmr_state, backbone: included } =
+        Tensors::read(&SafeTensors::deserialize(&bytes)?)?;
+
+    let expected = &metadata.backbone_sha256;
+    let candidates = [included.as_ref(), weights];
+    let weights = candidates.into_iter().flatten().find(|w| w.sha256() == expected);
+    let weights = weights.ok_or_else(|| ModelError::Backbone {
+        expected: expected.clone(),
+        found: candidates.into_iter().flatten().next().map(|w| w.sha256().to_owned()),
+    })?;
+
+    let Metadata { config, permutations, normalization, .. } = metadata;
+    let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
+    let [channels, _, _] = config.validate().map_err(unusable)?;
+    let parsed = weights.parse().map_err(unusable)?;
+    let backbone = Backbone::load(&config.backbone, &parsed, device)
+        .map_err(|error| unusable(error.into()))?;
+    let flow = Flow::new(&config.flow, &permutations, channels, 0, device)
+        .map_err(|error| unusable(error.into()))?;
+    let flow = load_state_dict(flow, flow_state)
+        .map_err(|source| ModelError::State { network: "flow", source })?;
+    let bmr = Bmr::new(&config.bmr, channels, 0, device)
+        .map_err(|error| unusable(error.into()))?;
+    let bmr = load_state_dict(bmr, bmr_state)
+        .map_err(|source| ModelError::State { network: "bmr", source })?;
+    Ok(Pipeline {
+        config,
+        weights: weights.clone(),
+        backbone,
+        permutations,
+        flow,
+        bmr,
+        normalization,
+        device: device.clone(),
+    })
+}
+
+fn check_normalization(normalization: Normalization) -> Result<(), ModelError> {
+    let Normalization { source, target } = normalization;
+    let positive = |mean: f64| mean.is_finite() && mean > 0.0;
+    match positive(source) && positive(target) {
+        true => Ok(()),
+        false => Err(ModelError::Normalization { source_mean: source, target_mean: target }),
+    }
+}
+
+fn prefixed(prefix: &str, state: StateDict) -> impl Iterator<Item = (String, TensorData)> {
+    state.into_iter().map(move |(name, data)| (format!("{prefix}.{name}"), data))
+}
+
+/// The tensors of a model file by what they belong to.
+#[derive(Default)]
+struct Tensors {
+    flow: StateDict,
+    bmr: StateDict,
+    backbone: Option<BackboneWeights>,
+}
+
+impl Tensors {
+    fn read(file: &SafeTensors<'_>) -> Result<Self, ModelError> {
+        let mut tensors = Self::default();
+        for (name, view) in file.tensors() {
+            if name == BACKBONE {
+                check_dtype(&name, &view, Dtype::U8, "U8")?;
+                tensors.backbone = Some(BackboneWeights::new(view.data().to_vec()));
+                continue;
+            }
+            let (network, parameter) = match name.split_once('.') {
+                Some(("flow", parameter)) => (&mut tensors.flow, parameter),
+                Some(("bmr", parameter)) => (&mut tensors.bmr, parameter),
+                _ => return Err(ModelError::UnknownTensor(name)),
+            };
+            check_dtype(&name, &view, Dtype::F32, "F32")?;
+            let values: Vec<f32> = view
+                .data()
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect();
+            network.insert(parameter.to_owned(), TensorData::new(values, view.shape().to_vec()));
+        }
+        Ok(tensors)
+    }
+}
+
+fn check_dtype(
+    name: &str,
+    view: &TensorView<'_>,
+    dtype: Dtype,
+    expected: &'static str,
+) -> Result<(), ModelError> {
+    match view.dtype() {
+        found if found == dtype => Ok(()),
+        found => Err(ModelError::DType { name: name.to_owned(), expected, found }),
+    }
+}

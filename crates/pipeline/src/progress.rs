@@ -1,0 +1,104 @@
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crate::error::PipelineError;
+
+/// A stage of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// The backbone runs once over the training images.
+    Features,
+    /// The flow is trained.
+    Flow,
+    /// The bidirectional mapping network is trained.
+    Bmr,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Features => "features",
+            Self::Flow => "flow",
+            Self::Bmr => "bmr",
+        })
+    }
+}
+
+/// Where training stands; reported after every batch.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The stage.
+    pub phase: Phase,
+    /// Epoch in progress, from 1.
+    pub epoch: usize,
+    /// Epochs of the stage.
+    pub epochs: usize,
+    /// Images seen in the stage, over all epochs.
+    pub images: usize,
+    /// Images of the stage, over all epochs.
+    pub total_images: usize,
+    /// Mean loss of the last complete epoch.
+    pub loss: Option<f64>,
+    /// Images per second in the stage so far.
+    pub images_per_s: f64,
+    /// Estimate of the time left in the stage.
+    pub remaining: Duration,
+}
+
+/// Called with the progress of training; [`ControlFlow::Break`] stops it.
+pub type ProgressFn<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
+
+/// Counts the images of one stage and reports them.
+pub(crate) struct Reporter<'a, 'b> {
+    callback: &'a mut ProgressFn<'b>,
+    progress: Progress,
+    started: Instant,
+}
+
+impl<'a, 'b> Reporter<'a, 'b> {
+    pub(crate) fn new(
+        phase: Phase,
+        epochs: usize,
+        images: usize,
+        callback: &'a mut ProgressFn<'b>,
+    ) -> Self {
+        let progress = Progress {
+            phase,
+            epoch: 1,
+            epochs,
+            images: 0,
+            total_images: epochs * images,
+            loss: None,
+            images_per_s: 0.0,
+            remaining: Duration::ZERO,
+        };
+        Self { callback, progress, started: Instant::now() }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.progress.phase
+    }
+
+    /// Counts `images` more and reports.
+    pub(crate) fn advance(&mut self, images: usize) -> Result<(), PipelineError> {
+        let progress = &mut self.progress;
+        progress.images += images;
+        progress.images_per_s = progress.images as f64 / self.started.elapsed().as_secs_f64();
+        let left = progress.total_images.saturating_sub(progress.images) as f64;
+        let seconds = left / progress.images_per_s.max(f64::MIN_POSITIVE);
+        progress.remaining = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        match (self.callback)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(PipelineError::Interrupted(progress.phase)),
+        }
+    }
+
+    /// Notes the loss of a finished epoch.
+    pub(crate) fn end_epoch(&mut self, loss: f64) {
+        let Progress { phase, epoch, epochs, .. } = self.progress;
+        tracing::debug!(%phase, epoch, epochs, loss, "epoch");
+        self.progress.loss = Some(loss);
+        self.progress.epoch += 1;
+    }
+}

@@ -1,0 +1,183 @@
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use nfbmr_backend::Backend;
+use nfbmr_bmr::{Bmr, loss, residual_map};
+use nfbmr_flow::{Flow, nll};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::config::TrainingConfig;
+use crate::error::{PipelineError, TrainingError};
+use crate::optim::Stepper;
+use crate::progress::{Phase, ProgressFn, Reporter};
+use crate::score::Normalization;
+
+/// Trains the flow on source features, each `[1, C, H, W]`.
+pub(crate) fn train_flow<B: Backend>(
+    flow: Flow<Autodiff<B>>,
+    features: &[Tensor<B, 4>],
+    config: &TrainingConfig,
+    seed: u64,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Flow<B>, PipelineError> {
+    let mut reporter = Reporter::new(Phase::Flow, config.epochs, features.len(), progress);
+    fit(flow, features.len(), config, seed, &mut reporter, |flow, batch| {
+        let y = Tensor::from_inner(select(features, batch));
+        Ok(nll(&flow.forward(y)?))
+    })
+}
+
+/// Trains the mapping network on source features y and target features z, each `[1, C, H, W]`.
+pub(crate) fn train_bmr<B: Backend>(
+    bmr: Bmr<Autodiff<B>>,
+    y: &[Tensor<B, 4>],
+    z: &[Tensor<B, 4>],
+    config: &TrainingConfig,
+    seed: u64,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Bmr<B>, PipelineError> {
+    let mut reporter = Reporter::new(Phase::Bmr, config.epochs, y.len(), progress);
+    fit(bmr, y.len(), config, seed, &mut reporter, |bmr, batch| {
+        let y = Tensor::from_inner(select(y, batch));
+        let z = Tensor::from_inner(select(z, batch));
+        let mapped = bmr.forward(y.clone(), z.clone())?;
+        Ok(loss(y, z, &mapped).total())
+    })
+}
+
+/// Mean residuals of a trained network over the images it was trained on.
+pub(crate) fn measure_normalization<B: Backend>(
+    bmr: &Bmr<B>,
+    y: &[Tensor<B, 4>],
+    z: &[Tensor<B, 4>],
+) -> Result<Normalization, PipelineError> {
+    let (mut source, mut target) = (0.0, 0.0);
+    for (y, z) in y.iter().zip(z) {
+        let mapped = bmr.forward(y.clone(), z.clone())?;
+        let mean = |map: Tensor<B, 3>| f64::from(map.mean().into_scalar());
+        source += mean(residual_map(y.clone(), mapped.y));
+        target += mean(residual_map(z.clone(), mapped.z));
+    }
+    let count = y.len().max(1) as f64;
+    // A residual of exactly 0 would divide by zero.
+    let positive = |mean: f64| mean.max(f64::from(f32::MIN_POSITIVE));
+    Ok(Normalization { source: positive(source / count), target: positive(target / count) })
+}
+
+/// Minimises `loss(module, images of a batch)` over `count` images in a new random order each epoch.
+fn fit<B: Backend, M: AutodiffModule<Autodiff<B>>>(
+    mut module: M,
+    count: usize,
+    config: &TrainingConfig,
+    seed: u64,
+    reporter: &mut Reporter<'_, '_>,
+    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError>,
+) -> Result<M::InnerModule, PipelineError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut stepper = Stepper::new(config);
+    let mut order: Vec<usize> = (0..count).collect();
+    for epoch in 1..=config.epochs {
+        order.shuffle(&mut rng);
+        let mut total: Option<Tensor<B, 1>> = None;
+        for batch in order.chunks(config.batch_size) {
+            let value = loss(&module, batch)?;
+            // Summed on the device and read once an epoch.
+            let weighted = value.clone().inner() * batch.len() as f64;
+            total = Some(match total {
+                Some(total) => total + weighted,
+                None => weighted,
+            });
+            module = stepper.step(module, &value);
+            reporter.advance(batch.len())?;
+        }
+        let sum = total.map_or(0.0, |total| f64::from(total.into_scalar()));
+        let mean = sum / count.max(1) as f64;
+        if !mean.is_finite() {
+            return Err(TrainingError::NotFinite { phase: reporter.phase(), epoch }.into());
+        }
+        reporter.end_epoch(mean);
+    }
+    Ok(module.valid())
+}
+
+fn select<B: Backend>(features: &[Tensor<B, 4>], batch: &[usize]) -> Tensor<B, 4> {
+    Tensor::cat(batch.iter().map(|&i| features[i].clone()).collect(), 0)
+}
+
+#[cfg(test)]
+#[path = "../../../tests/support/fixture.rs"]
+mod fixture;
+
+#[cfg(test)]
+mod tests {
+    use nfbmr_backend::{Cpu, load_state_dict, state_dict};
+    use nfbmr_bmr::BmrConfig;
+    use nfbmr_flow::FlowConfig;
+
+    use super::fixture::{Fixture, assert_close};
+    use super::*;
+
+    type B = Autodiff<Cpu>;
+
+    /// Takes a step on each batch of a fixture and compares all losses, and the parameters at the end.
+    fn ten_steps_match_pytorch<M: AutodiffModule<B>>(
+        fixture: &Fixture,
+        module: M,
+        config: &TrainingConfig,
+        loss: impl Fn(&M, usize) -> Tensor<B, 1>,
+    ) {
+        let mut module = load_state_dict::<B, _>(module, fixture.state("init")).unwrap();
+        let mut stepper = Stepper::<Cpu, M>::new(config);
+        let mut losses = Vec::new();
+        for step in 0..10 {
+            let value = loss(&module, step);
+            losses.push(value.clone().into_scalar());
+            module = stepper.step(module, &value);
+        }
+        assert_close("losses", &losses, &fixture.values("losses"), 1e-4);
+        let last = state_dict::<B, _>(&module);
+        let expected = fixture.state("final");
+        assert_eq!(last.len(), expected.len());
+        for (name, expected) in expected {
+            let found = last[&name].to_vec::<f32>().unwrap();
+            // Tighter than the losses: leaving out the weight decay moves them by 2e-5 only.
+            assert_close(&name, &found, expected.as_slice().unwrap(), 1e-5);
+        }
+    }
+
+    fn batch(tensor: &Tensor<B, 5>, step: usize) -> Tensor<B, 4> {
+        tensor.clone().narrow(0, step, 1).squeeze_dim(0)
+    }
+
+    #[test]
+    fn flow_steps_match_pytorch() {
+        let fixture = Fixture::open("flow_steps");
+        let norms = fixture.values("grad_norms");
+        assert!(norms.iter().any(|&n| n > 1.0) && norms.iter().any(|&n| n < 1.0));
+        let permutations: Vec<Vec<usize>> = fixture
+            .values("permutations")
+            .chunks(7)
+            .map(|order| order.iter().map(|&i| i as usize).collect())
+            .collect();
+        let config = FlowConfig { hidden: 16, ..FlowConfig::paper() };
+        let flow = Flow::new(&config, &permutations, 7, 0, &Default::default()).unwrap();
+        let batches = fixture.tensor("batches");
+        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step| {
+            nll(&flow.forward(batch(&batches, step)).unwrap())
+        });
+    }
+
+    #[test]
+    fn bmr_steps_match_pytorch() {
+        let fixture = Fixture::open("bmr_steps");
+        let config = BmrConfig { latent: 16, inner: 8, blocks: 2 };
+        let bmr = Bmr::new(&config, 7, 0, &Default::default()).unwrap();
+        let (ys, zs) = (fixture.tensor("y"), fixture.tensor("z"));
+        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step| {
+            let (y, z) = (batch(&ys, step), batch(&zs, step));
+            loss(y.clone(), z.clone(), &bmr.forward(y, z).unwrap()).total()
+        });
+    }
+}

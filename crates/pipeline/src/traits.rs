@@ -1,0 +1,107 @@
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use image::DynamicImage;
+use nfbmr_backbone::Backbone;
+use nfbmr_backend::Backend;
+use nfbmr_bmr::{Bmr, Mapped};
+use nfbmr_data::Frame;
+use nfbmr_flow::{Flow, nll_map};
+
+use crate::error::PipelineError;
+use crate::score::Detection;
+
+/// The source space: images to features y (equation (1)).
+pub trait FeatureExtractor<B: Backend>: Send + Sync {
+    /// Images `[N, 3, S, S]` with values 0 to 1 to features `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// If the shape doesn't suit the extractor.
+    fn extract(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError>;
+}
+
+/// Features in the target space.
+#[derive(Clone, Debug)]
+pub struct Target<B: Backend> {
+    /// Target features `[N, C, H, W]`.
+    pub features: Tensor<B, 4>,
+    /// Negative log-likelihood by position `[N, H, W]`, where the space has a density.
+    pub likelihood: Option<Tensor<B, 3>>,
+}
+
+/// The target space (equation (2)): a flow looks at the source features alone, a second CNN at the image.
+pub trait TargetSpace<B: Backend>: Send + Sync {
+    /// Target features of images `[N, 3, S, S]` (0 to 1) with source features `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// If a shape doesn't suit the space.
+    fn target(
+        &self,
+        images: &Tensor<B, 4>,
+        source: &Tensor<B, 4>,
+    ) -> Result<Target<B>, PipelineError>;
+}
+
+/// Maps each space to the other (equations (9) and (10)).
+pub trait BidirectionalMapper<B: Backend>: Send + Sync {
+    /// Source features y and target features z to ŷ(z) and ẑ(y).
+    ///
+    /// # Errors
+    /// If a shape doesn't suit the mapper.
+    fn map(&self, y: &Tensor<B, 4>, z: &Tensor<B, 4>) -> Result<Mapped<B>, PipelineError>;
+}
+
+/// A trained detector of any kind: images in, scores and anomaly maps out.
+pub trait AnomalyModel: Send + Sync {
+    /// Scores images of any sizes, in order.
+    ///
+    /// # Errors
+    /// If an image can't be brought to the model's input size.
+    fn detect_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError>;
+
+    /// Scores one image.
+    ///
+    /// # Errors
+    /// As [`Self::detect_batch`].
+    fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError>;
+
+    /// Scores a camera frame.
+    ///
+    /// # Errors
+    /// As [`Self::detect_batch`].
+    fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
+        self.detect(&frame.to_image())
+    }
+
+    /// Writes the model to one file, atomically.
+    ///
+    /// # Errors
+    /// [`PipelineError::Model`]; a file that was there before stays intact then.
+    fn save(&self, path: &Path) -> Result<(), PipelineError>;
+}
+
+impl<B: Backend> FeatureExtractor<B> for Backbone<B> {
+    fn extract(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
+        let device = images.device();
+        let by_channel = |values: [f32; 3]| {
+            Tensor::<B, 1>::from_floats(values, &device).reshape([1, 3, 1, 1])
+        };
+        let normalization = self.normalization();
+        let x = (images - by_channel(normalization.mean)) / by_channel(normalization.std);
+        Ok(self.forward(x)?)
+    }
+}
+
+impl<B: Backend> TargetSpace<B> for Flow<B> {
+    fn target(&self, _: &Tensor<B, 4>, source: &Tensor<B, 4>) -> Result<Target<B>, PipelineError> {
+        let output = self.forward(source.clone())?;
+        let likelihood = Some(nll_map(&output));
+        Ok(Target { features: output.z, likelihood })
+    }
+}
+
+impl<B: Backend> BidirectionalMapper<B> for Bmr<B> {
+    fn map(&self, y: &Tensor<B, 4>, z: &Tensor<B, 4>) -> Result<Mapped<B>, PipelineError> {
+        Ok(self.forward(y.clone(), z.clone())?)
+    }
+}

@@ -1,0 +1,27 @@
+//! What a program that embeds nfbmr needs: a raw camera frame in, a score and a defect's place out.
+//!
+//! `cargo run --release --example embed -- part.nfbmr image.png`
+
+use std::env;
+use std::error::Error;
+
+use nfbmr::{Frame, Pipeline, PixelFormat, data, weights};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (Some(model), Some(image)) = (env::args().nth(1), env::args().nth(2)) else {
+        return Err("usage: embed MODEL IMAGE".into());
+    };
+    // A camera delivers these bytes; here they come from a file.
+    let image = data::load_image(image, &data::Limits::default())?.into_rgb8();
+    let (width, height) = image.dimensions();
+
+    let pipeline = Pipeline::load(model, weights::embedded(), &Default::default())?;
+    let frame = Frame::new(image.as_raw(), width, height, 3 * width as usize, PixelFormat::Rgb8)?;
+    let detection = pipeline.detect_frame(&frame)?;
+    let map = &detection.anomaly_map;
+    let worst = map.values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    let index = worst.map_or(0, |(index, _)| index as u32);
+    println!("score {}", detection.score);
+    println!("most anomalous at x = {}, y = {}", index % map.width, index / map.width);
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Draws two small data sets, trains on their good images and shows what is found.
+//!
+//! `cargo run --release --example quickstart` needs no data and no network. It writes to `out/`: the
+//! images, a model file per set and a picture of image, mask and heatmap side by side.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use image::RgbImage;
+use nfbmr::data::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
+use nfbmr::data::{Limits, Sample, load_image, mvtec};
+use nfbmr::{Detection, Pipeline, PipelineConfig, metrics, weights};
+
+mod support;
+
+const SEED: u64 = 7;
+const SIDE: u32 = 256;
+const COUNTS: Counts = Counts { train: 60, test_good: 20, test_defect: 20 };
+const OUT: &str = "out";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // The default preset, at the size of these small images.
+    let config = PipelineConfig { input_size: SIDE, ..PipelineConfig::default() };
+    let kinds = [Kind::Texture(TextureClass::Woven), Kind::Part(PartClass::Gear)];
+    let mut picture = Vec::new();
+    for kind in kinds {
+        picture.extend(run(kind, &config)?);
+    }
+    let path = Path::new(OUT).join("quickstart.png");
+    support::grid(&picture, 3).save(&path)?;
+    println!("image, mask and heatmap: {}", path.display());
+    Ok(())
+}
+
+/// Trains and tests on one kind; returns image, mask and heatmap of the smallest defect.
+fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Error>> {
+    let folder = Path::new(OUT).join(kind.name());
+    write_mvtec(&folder, kind, &COUNTS, SIDE, SEED)?;
+    let set = mvtec(&folder)?;
+
+    let train: Vec<PathBuf> = set.train.iter().map(|sample| sample.path.clone()).collect();
+    let mut bar = support::Bar::new(kind.name());
+    let start = Instant::now();
+    let device = Default::default();
+    let pipeline =
+        Pipeline::train(config, weights::embedded(), &train, &device, &mut |p| bar.show(p))?;
+    let train_s = start.elapsed().as_secs_f64();
+    bar.finish();
+    let model = Path::new(OUT).join(format!("{}.nfbmr", kind.name()));
+    pipeline.save(&model)?;
+
+    let start = Instant::now();
+    let mut detections = Vec::new();
+    for sample in &set.test {
+        detections.push(pipeline.detect(&load_image(&sample.path, &Limits::default())?)?);
+    }
+    let detect_ms = 1e3 * start.elapsed().as_secs_f64() / set.test.len() as f64;
+    let scores: Vec<f32> = detections.iter().map(|detection| detection.score).collect();
+    let labels: Vec<bool> = set.test.iter().map(Sample::is_defect).collect();
+    println!(
+        "{}: image AUROC {:.3} on {} good and {} defective images, trained on {} good ones in \
+         {train_s:.0} s, detection {detect_ms:.0} ms, model {} ({} kB)",
+        kind.name(),
+        metrics::auroc(&scores, &labels)?,
+        COUNTS.test_good,
+        COUNTS.test_defect,
+        train.len(),
+        model.display(),
+        fs::metadata(&model)?.len() / 1000,
+    );
+    show(&set.test, &detections)
+}
+
+/// Image, mask and heatmap of the smallest defect of a set.
+fn show(samples: &[Sample], detections: &[Detection]) -> Result<[RgbImage; 3], Box<dyn Error>> {
+    let mut smallest: Option<(usize, RgbImage, &Sample, &Detection)> = None;
+    for (sample, detection) in samples.iter().zip(detections) {
+        let Some(mask) = &sample.mask else { continue };
+        let mask = load_image(mask, &Limits::default())?.into_rgb8();
+        let area = mask.pixels().filter(|pixel| pixel.0[0] > 127).count();
+        if smallest.as_ref().is_none_or(|(least, ..)| area < *least) {
+            smallest = Some((area, mask, sample, detection));
+        }
+    }
+    let (_, mask, sample, detection) = smallest.ok_or("a set without defects")?;
+    let image = load_image(&sample.path, &Limits::default())?.into_rgb8();
+    // One scale for the whole set: from the median to the largest value over its good images.
+    let good = samples.iter().zip(detections).filter(|(sample, _)| !sample.is_defect());
+    let mut values: Vec<f32> =
+        good.flat_map(|(_, detection)| detection.anomaly_map.values.iter().copied()).collect();
+    values.sort_unstable_by(f32::total_cmp);
+    let (low, high) = (values[values.len() / 2], values[values.len() - 1]);
+    let heatmap = support::heatmap(&image, &detection.anomaly_map, low, 2.0 * high);
+    Ok([image, mask, heatmap])
+}

@@ -1,0 +1,79 @@
+use std::path::Path;
+
+use nfbmr_backend::{Backend, DeviceError, DeviceName};
+use nfbmr_pipeline::{
+    AnomalyModel, BackboneWeights, Images, Pipeline, PipelineConfig, PipelineError, ProgressFn,
+};
+
+type Model = Box<dyn AnomalyModel>;
+
+/// Trains NF-BMR on images of good parts, on a device named at run time.
+///
+/// # Errors
+/// [`PipelineError::Device`] if this build leaves the device out, otherwise as [`Pipeline::train`].
+pub fn train<'a>(
+    config: &PipelineConfig,
+    weights: Option<&BackboneWeights>,
+    images: impl Into<Images<'a>>,
+    device: DeviceName,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Model, PipelineError> {
+    fn on<B: Backend>(
+        config: &PipelineConfig,
+        weights: Option<&BackboneWeights>,
+        images: Images<'_>,
+        device: &B::Device,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Model, PipelineError> {
+        Ok(Box::new(Pipeline::<B>::train(config, weights, images, device, progress)?))
+    }
+    let images = images.into();
+    match device {
+        #[cfg(feature = "flex")]
+        DeviceName::Cpu => {
+            on::<nfbmr_backend::Cpu>(config, weights, images, &Default::default(), progress)
+        }
+        #[cfg(feature = "ndarray")]
+        DeviceName::NdArray => {
+            on::<nfbmr_backend::NdArray>(config, weights, images, &Default::default(), progress)
+        }
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(index) => {
+            let device = nfbmr_backend::CudaDevice::new(index);
+            on::<nfbmr_backend::Cuda>(config, weights, images, &device, progress)
+        }
+        #[allow(unreachable_patterns)]
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    }
+}
+
+/// Reads a model file onto a device named at run time.
+///
+/// # Errors
+/// [`PipelineError::Device`] if this build leaves the device out, otherwise as [`Pipeline::load`].
+pub fn load(
+    path: impl AsRef<Path>,
+    weights: Option<&BackboneWeights>,
+    device: DeviceName,
+) -> Result<Model, PipelineError> {
+    fn on<B: Backend>(
+        path: &Path,
+        weights: Option<&BackboneWeights>,
+        device: &B::Device,
+    ) -> Result<Model, PipelineError> {
+        Ok(Box::new(Pipeline::<B>::load(path, weights, device)?))
+    }
+    let path = path.as_ref();
+    match device {
+        #[cfg(feature = "flex")]
+        DeviceName::Cpu => on::<nfbmr_backend::Cpu>(path, weights, &Default::default()),
+        #[cfg(feature = "ndarray")]
+        DeviceName::NdArray => on::<nfbmr_backend::NdArray>(path, weights, &Default::default()),
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(index) => {
+            on::<nfbmr_backend::Cuda>(path, weights, &nfbmr_backend::CudaDevice::new(index))
+        }
+        #[allow(unreachable_patterns)]
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    }
+}

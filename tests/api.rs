@@ -1,0 +1,76 @@
+//! What the public types promise at compile time, and devices by name.
+
+use nfbmr::{AnomalyModel, BackboneWeights, Detection, DeviceName, PipelineConfig, PipelineError};
+
+const fn send_and_sync<T: Send + Sync + ?Sized>() {}
+
+#[cfg(feature = "flex")]
+const _: () = send_and_sync::<nfbmr::Pipeline>();
+#[cfg(feature = "ndarray")]
+const _: () = send_and_sync::<nfbmr::pipeline::Pipeline<nfbmr::backend::NdArray>>();
+#[cfg(feature = "cuda")]
+const _: () = send_and_sync::<nfbmr::pipeline::Pipeline<nfbmr::backend::Cuda>>();
+const _: () = send_and_sync::<Box<dyn AnomalyModel>>();
+const _: () = send_and_sync::<BackboneWeights>();
+const _: () = send_and_sync::<Detection>();
+const _: () = send_and_sync::<PipelineError>();
+
+/// `detect` takes `&self`.
+#[cfg(feature = "flex")]
+const _: fn(&nfbmr::Pipeline, &image::DynamicImage) -> Result<Detection, PipelineError> =
+    nfbmr::Pipeline::detect;
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_device_left_out_of_the_build_says_which_feature_brings_it() {
+    let error = nfbmr::load("model", None, DeviceName::Cuda(0)).err().unwrap();
+    assert!(error.to_string().contains("--features cuda"), "{error}");
+}
+
+#[test]
+fn presets_validate_and_round_trip_through_json() {
+    for config in [PipelineConfig::default(), PipelineConfig::paper()] {
+        let json = serde_json::to_string(&config).unwrap();
+        let back: PipelineConfig = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, config);
+        assert_eq!(back.fingerprint(), config.fingerprint());
+    }
+    assert_eq!(PipelineConfig::paper().validate().unwrap(), [304, 24, 24]);
+    assert_ne!(PipelineConfig::default().fingerprint(), PipelineConfig::paper().fingerprint());
+}
+
+#[test]
+fn unknown_fields_are_refused_by_name() {
+    let mut config = serde_json::to_value(PipelineConfig::default()).unwrap();
+    for (pointer, field) in [("", "epochs"), ("/flow", "width"), ("/bmr_training", "epoch")] {
+        let mut changed = config.clone();
+        changed.pointer_mut(pointer).unwrap()[field] = 1.into();
+        let error = serde_json::from_value::<PipelineConfig>(changed).unwrap_err();
+        assert!(error.to_string().contains(field), "{error}");
+    }
+    config["pooling"] = "median".into();
+    assert!(serde_json::from_value::<PipelineConfig>(config).is_err());
+}
+
+#[test]
+fn values_without_meaning_are_refused() {
+    let refused = |change: fn(&mut PipelineConfig)| {
+        let mut config = PipelineConfig::default();
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    };
+    use nfbmr::pipeline::Pooling;
+    let cases: [(fn(&mut PipelineConfig), &str); 7] = [
+        (|c| c.flow_training.batch_size = 0, "flow_training.batch_size"),
+        (|c| c.bmr_training.learning_rate = f64::NAN, "bmr_training.learning_rate"),
+        (|c| c.bmr_training.weight_decay = -1.0, "bmr_training.weight_decay"),
+        (|c| c.flow_training.max_grad_norm = Some(0.0), "flow_training.max_grad_norm"),
+        (|c| c.pooling = Pooling::TopFraction(0.0), "top_fraction"),
+        (|c| c.input_size = 0, "image"),
+        (|c| c.backbone.block = 99, "99"),
+    ];
+    for (change, name) in cases {
+        let error = refused(change);
+        assert!(error.contains(name), "{error} does not name {name}");
+    }
+}

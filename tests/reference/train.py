@@ -1,0 +1,145 @@
+"""Trains the flow and the mapping networks on cached backbone features and scores a test set.
+
+    pip install torch safetensors numpy scikit-learn
+    python train.py FEATURES.safetensors CONFIG.json --seed N --json OUT.json
+
+FEATURES holds `train` [N, C, H, W] and `test` [M, C, H, W], both f32, and `label` [M], u8 with
+1 for a defective image. CONFIG looks like this:
+
+    {"flow": {"hidden": 256, "kernel": 3, "couplings": 4, "clamp": 3.0,
+              "epochs": 300, "learning_rate": 2e-4, "batch_size": 8},
+     "bmr": {"latent": 256, "inner": 64, "blocks": 2,
+             "epochs": 300, "learning_rate": 3e-4, "batch_size": 8},
+     "fusion": "normalized",
+     "pooling": "max"}
+
+`fusion` is "plain" or "normalized"; `pooling` is "max", "mean", "std" or {"top_fraction": 0.05}.
+One line per epoch goes to standard error. OUT receives the seed, the image AUROC of the flow's
+own score, of both directions and of their fusion, the training time, and the last losses.
+
+The same seed gives the same result on the same machine and version of PyTorch.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import torch
+from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
+
+from nf_bmr import Bmr, Flow, bmr_maps, flow_map, pool, train_bmr, train_flow
+
+
+def batched(function, *tensors, batch_size):
+    """Applies `function` to slices of the tensors, without gradients, and joins its results."""
+    with torch.no_grad():
+        parts = [function(*slices) for slices in zip(*(t.split(batch_size) for t in tensors))]
+    return [torch.cat(results) for results in zip(*parts)]
+
+
+def reporter(phase, epochs):
+    """A callback that prints each epoch's loss and duration."""
+    last = time.perf_counter()
+
+    def on_epoch(epoch, loss):
+        nonlocal last
+        now = time.perf_counter()
+        print(f"{phase} {epoch + 1}/{epochs} loss {loss:.6f} {now - last:.3f} s", file=sys.stderr)
+        last = now
+
+    return on_epoch
+
+
+def fuse(source, target, train_source, train_target, fusion):
+    """Averages the two directions, each divided by its training mean when so configured."""
+    if fusion == "normalized":
+        source, target = source / train_source.mean(), target / train_target.mean()
+    elif fusion != "plain":
+        raise ValueError(f"unknown fusion: {fusion!r}")
+    return 0.5 * (source + target)
+
+
+def run(features, config, seed, memory_format):
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    train = features["train"].float().contiguous(memory_format=memory_format)
+    test = features["test"].float().contiguous(memory_format=memory_format)
+    labels = features["label"].numpy()
+    channels = train.shape[1]
+    start = time.perf_counter()
+
+    options = config["flow"]
+    flow = Flow(
+        channels, options["hidden"], options["kernel"], options["couplings"], options["clamp"]
+    ).to(memory_format=memory_format)
+    flow_loss_last = train_flow(
+        flow,
+        train,
+        options["epochs"],
+        options["batch_size"],
+        options["learning_rate"],
+        generator,
+        reporter("flow", options["epochs"]),
+    )
+    train_z, _ = batched(flow, train, batch_size=options["batch_size"])
+
+    options = config["bmr"]
+    bmr = Bmr(channels, options["latent"], options["inner"], options["blocks"])
+    bmr = bmr.to(memory_format=memory_format)
+    bmr_loss_last = train_bmr(
+        bmr,
+        train,
+        train_z.contiguous(memory_format=memory_format),
+        options["epochs"],
+        options["batch_size"],
+        options["learning_rate"],
+        generator,
+        reporter("bmr", options["epochs"]),
+    )
+    seconds = time.perf_counter() - start
+
+    def score(y):
+        z, log_det = flow(y)
+        return flow_map(z, log_det), *bmr_maps(y, z, *bmr(y, z))
+
+    _, train_source, train_target = batched(score, train, batch_size=options["batch_size"])
+    own, source, target = batched(score, test, batch_size=options["batch_size"])
+    fused = fuse(source, target, train_source, train_target, config["fusion"])
+    maps = {"flow": own, "source": source, "target": target, "fused": fused}
+    return {
+        "seed": seed,
+        "auroc": {
+            name: float(roc_auc_score(labels, pool(values, config["pooling"]).numpy()))
+            for name, values in maps.items()
+        },
+        "train_s": seconds,
+        "flow_loss_last": flow_loss_last,
+        "bmr_loss_last": bmr_loss_last,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Train and score on cached features.")
+    parser.add_argument("features")
+    parser.add_argument("config")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", required=True, help="output file")
+    parser.add_argument("--layout", choices=("nchw", "nhwc"), default="nhwc")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(2)
+    torch.use_deterministic_algorithms(True)
+    with open(arguments.config, encoding="utf-8") as file:
+        config = json.load(file)
+    layout = torch.channels_last if arguments.layout == "nhwc" else torch.contiguous_format
+    result = run(load_file(arguments.features), config, arguments.seed, layout)
+    with open(arguments.json, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=2)
+        file.write("\n")
+    print(json.dumps(result), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

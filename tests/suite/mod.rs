@@ -1,0 +1,210 @@
+//! What every backend must do, as functions generic over the backend.
+
+use std::ops::ControlFlow;
+use std::thread;
+
+use image::{DynamicImage, Rgb, RgbImage};
+use nfbmr::backend::Backend;
+use nfbmr::data::synthetic::{Kind, PartClass, generate};
+use nfbmr::pipeline::{Fusion, Pipeline, Pooling, TrainingError};
+use nfbmr::{Frame, PipelineConfig, PipelineError, PixelFormat, metrics, weights};
+
+pub const SIDE: u32 = 96;
+
+/// A configuration that trains in seconds.
+pub fn small() -> PipelineConfig {
+    let mut config = PipelineConfig::default();
+    config.backbone.block = 4;
+    config.input_size = SIDE;
+    config.flow.hidden = 32;
+    config.flow.couplings = 2;
+    config.flow_training.epochs = 2;
+    config.flow_training.batch_size = 4;
+    config.bmr.latent = 32;
+    config.bmr.inner = 16;
+    config.bmr_training.epochs = 2;
+    config.bmr_training.batch_size = 4;
+    config
+}
+
+/// Generated gears, the first `good` without a defect.
+pub fn gears(good: u64, defective: u64, seed: u64) -> Vec<DynamicImage> {
+    let kind = Kind::Part(PartClass::Gear);
+    let defects = kind.defects();
+    let gear = |index: u64| {
+        let defect = (index >= good).then(|| defects[index as usize % defects.len()]);
+        generate(kind, seed, index, defect, SIDE).unwrap().image.into()
+    };
+    (0..good + defective).map(gear).collect()
+}
+
+pub fn train<B: Backend>(
+    config: &PipelineConfig,
+    images: &[DynamicImage],
+) -> Result<Pipeline<B>, PipelineError> {
+    let device = Default::default();
+    Pipeline::train(config, weights::embedded(), images, &device, &mut |_| {
+        ControlFlow::Continue(())
+    })
+}
+
+/// Relative to the largest value.
+#[track_caller]
+pub fn assert_close(what: &str, a: &[f32], b: &[f32], tolerance: f32) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let scale = b.iter().fold(0f32, |scale, v| scale.max(v.abs()));
+    let error = a.iter().zip(b).fold(0f32, |error, (a, b)| error.max((a - b).abs()));
+    assert!(error <= tolerance * scale, "{what}: off by {error} where values reach {scale}");
+}
+
+pub fn finds_defects_that_untrained_networks_miss<B: Backend>(epochs: usize) {
+    let train_images = gears(24, 0, 1);
+    let test_images = gears(12, 12, 2);
+    let labels: Vec<bool> = (0..24).map(|i| i >= 12).collect();
+    let auroc = |epochs: usize| {
+        let mut config = small();
+        config.flow_training.epochs = epochs;
+        config.bmr_training.epochs = epochs;
+        let pipeline = train::<B>(&config, &train_images).unwrap();
+        let detections = pipeline.detect_batch(&test_images).unwrap();
+        let scores: Vec<f32> = detections.iter().map(|d| d.score).collect();
+        metrics::auroc(&scores, &labels).unwrap()
+    };
+    let (trained, untrained) = (auroc(epochs), auroc(0));
+    assert!(trained >= 0.95, "AUROC {trained}");
+    assert!(trained >= untrained + 0.1, "AUROC {trained}, untrained {untrained}");
+}
+
+pub fn training_is_reproducible_and_depends_on_the_seed<B: Backend>() {
+    let images = gears(5, 1, 3);
+    let scores = |seed: u64| -> Vec<f32> {
+        let pipeline = train::<B>(&PipelineConfig { seed, ..small() }, &images[..5]).unwrap();
+        pipeline.detect_batch(&images).unwrap().iter().map(|d| d.score).collect()
+    };
+    assert_eq!(scores(1), scores(1));
+    assert_ne!(scores(1), scores(2));
+}
+
+pub fn a_saved_model_scores_the_same_to_the_bit<B: Backend>() {
+    let images = gears(4, 1, 4);
+    let pipeline = train::<B>(&small(), &images[..4]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let before = pipeline.detect(&images[4]).unwrap();
+    for (name, included) in [("reference", false), ("included", true)] {
+        let path = folder.path().join(name);
+        let embedded = match included {
+            true => pipeline.save_with_backbone(&path).map(|()| None),
+            false => pipeline.save(&path).map(|()| weights::embedded()),
+        };
+        let loaded = Pipeline::<B>::load(&path, embedded.unwrap(), &Default::default()).unwrap();
+        let after = loaded.detect(&images[4]).unwrap();
+        assert_eq!(loaded.config(), pipeline.config());
+        assert_eq!(before.score.to_bits(), after.score.to_bits());
+        assert_eq!(before.anomaly_map, after.anomaly_map);
+    }
+}
+
+pub fn a_batch_scores_as_its_images_do<B: Backend>() {
+    let mut images = gears(7, 2, 5);
+    images[3] = images[3].crop_imm(0, 0, 50, 90);
+    let pipeline = train::<B>(&small(), &images[..7]).unwrap();
+    let batch = pipeline.detect_batch(&images).unwrap();
+    assert_eq!(batch.len(), images.len());
+    for (image, in_batch) in images.iter().zip(&batch) {
+        let alone = pipeline.detect(image).unwrap();
+        let map = &alone.anomaly_map;
+        assert_eq!((map.width, map.height), (image.width(), image.height()));
+        assert_close("score", &[in_batch.score], &[alone.score], 1e-4);
+        assert_close("map", &in_batch.anomaly_map.values, &map.values, 1e-4);
+        for component in [&alone.source, &alone.target, &alone.likelihood] {
+            let map = &component.as_ref().unwrap().map;
+            assert_eq!(map.values.len(), (map.width * map.height) as usize);
+        }
+    }
+    assert!(pipeline.detect_batch(&[]).unwrap().is_empty());
+}
+
+pub fn frames_score_as_images_do<B: Backend>() {
+    let images = gears(4, 0, 6);
+    let pipeline = train::<B>(&small(), &images).unwrap();
+    let rgb = images[0].to_rgb8();
+    let stride = 3 * SIDE as usize + 5;
+    let mut bytes = vec![77; stride * SIDE as usize];
+    for (row, pixels) in bytes.chunks_mut(stride).zip(rgb.as_raw().chunks(3 * SIDE as usize)) {
+        row[..pixels.len()].copy_from_slice(pixels);
+    }
+    let frame = Frame::new(&bytes, SIDE, SIDE, stride, PixelFormat::Rgb8).unwrap();
+    let expected = pipeline.detect(&images[0]).unwrap();
+    assert_eq!(pipeline.detect_frame(&frame).unwrap().score, expected.score);
+
+    let grey = images[0].to_luma8();
+    let frame = Frame::new(&grey, SIDE, SIDE, SIDE as usize, PixelFormat::Mono8).unwrap();
+    let expected = pipeline.detect(&DynamicImage::ImageLuma8(grey.clone())).unwrap();
+    assert_eq!(pipeline.detect_frame(&frame).unwrap().score, expected.score);
+}
+
+pub fn threads_share_a_pipeline<B: Backend>() {
+    let images = gears(4, 0, 7);
+    let pipeline = train::<B>(&small(), &images).unwrap();
+    let expected: Vec<f32> = images.iter().map(|i| pipeline.detect(i).unwrap().score).collect();
+    thread::scope(|scope| {
+        let detect = |image| pipeline.detect(image).unwrap().score;
+        let threads: Vec<_> = images.iter().map(|i| scope.spawn(move || detect(i))).collect();
+        let found: Vec<f32> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert_close("scores", &found, &expected, 1e-5);
+    });
+}
+
+pub fn normalized_scores_average_one_on_the_training_images<B: Backend>() {
+    let images = gears(6, 0, 8);
+    let mut config = small();
+    (config.fusion, config.pooling) = (Fusion::Normalized, Pooling::Mean);
+    let pipeline = train::<B>(&config, &images).unwrap();
+    let detections = pipeline.detect_batch(&images).unwrap();
+    let mean = detections.iter().map(|d| d.score).sum::<f32>() / images.len() as f32;
+    assert!((mean - 1.0).abs() < 1e-3, "{mean}");
+}
+
+pub fn images_that_cannot_train_are_refused<B: Backend>() {
+    let refused = |images: &[DynamicImage]| match train::<B>(&small(), images) {
+        Err(PipelineError::Training(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let gear = gears(1, 0, 9);
+    let blank = |grey: u8| DynamicImage::from(RgbImage::from_pixel(40, 40, Rgb([grey; 3])));
+    assert_eq!(refused(&[]), TrainingError::TooFewImages(0));
+    assert_eq!(refused(&gear), TrainingError::TooFewImages(1));
+    assert_eq!(refused(&[gear[0].clone(), gear[0].clone()]), TrainingError::Identical(2));
+    assert_eq!(refused(&[blank(3), blank(200), blank(9)]), TrainingError::Blank(3));
+}
+
+pub fn a_loss_that_is_not_finite_stops_training<B: Backend>() {
+    let mut config = small();
+    config.flow_training.learning_rate = 1e30;
+    let error = train::<B>(&config, &gears(4, 0, 10)).unwrap_err();
+    let expected = nfbmr::Phase::Flow;
+    assert!(
+        matches!(
+            error,
+            PipelineError::Training(TrainingError::NotFinite { phase, .. }) if phase == expected
+        ),
+        "{error}"
+    );
+}
+
+pub fn the_caller_can_interrupt<B: Backend>() {
+    let images = gears(4, 0, 11);
+    for stop in [nfbmr::Phase::Features, nfbmr::Phase::Flow, nfbmr::Phase::Bmr] {
+        let result = Pipeline::<B>::train(
+            &small(),
+            weights::embedded(),
+            &images,
+            &Default::default(),
+            &mut |progress| match progress.phase == stop {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            },
+        );
+        assert!(matches!(result, Err(PipelineError::Interrupted(phase)) if phase == stop));
+    }
+}
