@@ -1,7 +1,8 @@
 //! Converts the PyTorch weights of an EfficientNet to a safetensors file that the backbone loads.
 //!
 //! ```text
-//! cargo run --release --example import_backbone -- --variant lite0 --blocks 16 IN.pth OUT.safetensors
+//! cargo run --release --example import_backbone -- \
+//!     --variant lite0 --blocks 16 [--f32] [--note KEY=VALUE] IN.pth OUT.safetensors
 //! ```
 //!
 //! Only the stem and the first blocks are kept; head and classifier are left out.

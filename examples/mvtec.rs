@@ -84,7 +84,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         categories.push((set.name, outcome));
     }
     if categories.is_empty() {
-        return Err(format!("no category of {:?} under {}", args.category, args.data.display()).into());
+        return Err(
+            format!("no category of {:?} under {}", args.category, args.data.display()).into()
+        );
     }
 
     let aurocs = categories.iter().map(|(_, outcome)| outcome.image_auroc);
@@ -145,7 +147,12 @@ fn run(
     }
 
     let mut labels = Vec::new();
-    let mut parts = [("fused", Vec::new()), ("source", Vec::new()), ("target", Vec::new()), ("flow", Vec::new())];
+    let mut parts = [
+        ("fused", Vec::new()),
+        ("source", Vec::new()),
+        ("target", Vec::new()),
+        ("flow", Vec::new()),
+    ];
     let mut detect_s = 0.0;
     for sample in &set.test {
         let image = data::load_image(&sample.path, &Limits::default())?;

@@ -70,9 +70,7 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
     ));
     let unknown_field = |metadata: String| metadata.replace("\"fusion\"", "\"fusoin\"");
     assert!(matches!(rewrite(&path, unknown_field, all), Err(ModelError::Metadata(_))));
-    let two_flow_blocks = |metadata: String| {
-        metadata.replace("\"couplings\":2", "\"couplings\":3")
-    };
+    let two_flow_blocks = |metadata: String| metadata.replace("\"couplings\":2", "\"couplings\":3");
     assert!(matches!(rewrite(&path, two_flow_blocks, all), Err(ModelError::Unusable(_))));
     let without = |name: &str| name != "bmr.shared.conv2.weight";
     match rewrite(&path, same, without) {

@@ -62,7 +62,8 @@ pub fn heatmap(image: &RgbImage, map: &ScoreMap, low: f32, high: f32) -> RgbImag
         let heat = ((value - low) / (high - low)).clamp(0.0, 1.0);
         let color = colorous::INFERNO.eval_continuous(f64::from(heat));
         for (channel, color) in pixel.0.iter_mut().zip([color.r, color.g, color.b]) {
-            let mixed = f32::from(*channel) * (1.0 - heat) * 0.6 + f32::from(color) * (0.4 + 0.6 * heat);
+            let mixed =
+                f32::from(*channel) * (1.0 - heat) * 0.6 + f32::from(color) * (0.4 + 0.6 * heat);
             *channel = mixed.min(255.0) as u8;
         }
     }

@@ -43,9 +43,13 @@ pub fn train<B: Backend>(
     images: &[DynamicImage],
 ) -> Result<Pipeline<B>, PipelineError> {
     let device = Default::default();
-    Pipeline::train(config, weights::embedded(), images, &device, &mut |_| {
-        ControlFlow::Continue(())
-    })
+    Pipeline::train(
+        config,
+        weights::embedded(),
+        images,
+        &device,
+        &mut |_| ControlFlow::Continue(()),
+    )
 }
 
 /// Relative to the largest value.

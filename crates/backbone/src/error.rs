@@ -24,7 +24,7 @@ pub enum BackboneError {
         found: Variant,
     },
     /// The block does not exist.
-    #[error("{variant} has {blocks} blocks, expected an index from 0 to {}, found {found}", blocks - 1)]
+    #[error("{variant} has {blocks} blocks, expected an index below {blocks}, found {found}")]
     Block {
         /// The network.
         variant: Variant,
@@ -158,9 +158,7 @@ pub enum WeightsError {
     #[error("not a readable safetensors file")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// The bytes are not a PyTorch state dictionary.
-    #[error(
-        "not a readable PyTorch state dictionary, at byte {offset}: expected {expected}, found {found}"
-    )]
+    #[error("not a PyTorch state dictionary, at byte {offset}: expected {expected}, found {found}")]
     Pytorch {
         /// Where, in bytes from the start of the file (of the pickle inside a zip archive).
         offset: usize,

@@ -86,7 +86,7 @@ fn torchvision_has_no_lite_networks() {
 #[test]
 fn a_block_past_the_end_is_refused() {
     let error = BackboneConfig::lite(Variant::Lite0, 16).expect_err("16 blocks").to_string();
-    assert_eq!(error, "lite0 has 16 blocks, expected an index from 0 to 15, found 16");
+    assert_eq!(error, "lite0 has 16 blocks, expected an index below 16, found 16");
 }
 
 #[test]

@@ -116,11 +116,13 @@ fn both_pytorch_formats_are_read() {
     }
 }
 
+type Reader = fn(&[u8]) -> Result<Weights, WeightsError>;
+
 /// Every prefix and every changed byte either still reads or is an error, and never a panic.
 #[test]
 fn damaged_files_are_errors() {
     let safetensors = sample().to_safetensors(Storage::F32).expect("writes");
-    let readers: [(Vec<u8>, fn(&[u8]) -> Result<Weights, WeightsError>); 3] = [
+    let readers: [(Vec<u8>, Reader); 3] = [
         (safetensors, Weights::from_safetensors),
         (bytes("zip.pth"), Weights::from_pytorch),
         (bytes("legacy.pth"), Weights::from_pytorch),

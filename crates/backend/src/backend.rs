@@ -5,23 +5,41 @@ use burn::tensor::backend::Backend as BurnBackend;
 ///
 /// Every bound of the workspace goes through this trait, so that fused operations can be added to it in one
 /// place. Elements are `f32` on every backend.
-pub trait Backend: BurnBackend<FloatElem = f32> {}
+pub trait Backend: BurnBackend<FloatElem = f32> {
+    /// How many threads may usefully run independent work on a device at once: one where the device
+    /// itself is parallel, the number of cores on a CPU, most of whose operations are not.
+    fn workers() -> usize {
+        1
+    }
+}
 
-impl<B: Backend> Backend for Autodiff<B> {}
+impl<B: Backend> Backend for Autodiff<B> {
+    fn workers() -> usize {
+        B::workers()
+    }
+}
 
 /// The default CPU backend.
 #[cfg(feature = "flex")]
 pub type Cpu = burn::backend::Flex;
 
 #[cfg(feature = "flex")]
-impl Backend for burn::backend::Flex {}
+impl Backend for burn::backend::Flex {
+    fn workers() -> usize {
+        rayon::current_num_threads()
+    }
+}
 
 /// The reference CPU backend on `ndarray`.
 #[cfg(feature = "ndarray")]
 pub type NdArray = burn::backend::NdArray<f32>;
 
 #[cfg(feature = "ndarray")]
-impl Backend for burn::backend::NdArray<f32> {}
+impl Backend for burn::backend::NdArray<f32> {
+    fn workers() -> usize {
+        rayon::current_num_threads()
+    }
+}
 
 /// The NVIDIA GPU backend.
 #[cfg(feature = "cuda")]

@@ -8,8 +8,9 @@ use crate::Backend;
 
 /// A convolution with bias, stride 1 and an odd kernel, padded so that height and width stay.
 ///
-/// A 1 x 1 kernel runs as one matrix product, which is where burn's CPU backends are several times
-/// faster backward than through their general convolution.
+/// It works on the channel-major layout `[C, B, H, W]`: there a 1 x 1 kernel is one matrix product over
+/// all positions of all images, halves of the channels are contiguous and a bias is a constant per
+/// row. burn's CPU backends train several times faster so than on `[B, C, H, W]`.
 #[derive(Module, Debug)]
 pub struct Conv2d<B: Backend> {
     weight: Param<Tensor<B, 4>>,
@@ -17,7 +18,7 @@ pub struct Conv2d<B: Backend> {
 }
 
 impl<B: Backend> Conv2d<B> {
-    /// A layer `[B, c_in, H, W] -> [B, c_out, H, W]` with a `kernel` x `kernel` window, initialised as
+    /// A layer `[c_in, B, H, W] -> [c_out, B, H, W]` with a `kernel` x `kernel` window, initialised as
     /// PyTorch does: weight and bias uniform in ±1/sqrt(c_in · kernel²).
     ///
     /// The values are drawn on the host, so a seed gives the same layer on every backend.
@@ -30,9 +31,7 @@ impl<B: Backend> Conv2d<B> {
     ) -> Self {
         let bound = 1.0 / ((c_in * kernel * kernel) as f32).sqrt();
         let mut uniform = |len: usize| -> Vec<f32> {
-            (0..len)
-                .map(|_| rng.random_range(-bound..=bound))
-                .collect()
+            (0..len).map(|_| rng.random_range(-bound..=bound)).collect()
         };
         let weight = uniform(c_out * c_in * kernel * kernel);
         let bias = uniform(c_out);
@@ -45,24 +44,18 @@ impl<B: Backend> Conv2d<B> {
         }
     }
 
-    /// Number of input channels.
-    pub fn c_in(&self) -> usize {
-        self.weight.dims()[1]
-    }
-
-    /// `[B, c_in, H, W] -> [B, c_out, H, W]`.
+    /// `[c_in, B, H, W] -> [c_out, B, H, W]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [c_out, c_in, kernel, _] = self.weight.dims();
+        let (weight, bias) = (self.weight.val(), self.bias.val());
         if kernel > 1 {
             let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
-            return conv2d(x, self.weight.val(), Some(self.bias.val()), options);
+            let y = conv2d(x.swap_dims(0, 1), weight, Some(bias), options);
+            return y.swap_dims(0, 1);
         }
-        let [batch, _, height, width] = x.dims();
-        let weight = self.weight.val().reshape([1, c_out, c_in]);
-        let y = weight
-            .expand([batch, c_out, c_in])
-            .matmul(x.reshape([batch, c_in, height * width]));
-        let y = y + self.bias.val().reshape([1, c_out, 1]);
-        y.reshape([batch, c_out, height, width])
+        let [_, batch, height, width] = x.dims();
+        let x = x.reshape([c_in, batch * height * width]);
+        let y = weight.reshape([c_out, c_in]).matmul(x) + bias.reshape([c_out, 1]);
+        y.reshape([c_out, batch, height, width])
     }
 }

@@ -28,11 +28,7 @@ pub fn load_state_dict<B: Backend, M: Module<B>>(
     module: M,
     state: StateDict,
 ) -> Result<M, StateError> {
-    let mut load = Load {
-        path: Path::default(),
-        state,
-        problems: Vec::new(),
-    };
+    let mut load = Load { path: Path::default(), state, problems: Vec::new() };
     let module = module.map(&mut load);
     let unknown = load.state.keys().map(|name| format!("{name}: unexpected"));
     load.problems.extend(unknown);

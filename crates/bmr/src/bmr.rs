@@ -6,6 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::residual::Loss;
+
 /// The shape of a [`Bmr`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,11 +24,7 @@ pub struct BmrConfig {
 impl BmrConfig {
     /// The paper's network: latent = inner = 1024, n = 2.
     pub fn paper() -> Self {
-        Self {
-            latent: 1024,
-            inner: 1024,
-            blocks: 2,
-        }
+        Self { latent: 1024, inner: 1024, blocks: 2 }
     }
 
     /// Number of trainable parameters of a network over `channels` channels, the shared block counted
@@ -114,18 +112,33 @@ impl<B: Backend> Bmr<B> {
     /// # Errors
     /// [`BmrError::Shape`].
     pub fn forward(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Result<Mapped<B>, BmrError> {
-        let (y_dims, z_dims) = (y.dims(), z.dims());
-        if y_dims != z_dims || y_dims[1] != self.channels {
-            return Err(BmrError::Shape {
-                channels: self.channels,
-                y: y_dims,
-                z: z_dims,
-            });
+        self.check_shapes(&y, &z)?;
+        let mapped = self.map(y.swap_dims(0, 1), z.swap_dims(0, 1));
+        Ok(Mapped { y: mapped.y.swap_dims(0, 1), z: mapped.z.swap_dims(0, 1) })
+    }
+
+    /// The losses (11) and (12) of source and target features `[B, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`BmrError::Shape`].
+    pub fn loss(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Result<Loss<B>, BmrError> {
+        self.check_shapes(&y, &z)?;
+        let (y, z) = (y.swap_dims(0, 1), z.swap_dims(0, 1));
+        let mapped = self.map(y.clone(), z.clone());
+        Ok(Loss { source: (mapped.y - y).square().mean(), target: (mapped.z - z).square().mean() })
+    }
+
+    /// Channel-major `[C, B, H, W]`, see [`Conv2d`].
+    fn map(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Mapped<B> {
+        Mapped { y: self.source.forward(z, &self.shared), z: self.target.forward(y, &self.shared) }
+    }
+
+    fn check_shapes(&self, y: &Tensor<B, 4>, z: &Tensor<B, 4>) -> Result<(), BmrError> {
+        let (y, z) = (y.dims(), z.dims());
+        match y == z && y[1] == self.channels {
+            true => Ok(()),
+            false => Err(BmrError::Shape { channels: self.channels, y, z }),
         }
-        Ok(Mapped {
-            y: self.source.forward(z, &self.shared),
-            z: self.target.forward(y, &self.shared),
-        })
     }
 }
 
@@ -139,12 +152,7 @@ struct Branch<B: Backend> {
 }
 
 impl<B: Backend> Branch<B> {
-    fn new(
-        config: &BmrConfig,
-        channels: usize,
-        rng: &mut impl RngExt,
-        device: &B::Device,
-    ) -> Self {
+    fn new(config: &BmrConfig, channels: usize, rng: &mut impl RngExt, device: &B::Device) -> Self {
         let blocks = |rng: &mut _| {
             let block = |_| ResidualBlock::new(config, rng, device);
             (0..config.blocks).map(block).collect()

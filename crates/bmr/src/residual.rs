@@ -1,8 +1,6 @@
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 
-use crate::Mapped;
-
 /// The two terms of the training loss (13), each `[1]`.
 #[derive(Clone, Debug)]
 pub struct Loss<B: Backend> {
@@ -16,15 +14,6 @@ impl<B: Backend> Loss<B> {
     /// The sum of both (13).
     pub fn total(&self) -> Tensor<B, 1> {
         self.source.clone() + self.target.clone()
-    }
-}
-
-/// The losses (11) and (12) of source and target features `[B, C, H, W]` against what they were mapped
-/// to.
-pub fn loss<B: Backend>(y: Tensor<B, 4>, z: Tensor<B, 4>, mapped: &Mapped<B>) -> Loss<B> {
-    Loss {
-        source: (y - mapped.y.clone()).square().mean(),
-        target: (z - mapped.z.clone()).square().mean(),
     }
 }
 

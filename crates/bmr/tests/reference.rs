@@ -8,7 +8,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 use fixture::{Fixture, assert_close, values};
 use nfbmr_backend::{Cpu, StateDict, load_state_dict, state_dict};
-use nfbmr_bmr::{Bmr, BmrConfig, BmrError, Loss, loss, residual_map};
+use nfbmr_bmr::{Bmr, BmrConfig, BmrError, Loss, residual_map};
 
 type B = Autodiff<Cpu>;
 
@@ -49,7 +49,7 @@ fn matches_pytorch(file: &str, blocks: usize) {
     };
     let (y, z) = (features("y"), features("z"));
     let mapped = bmr.forward(y.clone(), z.clone()).unwrap();
-    let losses = loss(y.clone(), z.clone(), &mapped);
+    let losses = bmr.loss(y.clone(), z.clone()).unwrap();
     assert_close("y_hat", &values(mapped.y), &fixture.values("y_hat0"), 1e-5);
     assert_close("z_hat", &values(mapped.z), &fixture.values("z_hat0"), 1e-5);
     assert_close("(11)", &values(losses.source.clone()), &fixture.values("loss0_source"), 1e-5);
@@ -58,8 +58,7 @@ fn matches_pytorch(file: &str, blocks: usize) {
 
     // The shared block's gradient is PyTorch's, and the sum of what either direction alone gives.
     let gradients = |term: fn(Loss<B>) -> Tensor<B, 1>| {
-        let mapped = bmr.forward(y.clone(), z.clone()).unwrap();
-        let gradients = &term(loss(y.clone(), z.clone(), &mapped)).backward();
+        let gradients = &term(bmr.loss(y.clone(), z.clone()).unwrap()).backward();
         let mut visitor = Gradients { gradients, path: Vec::new(), found: StateDict::new() };
         bmr.visit(&mut visitor);
         visitor.found
@@ -120,10 +119,9 @@ fn residual_map_sums_squares_over_channels() {
 #[test]
 fn nonsense_is_refused() {
     let device = Default::default();
-    for config in [
-        BmrConfig { latent: 0, inner: 4, blocks: 1 },
-        BmrConfig { latent: 4, inner: 0, blocks: 1 },
-    ] {
+    for config in
+        [BmrConfig { latent: 0, inner: 4, blocks: 1 }, BmrConfig { latent: 4, inner: 0, blocks: 1 }]
+    {
         let error = Bmr::<Cpu>::new(&config, 3, 0, &device).unwrap_err();
         assert_eq!(error, BmrError::Config { channels: 3 });
     }

@@ -46,15 +46,15 @@ impl<B: Backend> Coupling<B> {
         }
     }
 
-    /// `[B, C, H, W]` to z of that shape, and log|det| per position `[B, H, W]`.
-    pub(crate) fn forward(&self, y: Tensor<B, 4>) -> (Tensor<B, 4>, Tensor<B, 3>) {
-        let [y1, y2] = self.split(y.select(1, self.permutation.clone()));
+    /// `[C, B, H, W]` to z of that shape, and log|det| per position `[1, B, H, W]`.
+    pub(crate) fn forward(&self, y: Tensor<B, 4>) -> (Tensor<B, 4>, Tensor<B, 4>) {
+        let [y1, y2] = self.split(y.select(0, self.permutation.clone()));
         let (s1, b1) = self.first.forward(y1.clone(), self.clamp);
         let z2 = s1.clone().exp() * y2 + b1;
         let (s2, b2) = self.second.forward(z2.clone(), self.clamp);
         let z1 = s2.clone().exp() * y1 + b2;
-        let log_det = s1.sum_dim(1) + s2.sum_dim(1);
-        (Tensor::cat(vec![z1, z2], 1), log_det.squeeze_dim(1))
+        let log_det = s1.sum_dim(0) + s2.sum_dim(0);
+        (Tensor::cat(vec![z1, z2], 0), log_det)
     }
 
     /// The inverse of [`Self::forward`].
@@ -64,15 +64,12 @@ impl<B: Backend> Coupling<B> {
         let y1 = (z1 - b2) * s2.neg().exp();
         let (s1, b1) = self.first.forward(y1.clone(), self.clamp);
         let y2 = (z2 - b1) * s1.neg().exp();
-        Tensor::cat(vec![y1, y2], 1).select(1, self.inverse_permutation.clone())
+        Tensor::cat(vec![y1, y2], 0).select(0, self.inverse_permutation.clone())
     }
 
     fn split(&self, y: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
-        let channels = y.dims()[1];
-        [
-            y.clone().narrow(1, 0, self.half),
-            y.narrow(1, self.half, channels - self.half),
-        ]
+        let channels = y.dims()[0];
+        [y.clone().narrow(0, 0, self.half), y.narrow(0, self.half, channels - self.half)]
     }
 }
 
@@ -103,9 +100,9 @@ impl<B: Backend> Subnet<B> {
     fn forward(&self, x: Tensor<B, 4>, clamp: f64) -> (Tensor<B, 4>, Tensor<B, 4>) {
         let x = self.conv2.forward(leaky_relu(self.conv1.forward(x), 0.1));
         let x = x * self.gamma.val().reshape([1, 1, 1, 1]);
-        let channels = x.dims()[1] / 2;
-        let raw = x.clone().narrow(1, 0, channels);
-        let shift = x.narrow(1, channels, channels);
+        let channels = x.dims()[0] / 2;
+        let raw = x.clone().narrow(0, 0, channels);
+        let shift = x.narrow(0, channels, channels);
         let log_scale = (raw / clamp).atan() * (clamp * 0.636);
         (log_scale, shift)
     }

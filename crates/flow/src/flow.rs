@@ -25,12 +25,7 @@ pub struct FlowConfig {
 impl FlowConfig {
     /// The paper's flow: 4 couplings, 1024 hidden channels, 3 x 3 windows, clamp 3.
     pub fn paper() -> Self {
-        Self {
-            couplings: 4,
-            hidden: 1024,
-            kernel: 3,
-            clamp: 3.0,
-        }
+        Self { couplings: 4, hidden: 1024, kernel: 3, clamp: 3.0 }
     }
 
     /// Number of trainable parameters of a flow over `channels` channels.
@@ -90,6 +85,8 @@ pub enum FlowError {
 pub struct FlowOutput<B: Backend> {
     /// Target features `[B, C, H, W]`.
     pub z: Tensor<B, 4>,
+    /// 0.5·Σ_c z² at each position `[B, H, W]`.
+    pub energy: Tensor<B, 3>,
     /// log|det dz/dy| as a sum over the channels at each position `[B, H, W]`; the sum over the
     /// positions is the log-determinant of an image.
     pub log_det: Tensor<B, 3>,
@@ -132,20 +129,14 @@ impl<B: Backend> Flow<B> {
             sorted.into_iter().eq(0..channels)
         };
         if permutations.len() != config.couplings || !permutations.iter().all(permutes) {
-            return Err(FlowError::Permutations {
-                couplings: config.couplings,
-                channels,
-            });
+            return Err(FlowError::Permutations { couplings: config.couplings, channels });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let couplings = permutations
             .iter()
             .map(|order| Coupling::new(order, config, &mut rng, device))
             .collect();
-        Ok(Self {
-            couplings,
-            channels,
-        })
+        Ok(Self { couplings, channels })
     }
 
     /// One random channel permutation per coupling block, for [`Self::new`]; stored with a model.
@@ -166,14 +157,20 @@ impl<B: Backend> Flow<B> {
     pub fn forward(&self, y: Tensor<B, 4>) -> Result<FlowOutput<B>, FlowError> {
         self.check_channels(&y)?;
         let [batch, _, height, width] = y.dims();
-        let mut log_det = Tensor::zeros([batch, height, width], &y.device());
-        let mut z = y;
+        let mut log_det = Tensor::zeros([1, batch, height, width], &y.device());
+        // Channel-major inside, see `Conv2d`.
+        let mut z = y.swap_dims(0, 1);
         for coupling in &self.couplings {
             let (next, partial) = coupling.forward(z);
             z = next;
             log_det = log_det + partial;
         }
-        Ok(FlowOutput { z, log_det })
+        let energy = z.clone().square().sum_dim(0) * 0.5;
+        Ok(FlowOutput {
+            z: z.swap_dims(0, 1),
+            energy: energy.squeeze_dim(0),
+            log_det: log_det.squeeze_dim(0),
+        })
     }
 
     /// Maps target features `[B, C, H, W]` back to the source space.
@@ -183,16 +180,14 @@ impl<B: Backend> Flow<B> {
     pub fn inverse(&self, z: Tensor<B, 4>) -> Result<Tensor<B, 4>, FlowError> {
         self.check_channels(&z)?;
         let blocks = self.couplings.iter().rev();
-        Ok(blocks.fold(z, |z, coupling| coupling.inverse(z)))
+        let y = blocks.fold(z.swap_dims(0, 1), |z, coupling| coupling.inverse(z));
+        Ok(y.swap_dims(0, 1))
     }
 
     fn check_channels(&self, x: &Tensor<B, 4>) -> Result<(), FlowError> {
         match x.dims()[1] {
             found if found == self.channels => Ok(()),
-            found => Err(FlowError::Channels {
-                expected: self.channels,
-                found,
-            }),
+            found => Err(FlowError::Channels { expected: self.channels, found }),
         }
     }
 }

@@ -13,8 +13,7 @@ pub fn nll<B: Backend>(output: &FlowOutput<B>) -> Tensor<B, 1> {
 /// Negative log-likelihood by position `[B, H, W]`: 0.5·Σ_c z² − log|det|, in nats and without the
 /// constant 0.5·C·ln 2π. High where features are unlike those of normal images.
 pub fn nll_map<B: Backend>(output: &FlowOutput<B>) -> Tensor<B, 3> {
-    let energy = output.z.clone().square().sum_dim(1).squeeze_dim(1);
-    energy * 0.5 - output.log_det.clone()
+    output.energy.clone() - output.log_det.clone()
 }
 
 /// A loss of [`nll`] in bits per dimension: (loss + 0.5·ln 2π) / ln 2.

@@ -90,9 +90,7 @@ fn log_det_is_that_of_the_autodiff_jacobian() {
         // The first random flow whose log-det is large enough to prove something.
         let flow = (seed..)
             .map(|seed| random_flow::<Autodiff<Cpu>>(4, channels, kernel, seed, 1.0))
-            .find(|flow| {
-                flow.forward(y.clone()).unwrap().log_det.sum().into_scalar().abs() > 1.0
-            })
+            .find(|flow| flow.forward(y.clone()).unwrap().log_det.sum().into_scalar().abs() > 1.0)
             .unwrap();
         let row = |i: usize| -> Vec<f64> {
             let z = flow.forward(y.clone()).unwrap().z.reshape([size]);

@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 use image::RgbImage;
 use nfbmr_backend::Backend;
+use rayon::prelude::*;
 
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
@@ -32,8 +33,16 @@ pub fn extract_features<B: Backend>(
     let mut variety = Variety::default();
     images.try_for_chunks(BATCH, config.input_size, config.fit, |chunk| {
         chunk.iter().for_each(|image| variety.add(image));
-        let batch = extractor.extract(to_tensor(chunk, device))?;
-        features.extend(batch.chunk(chunk.len(), 0));
+        let workers = chunk.chunks(chunk.len().div_ceil(B::workers()).max(1));
+        let batches: Result<Vec<_>, _> = workers
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|images| extractor.extract(to_tensor(images, device)))
+            .collect();
+        for batch in batches? {
+            let [images, ..] = batch.dims();
+            features.extend(batch.chunk(images, 0));
+        }
         reporter.advance(chunk.len())
     })?;
     variety.check(count)?;

@@ -14,8 +14,8 @@ mod optim;
 mod pipeline;
 mod progress;
 mod score;
-mod traits;
 mod train;
+mod traits;
 mod weights;
 
 pub use config::{Fusion, PipelineConfig, Pooling, TrainingConfig};

@@ -65,9 +65,7 @@ impl ScoreMap {
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
             .crop(left, top, width, height);
-        Resizer::new()
-            .resize(&source, &mut resized, &options)
-            .map_err(|error| failed(&error))?;
+        Resizer::new().resize(&source, &mut resized, &options).map_err(|error| failed(&error))?;
         let values = resized
             .buffer()
             .as_chunks::<4>()

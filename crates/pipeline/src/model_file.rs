@@ -121,8 +121,7 @@ pub(crate) fn load<B: Backend>(
         .map_err(|error| unusable(error.into()))?;
     let flow = load_state_dict(flow, flow_state)
         .map_err(|source| ModelError::State { network: "flow", source })?;
-    let bmr = Bmr::new(&config.bmr, channels, 0, device)
-        .map_err(|error| unusable(error.into()))?;
+    let bmr = Bmr::new(&config.bmr, channels, 0, device).map_err(|error| unusable(error.into()))?;
     let bmr = load_state_dict(bmr, bmr_state)
         .map_err(|source| ModelError::State { network: "bmr", source })?;
     Ok(Pipeline {

@@ -1,13 +1,15 @@
+use std::thread;
+
+use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{Adam, AdamConfig, GradientsAccumulator, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 
-use burn::backend::Autodiff;
-
 use crate::config::TrainingConfig;
+use crate::error::PipelineError;
 
 /// Adam with a bound on the gradient's norm over all parameters together.
 pub(crate) struct Stepper<B: Backend, M: AutodiffModule<Autodiff<B>>> {
@@ -25,14 +27,55 @@ impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
         Self { adam, learning_rate: config.learning_rate, max_grad_norm: config.max_grad_norm }
     }
 
-    /// One step down the gradient of `loss`.
-    pub(crate) fn step(&mut self, module: M, loss: &Tensor<Autodiff<B>, 1>) -> M {
-        let mut gradients = GradientsParams::from_grads(loss.backward(), &module);
+    /// One step against the gradients.
+    pub(crate) fn step(&mut self, module: M, mut gradients: GradientsParams) -> M {
         if let Some(max_norm) = self.max_grad_norm {
             clip_norm(&mut gradients, &module, max_norm);
         }
         self.adam.step(self.learning_rate, module, gradients)
     }
+}
+
+/// Mean loss of a batch, and its gradients.
+///
+/// The batch is split over the backend's workers, each with a graph of its own, and the gradients are
+/// added up in order: the same number of workers gives the same result.
+pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
+    module: &M,
+    batch: &[usize],
+    loss: &(impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync),
+) -> Result<(Tensor<B, 1>, GradientsParams), PipelineError> {
+    let part = |part: &[usize], module: &M| {
+        let share = part.len() as f64 / batch.len() as f64;
+        let loss = loss(module, part)? * share;
+        let gradients = GradientsParams::from_grads(loss.backward(), module);
+        Ok::<_, PipelineError>((loss.inner(), gradients))
+    };
+    let mut parts = batch.chunks(batch.len().div_ceil(B::workers()).max(1));
+    let first = parts.next().unwrap_or_default();
+    // Not rayon's threads: one of them, waiting inside an operation, could start on another part while
+    // it holds its graph's lock.
+    thread::scope(|scope| {
+        let others: Vec<_> = parts
+            .map(|indices| {
+                // Shared leaves would tie the graphs together.
+                let copy = M::from_inner(module.valid());
+                scope.spawn(move || part(indices, &copy))
+            })
+            .collect();
+        let (mut total, first) = part(first, module)?;
+        let mut accumulator = GradientsAccumulator::new();
+        accumulator.accumulate(module, first);
+        for other in others {
+            let (loss, gradients) = match other.join() {
+                Ok(result) => result?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            total = total + loss;
+            accumulator.accumulate(module, gradients);
+        }
+        Ok((total, accumulator.grads()))
+    })
 }
 
 /// Scales all gradients by min(1, max_norm / norm), the norm taken over all of them; burn's own clipping

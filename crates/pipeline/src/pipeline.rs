@@ -17,8 +17,8 @@ use crate::images::{Images, to_tensor};
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring, batch_maps, to_maps};
-use crate::traits::{AnomalyModel, FeatureExtractor};
 use crate::train::{measure_normalization, train_bmr, train_flow};
+use crate::traits::{AnomalyModel, FeatureExtractor};
 use crate::weights::BackboneWeights;
 
 /// A trained NF-BMR detector on the backend `B`.
@@ -86,11 +86,12 @@ impl<B: Backend> Pipeline<B> {
             device,
         )?;
         let flow = train_flow(flow, &y, &config.flow_training, seed(Draw::FlowOrder), progress)?;
-        let z: Vec<_> =
-            y.iter().map(|y| Ok(flow.forward(y.clone())?.z)).collect::<Result<_, PipelineError>>()?;
+        let z: Vec<_> = y
+            .iter()
+            .map(|y| Ok(flow.forward(y.clone())?.z))
+            .collect::<Result<_, PipelineError>>()?;
 
-        let bmr =
-            Bmr::<Autodiff<B>>::new(&config.bmr, channels, seed(Draw::BmrWeights), device)?;
+        let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, seed(Draw::BmrWeights), device)?;
         let bmr = train_bmr(bmr, &y, &z, &config.bmr_training, seed(Draw::BmrOrder), progress)?;
         let normalization = measure_normalization(&bmr, &y, &z)?;
         tracing::info!(images = y.len(), ?normalization, "trained");
@@ -191,10 +192,8 @@ impl<B: Backend> Pipeline<B> {
     /// One image or more in one pass.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
         let PipelineConfig { input_size, fit, fusion, pooling, .. } = self.config;
-        let fitted: Result<Vec<Fitted>, _> = images
-            .par_iter()
-            .map(|image| fit_rgb(&to_rgb8(image), input_size, fit))
-            .collect();
+        let fitted: Result<Vec<Fitted>, _> =
+            images.par_iter().map(|image| fit_rgb(&to_rgb8(image), input_size, fit)).collect();
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted?.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);

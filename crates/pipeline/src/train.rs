@@ -2,7 +2,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
-use nfbmr_bmr::{Bmr, loss, residual_map};
+use nfbmr_bmr::{Bmr, residual_map};
 use nfbmr_flow::{Flow, nll};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::TrainingConfig;
 use crate::error::{PipelineError, TrainingError};
-use crate::optim::Stepper;
+use crate::optim::{Stepper, gradients};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::score::Normalization;
 
@@ -42,8 +42,7 @@ pub(crate) fn train_bmr<B: Backend>(
     fit(bmr, y.len(), config, seed, &mut reporter, |bmr, batch| {
         let y = Tensor::from_inner(select(y, batch));
         let z = Tensor::from_inner(select(z, batch));
-        let mapped = bmr.forward(y.clone(), z.clone())?;
-        Ok(loss(y, z, &mapped).total())
+        Ok(bmr.loss(y, z)?.total())
     })
 }
 
@@ -67,13 +66,13 @@ pub(crate) fn measure_normalization<B: Backend>(
 }
 
 /// Minimises `loss(module, images of a batch)` over `count` images in a new random order each epoch.
-fn fit<B: Backend, M: AutodiffModule<Autodiff<B>>>(
+fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     mut module: M,
     count: usize,
     config: &TrainingConfig,
     seed: u64,
     reporter: &mut Reporter<'_, '_>,
-    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError>,
+    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
 ) -> Result<M::InnerModule, PipelineError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut stepper = Stepper::new(config);
@@ -82,14 +81,14 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>>>(
         order.shuffle(&mut rng);
         let mut total: Option<Tensor<B, 1>> = None;
         for batch in order.chunks(config.batch_size) {
-            let value = loss(&module, batch)?;
+            let (mean, gradients) = gradients(&module, batch, &loss)?;
             // Summed on the device and read once an epoch.
-            let weighted = value.clone().inner() * batch.len() as f64;
+            let weighted = mean * batch.len() as f64;
             total = Some(match total {
                 Some(total) => total + weighted,
                 None => weighted,
             });
-            module = stepper.step(module, &value);
+            module = stepper.step(module, gradients);
             reporter.advance(batch.len())?;
         }
         let sum = total.map_or(0.0, |total| f64::from(total.into_scalar()));
@@ -122,19 +121,22 @@ mod tests {
     type B = Autodiff<Cpu>;
 
     /// Takes a step on each batch of a fixture and compares all losses, and the parameters at the end.
-    fn ten_steps_match_pytorch<M: AutodiffModule<B>>(
+    fn ten_steps_match_pytorch<M: AutodiffModule<B> + Sync>(
         fixture: &Fixture,
         module: M,
         config: &TrainingConfig,
-        loss: impl Fn(&M, usize) -> Tensor<B, 1>,
+        loss: impl Fn(&M, usize, &[usize]) -> Tensor<B, 1> + Sync,
     ) {
         let mut module = load_state_dict::<B, _>(module, fixture.state("init")).unwrap();
         let mut stepper = Stepper::<Cpu, M>::new(config);
         let mut losses = Vec::new();
         for step in 0..10 {
-            let value = loss(&module, step);
-            losses.push(value.clone().into_scalar());
-            module = stepper.step(module, &value);
+            // Both images of a batch, each on its worker.
+            let (value, gradients) =
+                gradients(&module, &[0, 1], &|module, images| Ok(loss(module, step, images)))
+                    .unwrap();
+            losses.push(value.into_scalar());
+            module = stepper.step(module, gradients);
         }
         assert_close("losses", &losses, &fixture.values("losses"), 1e-4);
         let last = state_dict::<B, _>(&module);
@@ -147,8 +149,11 @@ mod tests {
         }
     }
 
-    fn batch(tensor: &Tensor<B, 5>, step: usize) -> Tensor<B, 4> {
-        tensor.clone().narrow(0, step, 1).squeeze_dim(0)
+    /// Images of the batch of a step.
+    fn batch(tensor: &Tensor<B, 5>, step: usize, images: &[usize]) -> Tensor<B, 4> {
+        let batch: Tensor<B, 4> = tensor.clone().narrow(0, step, 1).squeeze_dim(0);
+        let images = images.iter().map(|&image| batch.clone().narrow(0, image, 1)).collect();
+        Tensor::cat(images, 0)
     }
 
     #[test]
@@ -164,8 +169,8 @@ mod tests {
         let config = FlowConfig { hidden: 16, ..FlowConfig::paper() };
         let flow = Flow::new(&config, &permutations, 7, 0, &Default::default()).unwrap();
         let batches = fixture.tensor("batches");
-        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step| {
-            nll(&flow.forward(batch(&batches, step)).unwrap())
+        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step, images| {
+            nll(&flow.forward(batch(&batches, step, images)).unwrap())
         });
     }
 
@@ -175,9 +180,9 @@ mod tests {
         let config = BmrConfig { latent: 16, inner: 8, blocks: 2 };
         let bmr = Bmr::new(&config, 7, 0, &Default::default()).unwrap();
         let (ys, zs) = (fixture.tensor("y"), fixture.tensor("z"));
-        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step| {
-            let (y, z) = (batch(&ys, step), batch(&zs, step));
-            loss(y.clone(), z.clone(), &bmr.forward(y, z).unwrap()).total()
+        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step, images| {
+            let (y, z) = (batch(&ys, step, images), batch(&zs, step, images));
+            bmr.loss(y, z).unwrap().total()
         });
     }
 }

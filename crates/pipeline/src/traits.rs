@@ -83,9 +83,8 @@ pub trait AnomalyModel: Send + Sync {
 impl<B: Backend> FeatureExtractor<B> for Backbone<B> {
     fn extract(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
         let device = images.device();
-        let by_channel = |values: [f32; 3]| {
-            Tensor::<B, 1>::from_floats(values, &device).reshape([1, 3, 1, 1])
-        };
+        let by_channel =
+            |values: [f32; 3]| Tensor::<B, 1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
         let normalization = self.normalization();
         let x = (images - by_channel(normalization.mean)) / by_channel(normalization.std);
         Ok(self.forward(x)?)

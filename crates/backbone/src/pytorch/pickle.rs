@@ -279,7 +279,7 @@ impl<'a> Machine<'a> {
         let Node::Dict(entries) = &mut self.nodes[dict] else {
             return Err(malformed(at, "a dictionary to add to", "another value"));
         };
-        if items.len() % 2 != 0 {
+        if !items.len().is_multiple_of(2) {
             return Err(malformed(at, "pairs of keys and values", "a key without a value"));
         }
         entries.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));

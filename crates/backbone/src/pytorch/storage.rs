@@ -20,6 +20,9 @@ const ELEMENTS: [(&str, usize); 9] = [
     ("ByteStorage", 1),
 ];
 
+/// Reads the value at an index as f32; `None` past the end.
+pub(super) type ReadValue = fn(&[u8], usize) -> Option<f32>;
+
 /// What a pickle says about a block of values outside it.
 pub(super) struct StorageRef<'a> {
     pub(super) kind: &'a str,
@@ -38,7 +41,7 @@ impl<'a> StorageRef<'a> {
 
     /// Reads the value at an index as f32; `None` past the end, and for number types that are no
     /// weights.
-    pub(super) fn reader(&self) -> Option<fn(&[u8], usize) -> Option<f32>> {
+    pub(super) fn reader(&self) -> Option<ReadValue> {
         match self.kind {
             "FloatStorage" => Some(|bytes, at| array(bytes, at).map(f32::from_le_bytes)),
             "HalfStorage" => Some(|b, at| array(b, at).map(|v| f16::from_le_bytes(v).to_f32())),
