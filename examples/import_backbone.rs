@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Parser;
-use nfbmr_backbone::{BackboneConfig, Padding, Storage, Variant, Weights};
+use nfbmr::backbone::{BackboneConfig, Padding, Storage, Variant, Weights};
 
 /// Converts PyTorch weights in the naming of `efficientnet_pytorch` to safetensors.
 #[derive(Parser)]

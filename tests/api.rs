@@ -54,13 +54,14 @@ fn unknown_fields_are_refused_by_name() {
 
 #[test]
 fn values_without_meaning_are_refused() {
-    let refused = |change: fn(&mut PipelineConfig)| {
+    type Change = fn(&mut PipelineConfig);
+    let refused = |change: Change| {
         let mut config = PipelineConfig::default();
         change(&mut config);
         config.validate().unwrap_err().to_string()
     };
     use nfbmr::pipeline::Pooling;
-    let cases: [(fn(&mut PipelineConfig), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (|c| c.flow_training.batch_size = 0, "flow_training.batch_size"),
         (|c| c.bmr_training.learning_rate = f64::NAN, "bmr_training.learning_rate"),
         (|c| c.bmr_training.weight_decay = -1.0, "bmr_training.weight_decay"),

@@ -72,6 +72,11 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
     assert!(matches!(rewrite(&path, unknown_field, all), Err(ModelError::Metadata(_))));
     let two_flow_blocks = |metadata: String| metadata.replace("\"couplings\":2", "\"couplings\":3");
     assert!(matches!(rewrite(&path, two_flow_blocks, all), Err(ModelError::Unusable(_))));
+    for huge in ["99999999999", "18446744073709551615"] {
+        let huge =
+            |metadata: String| metadata.replace("\"latent\":32", &format!("\"latent\":{huge}"));
+        assert!(matches!(rewrite(&path, huge, all), Err(ModelError::Parameters { .. })));
+    }
     let without = |name: &str| name != "bmr.shared.conv2.weight";
     match rewrite(&path, same, without) {
         Err(ModelError::State { network: "bmr", source }) => {

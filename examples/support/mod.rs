@@ -47,6 +47,7 @@ impl Bar {
 }
 
 /// Peak resident memory of the process in MB, where the system tells (Linux).
+#[allow(dead_code)] // Only one example reports it.
 pub fn peak_rss_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -4,14 +4,9 @@
     python train.py FEATURES.safetensors CONFIG.json --seed N --json OUT.json
 
 FEATURES holds `train` [N, C, H, W] and `test` [M, C, H, W], both f32, and `label` [M], u8 with
-1 for a defective image. CONFIG looks like this:
-
-    {"flow": {"hidden": 256, "kernel": 3, "couplings": 4, "clamp": 3.0,
-              "epochs": 300, "learning_rate": 2e-4, "batch_size": 8},
-     "bmr": {"latent": 256, "inner": 64, "blocks": 2,
-             "epochs": 300, "learning_rate": 3e-4, "batch_size": 8},
-     "fusion": "normalized",
-     "pooling": "max"}
+1 for a defective image. CONFIG is a pipeline configuration; both files come from the Rust example
+`export_features`. Of the configuration `flow`, `flow_training`, `bmr`, `bmr_training`, `fusion` and
+`pooling` are used; epsilon, weight decay and clipping are those of the method.
 
 `fusion` is "plain" or "normalized"; `pooling` is "max", "mean", "std" or {"top_fraction": 0.05}.
 One line per epoch goes to standard error. OUT receives the seed, the image AUROC of the flow's
@@ -70,7 +65,7 @@ def run(features, config, seed, memory_format):
     channels = train.shape[1]
     start = time.perf_counter()
 
-    options = config["flow"]
+    options = config["flow"] | config["flow_training"]
     flow = Flow(
         channels, options["hidden"], options["kernel"], options["couplings"], options["clamp"]
     ).to(memory_format=memory_format)
@@ -85,7 +80,7 @@ def run(features, config, seed, memory_format):
     )
     train_z, _ = batched(flow, train, batch_size=options["batch_size"])
 
-    options = config["bmr"]
+    options = config["bmr"] | config["bmr_training"]
     bmr = Bmr(channels, options["latent"], options["inner"], options["blocks"])
     bmr = bmr.to(memory_format=memory_format)
     bmr_loss_last = train_bmr(

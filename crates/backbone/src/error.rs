@@ -147,7 +147,7 @@ impl fmt::Display for WeightProblem {
 #[non_exhaustive]
 pub enum WeightsError {
     /// The file could not be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -155,7 +155,7 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The bytes are not a safetensors file.
-    #[error("not a readable safetensors file")]
+    #[error("not a readable safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// The bytes are not a PyTorch state dictionary.
     #[error("not a PyTorch state dictionary, at byte {offset}: expected {expected}, found {found}")]

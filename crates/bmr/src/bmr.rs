@@ -28,12 +28,18 @@ impl BmrConfig {
     }
 
     /// Number of trainable parameters of a network over `channels` channels, the shared block counted
-    /// once.
+    /// once; `usize::MAX` if it is larger.
     pub fn parameters(&self, channels: usize) -> usize {
+        let conv = |c_in: usize, c_out: usize, window: usize| {
+            c_in.saturating_mul(window).saturating_add(1).saturating_mul(c_out)
+        };
         let (latent, inner) = (self.latent, self.inner);
-        let block = (latent + 1) * inner + (9 * inner + 1) * inner + (inner + 1) * latent;
-        let ends = (channels + 1) * latent + (latent + 1) * channels;
-        2 * ends + (4 * self.blocks + 1) * block
+        let block = conv(latent, inner, 1)
+            .saturating_add(conv(inner, inner, 9))
+            .saturating_add(conv(inner, latent, 1));
+        let ends = conv(channels, latent, 1).saturating_add(conv(latent, channels, 1));
+        let blocks = self.blocks.saturating_mul(4).saturating_add(1).saturating_mul(block);
+        ends.saturating_mul(2).saturating_add(blocks)
     }
 
     fn check(&self, channels: usize) -> Result<(), BmrError> {

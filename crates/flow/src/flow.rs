@@ -28,16 +28,19 @@ impl FlowConfig {
         Self { couplings: 4, hidden: 1024, kernel: 3, clamp: 3.0 }
     }
 
-    /// Number of trainable parameters of a flow over `channels` channels.
+    /// Number of trainable parameters of a flow over `channels` channels; `usize::MAX` if it is larger.
     pub fn parameters(&self, channels: usize) -> usize {
-        let window = self.kernel * self.kernel;
+        let conv = |c_in: usize, c_out: usize| {
+            let window = self.kernel.saturating_mul(self.kernel);
+            c_in.saturating_mul(window).saturating_add(1).saturating_mul(c_out)
+        };
         let subnet = |c_in: usize, c_out: usize| {
-            let conv1 = (c_in * window + 1) * self.hidden;
-            let conv2 = (self.hidden * window + 1) * 2 * c_out;
-            conv1 + conv2 + 1
+            let conv2 = conv(self.hidden, c_out.saturating_mul(2));
+            conv(c_in, self.hidden).saturating_add(conv2).saturating_add(1)
         };
         let (half, rest) = (channels / 2, channels - channels / 2);
-        self.couplings * (subnet(half, rest) + subnet(rest, half))
+        let coupling = subnet(half, rest).saturating_add(subnet(rest, half));
+        self.couplings.saturating_mul(coupling)
     }
 
     fn check(&self, channels: usize) -> Result<(), FlowError> {

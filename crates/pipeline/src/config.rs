@@ -119,18 +119,44 @@ pub enum Pooling {
     Std,
 }
 
+impl Pooling {
+    /// One score of the values of a map; of an empty map −∞, 0 or NaN.
+    pub fn pool(self, mut values: Vec<f32>) -> f32 {
+        match self {
+            Self::Max => values.into_iter().fold(f32::NEG_INFINITY, f32::max),
+            Self::Mean => mean(&values) as f32,
+            Self::TopFraction(fraction) => {
+                // The small offset undoes rounding: 0.1 * 30 is above 3 in floating point.
+                let count = (fraction * values.len() as f64 - 1e-9).ceil() as usize;
+                values.sort_unstable_by(|a, b| b.total_cmp(a));
+                values.truncate(count.max(1));
+                mean(&values) as f32
+            }
+            Self::Std => {
+                let center = mean(&values);
+                let square = |&v: &f32| (f64::from(v) - center).powi(2);
+                (values.iter().map(square).sum::<f64>() / values.len() as f64).sqrt() as f32
+            }
+        }
+    }
+}
+
+fn mean(values: &[f32]) -> f64 {
+    values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64
+}
+
 impl Default for PipelineConfig {
     fn default() -> Self {
         Self {
             backbone: lite0(10),
-            input_size: 512,
+            input_size: 320,
             fit: Fit::Squash,
-            flow: FlowConfig { hidden: 256, kernel: 1, ..FlowConfig::paper() },
-            flow_training: TrainingConfig { epochs: 30, ..TrainingConfig::flow() },
-            bmr: BmrConfig { latent: 256, inner: 64, blocks: 2 },
-            bmr_training: TrainingConfig { epochs: 30, ..TrainingConfig::bmr() },
+            flow: FlowConfig { hidden: 128, kernel: 1, ..FlowConfig::paper() },
+            flow_training: TrainingConfig { epochs: 40, ..TrainingConfig::flow() },
+            bmr: BmrConfig { latent: 128, inner: 32, blocks: 2 },
+            bmr_training: TrainingConfig { epochs: 40, ..TrainingConfig::bmr() },
             fusion: Fusion::Normalized,
-            pooling: Pooling::Max,
+            pooling: Pooling::Std,
             seed: 0,
         }
     }
@@ -205,4 +231,19 @@ fn lite0(block: usize) -> BackboneConfig {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pooling_as_defined() {
+        let pool = |pooling: Pooling| pooling.pool(vec![1.0, 4.0, 2.0, 3.0, 10.0]);
+        assert_eq!(pool(Pooling::Max), 10.0);
+        assert_eq!(pool(Pooling::Mean), 4.0);
+        assert_eq!(pool(Pooling::TopFraction(0.4)), 7.0);
+        assert_eq!(pool(Pooling::TopFraction(0.01)), 10.0);
+        assert_eq!(pool(Pooling::Std), 10f32.sqrt());
+    }
 }

@@ -129,6 +129,14 @@ pub enum ModelError {
         /// What doesn't fit.
         source: StateError,
     },
+    /// Networks larger than the file.
+    #[error("the configured networks have {parameters} parameters, the file only {bytes} bytes")]
+    Parameters {
+        /// Parameters of the configured networks.
+        parameters: usize,
+        /// Length of the file.
+        bytes: usize,
+    },
     /// Normalisation constants that aren't positive numbers.
     #[error("normalisation constants must be positive, found {source_mean} and {target_mean}")]
     Normalization {

@@ -76,3 +76,39 @@ impl ScoreMap {
         Ok(Self { width: size.width, height: size.height, values })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map() -> ScoreMap {
+        ScoreMap { width: 3, height: 2, values: vec![1.0, 4.0, 2.0, 8.0, -3.0, 5.0] }
+    }
+
+    #[test]
+    fn upsampling_matches_pytorch() {
+        // torch.nn.functional.interpolate(x, (5, 7), mode="bilinear", align_corners=False)
+        #[rustfmt::skip]
+        let expected = [
+            1.0000, 1.4286, 2.7143, 4.0000, 3.1429, 2.2857, 2.0000,
+            1.7000, 1.9286, 2.6143, 3.3000, 2.8714, 2.4429, 2.3000,
+            4.5000, 3.9286, 2.2143, 0.5000, 1.7857, 3.0714, 3.5000,
+            7.3000, 5.9286, 1.8143, -2.3000, 0.7000, 3.7000, 4.7000,
+            8.0000, 6.4286, 1.7143, -3.0000, 0.4286, 3.8571, 5.0000,
+        ];
+        let resized = map().resize(7, 5).unwrap();
+        assert_eq!((resized.width, resized.height), (7, 5));
+        for (found, expected) in resized.values.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4, "{found} against {expected}");
+        }
+    }
+
+    #[test]
+    fn sizes_without_cells_are_refused() {
+        assert!(matches!(map().resize(0, 5), Err(PipelineError::Size(_))));
+        let empty = ScoreMap { width: 0, height: 2, values: Vec::new() };
+        assert!(matches!(empty.resize(3, 3), Err(PipelineError::Size(_))));
+        let short = ScoreMap { values: vec![1.0], ..map() };
+        assert!(matches!(short.resize(3, 3), Err(PipelineError::Config(_))));
+    }
+}

@@ -114,6 +114,12 @@ pub(crate) fn load<B: Backend>(
     let Metadata { config, permutations, normalization, .. } = metadata;
     let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
     let [channels, _, _] = config.validate().map_err(unusable)?;
+    let parameters =
+        config.flow.parameters(channels).saturating_add(config.bmr.parameters(channels));
+    // Before anything of that size is allocated.
+    if parameters > bytes.len() {
+        return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
+    }
     let parsed = weights.parse().map_err(unusable)?;
     let backbone = Backbone::load(&config.backbone, &parsed, device)
         .map_err(|error| unusable(error.into()))?;

@@ -45,37 +45,33 @@ pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     batch: &[usize],
     loss: &(impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync),
 ) -> Result<(Tensor<B, 1>, GradientsParams), PipelineError> {
-    let part = |part: &[usize], module: &M| {
+    let part = |part: &[usize], module: M| {
         let share = part.len() as f64 / batch.len() as f64;
-        let loss = loss(module, part)? * share;
-        let gradients = GradientsParams::from_grads(loss.backward(), module);
+        let loss = loss(&module, part)? * share;
+        let gradients = GradientsParams::from_grads(loss.backward(), &module);
         Ok::<_, PipelineError>((loss.inner(), gradients))
     };
-    let mut parts = batch.chunks(batch.len().div_ceil(B::workers()).max(1));
-    let first = parts.next().unwrap_or_default();
     // Not rayon's threads: one of them, waiting inside an operation, could start on another part while
     // it holds its graph's lock.
-    thread::scope(|scope| {
-        let others: Vec<_> = parts
-            .map(|indices| {
-                // Shared leaves would tie the graphs together.
-                let copy = M::from_inner(module.valid());
-                scope.spawn(move || part(indices, &copy))
-            })
-            .collect();
-        let (mut total, first) = part(first, module)?;
-        let mut accumulator = GradientsAccumulator::new();
-        accumulator.accumulate(module, first);
-        for other in others {
-            let (loss, gradients) = match other.join() {
-                Ok(result) => result?,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            total = total + loss;
-            accumulator.accumulate(module, gradients);
-        }
-        Ok((total, accumulator.grads()))
-    })
+    let parts: Vec<_> = thread::scope(|scope| {
+        let spawn = |indices| {
+            // Shared leaves would tie the graphs together.
+            let copy = M::from_inner(module.valid());
+            scope.spawn(move || part(indices, copy))
+        };
+        let parts = batch.chunks(batch.len().div_ceil(B::workers()).max(1));
+        let threads: Vec<_> = parts.map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join()).collect()
+    });
+    let device = module.devices().first().cloned().unwrap_or_default();
+    let mut total = Tensor::zeros([1], &device);
+    let mut accumulator = GradientsAccumulator::new();
+    for part in parts {
+        let (loss, gradients) = part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        total = total + loss;
+        accumulator.accumulate(module, gradients);
+    }
+    Ok((total, accumulator.grads()))
 }
 
 /// Scales all gradients by min(1, max_norm / norm), the norm taken over all of them; burn's own clipping

@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use burn::backend::Autodiff;
-use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
@@ -18,7 +17,7 @@ use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring, batch_maps, to_maps};
 use crate::train::{measure_normalization, train_bmr, train_flow};
-use crate::traits::{AnomalyModel, FeatureExtractor};
+use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
 /// A trained NF-BMR detector on the backend `B`.
@@ -179,14 +178,6 @@ impl<B: Backend> Pipeline<B> {
     /// Mean residuals over the training images.
     pub fn normalization(&self) -> Normalization {
         self.normalization
-    }
-
-    /// Source features `[N, C, H, W]` of images `[N, 3, S, S]` with values 0 to 1.
-    ///
-    /// # Errors
-    /// If the shape doesn't suit the backbone.
-    pub fn features(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
-        self.backbone.extract(images)
     }
 
     /// One image or more in one pass.

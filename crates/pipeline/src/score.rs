@@ -137,45 +137,13 @@ impl Scoring {
         let rows = cells(content.y, content.height, map.height);
         let width = map.width as usize;
         let values = rows.flat_map(|row| &map.values[row * width..][columns.clone()]);
-        pool(self.pooling, values.copied().collect())
-    }
-}
-
-fn pool(pooling: Pooling, mut values: Vec<f32>) -> f32 {
-    let mean = |values: &[f32]| {
-        values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64
-    };
-    match pooling {
-        Pooling::Max => values.into_iter().fold(f32::NEG_INFINITY, f32::max),
-        Pooling::Mean => mean(&values) as f32,
-        Pooling::TopFraction(fraction) => {
-            let count = (fraction * values.len() as f64).ceil() as usize;
-            values.sort_unstable_by(|a, b| b.total_cmp(a));
-            values.truncate(count.max(1));
-            mean(&values) as f32
-        }
-        Pooling::Std => {
-            let center = mean(&values);
-            let squares: Vec<f32> =
-                values.iter().map(|&v| (f64::from(v) - center).powi(2) as f32).collect();
-            mean(&squares).sqrt() as f32
-        }
+        self.pooling.pool(values.copied().collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pooling_as_defined() {
-        let values = || vec![1.0, 4.0, 2.0, 3.0, 10.0];
-        assert_eq!(pool(Pooling::Max, values()), 10.0);
-        assert_eq!(pool(Pooling::Mean, values()), 4.0);
-        assert_eq!(pool(Pooling::TopFraction(0.4), values()), 7.0);
-        assert_eq!(pool(Pooling::TopFraction(0.01), values()), 10.0);
-        assert_eq!(pool(Pooling::Std, values()), 10f32.sqrt());
-    }
 
     fn scoring(fusion: Fusion) -> Scoring {
         let normalization = Normalization { source: 4.0, target: 2.0 };

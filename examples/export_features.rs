@@ -1,0 +1,66 @@
+//! Writes the features of one MVTec AD category and the configuration, for training the same networks
+//! in PyTorch (`tests/reference/train.py`).
+//!
+//! `cargo run --release --example export_features -- --data CATEGORY OUT.safetensors OUT.json`
+
+use std::error::Error;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use burn::tensor::Tensor;
+use clap::Parser;
+use nfbmr::backbone::{Backbone, Weights};
+use nfbmr::backend::Cpu;
+use nfbmr::pipeline::extract_features;
+use nfbmr::{PipelineConfig, data, weights};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+/// Exports the source features of one category.
+#[derive(Parser)]
+struct Args {
+    /// Folder of the category.
+    #[arg(long)]
+    data: PathBuf,
+    /// Configuration as a JSON file, in place of the default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Where the features go.
+    features: PathBuf,
+    /// Where the configuration goes.
+    config_out: PathBuf,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let config = match &args.config {
+        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        None => PipelineConfig::default(),
+    };
+    let set = data::mvtec(&args.data)?;
+    let device = Default::default();
+    let weights = weights::embedded().ok_or("this build embeds no weights")?;
+    let weights = Weights::from_safetensors(weights.as_bytes())?;
+    let backbone = Backbone::<Cpu>::load(&config.backbone, &weights, &device)?;
+    let features = |samples: &[data::Sample]| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
+        let files: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
+        let features = extract_features(&backbone, &config, (&files).into(), &device, &mut |_| {
+            ControlFlow::Continue(())
+        })?;
+        let features = Tensor::cat(features, 0);
+        let shape = features.dims().to_vec();
+        Ok((features.into_data().as_bytes().to_vec(), shape))
+    };
+    let (train, train_shape) = features(&set.train)?;
+    let (test, test_shape) = features(&set.test)?;
+    let labels: Vec<u8> = set.test.iter().map(|sample| u8::from(sample.is_defect())).collect();
+    let tensors = [
+        ("train", TensorView::new(Dtype::F32, train_shape, &train)?),
+        ("test", TensorView::new(Dtype::F32, test_shape, &test)?),
+        ("label", TensorView::new(Dtype::U8, vec![labels.len()], &labels)?),
+    ];
+    safetensors::serialize_to_file(tensors, None, &args.features)?;
+    fs::write(&args.config_out, serde_json::to_string_pretty(&config)?)?;
+    Ok(())
+}
