@@ -74,7 +74,7 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
     assert!(matches!(rewrite(&path, two_flow_blocks, all), Err(ModelError::Unusable(_))));
     for huge in ["99999999999", "18446744073709551615"] {
         let huge =
-            |metadata: String| metadata.replace("\"latent\":32", &format!("\"latent\":{huge}"));
+            |metadata: String| metadata.replace("\"latent\":16", &format!("\"latent\":{huge}"));
         assert!(matches!(rewrite(&path, huge, all), Err(ModelError::Parameters { .. })));
     }
     let without = |name: &str| name != "bmr.shared.conv2.weight";
