@@ -51,16 +51,18 @@ fn noise<B: Backend>(shape: [usize; 4], seed: u64) -> Tensor<B, 4> {
 #[test]
 fn inverse_undoes_forward() {
     for (channels, kernel) in [(2, 1), (5, 1), (6, 3), (7, 3), (9, 5)] {
+        let mut largest = 0f32;
         for seed in 0..8 {
             // Two couplings at the ends of the clamp already amplify rounding by exp(6).
             let flow = random_flow::<Cpu>(2, channels, kernel, seed, 1.5);
             let y = noise([2, channels, 4, 3], seed + 100);
             let output = flow.forward(y.clone()).unwrap();
-            assert!(output.log_det.clone().abs().max().into_scalar() > 1.0);
+            largest = largest.max(output.log_det.clone().abs().max().into_scalar());
             let back = flow.inverse(output.z).unwrap();
             let error = (back - y).abs().max().into_scalar();
             assert!(error < 1e-3, "C = {channels}, k = {kernel}, seed {seed}: {error}");
         }
+        assert!(largest > 1.0, "C = {channels}, k = {kernel}: log-dets reach only {largest}");
     }
 }
 
