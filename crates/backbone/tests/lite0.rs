@@ -69,7 +69,7 @@ fn other_details_do_not() {
 #[test]
 fn the_file_says_where_it_comes_from() {
     let weights = weights();
-    assert_eq!(weights.len(), 5 * 48, "five for each of 48 convolutions");
+    assert_eq!(weights.len(), 5 * 45, "five for each of 45 convolutions");
     for key in ["variant", "blocks", "padding", "batch_norm_eps", "source", "licence"] {
         assert!(weights.metadata().contains_key(key), "{key}");
     }
