@@ -10,7 +10,7 @@ use crate::Backend;
 ///
 /// It works on the channel-major layout `[C, B, H, W]`: there a 1 x 1 kernel is one matrix product over
 /// all positions of all images, halves of the channels are contiguous and a bias is a constant per
-/// row. burn's CPU backends train several times faster so than on `[B, C, H, W]`.
+/// row, for which burn's default CPU backend has fast paths that it lacks on `[B, C, H, W]`.
 #[derive(Module, Debug)]
 pub struct Conv2d<B: Backend> {
     weight: Param<Tensor<B, 4>>,

@@ -33,10 +33,9 @@ pub fn extract_features<B: Backend>(
     let mut variety = Variety::default();
     images.try_for_chunks(BATCH, config.input_size, config.fit, |chunk| {
         chunk.iter().for_each(|image| variety.add(image));
-        let workers = chunk.chunks(chunk.len().div_ceil(B::workers()).max(1));
-        let batches: Result<Vec<_>, _> = workers
-            .collect::<Vec<_>>()
-            .into_par_iter()
+        let share = chunk.len().div_ceil(B::workers()).max(1);
+        let batches: Result<Vec<_>, _> = chunk
+            .par_chunks(share)
             .map(|images| extractor.extract(to_tensor(images, device)))
             .collect();
         for batch in batches? {
