@@ -1,35 +1,38 @@
-//! Converts the PyTorch weights of an EfficientNet to a safetensors file that the backbone loads.
+//! Converts published weights of an EfficientNet to a safetensors file that the backbone loads.
 //!
 //! ```text
 //! cargo run --release --example import_backbone -- \
-//!     --variant lite0 --blocks 16 [--f32] [--note KEY=VALUE] IN.pth OUT.safetensors
+//!     [--source timm-tf] [--blocks 16] [--f32] [--note KEY=VALUE] IN OUT.safetensors
 //! ```
 //!
-//! Only the stem and the first blocks are kept; head and classifier are left out.
+//! Format (PyTorch or safetensors), naming (efficientnet_pytorch, timm or torchvision) and network
+//! are recognised by content. Only the stem and the first blocks are kept; head and classifier are
+//! left out. `docs/weights.md` has a list of files.
 
 use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
-use nfbmr::backbone::{BackboneConfig, Padding, Storage, Variant, Weights};
+use nfbmr::backbone::{BackboneConfig, Source, Storage, Weights};
 
-/// Converts PyTorch weights in the naming of `efficientnet_pytorch` to safetensors.
+/// Converts published weights of an EfficientNet to safetensors.
 #[derive(Parser)]
 struct Args {
-    /// The network: b0 to b7 or lite0 to lite4.
+    /// Where the weights come from, such as timm-tf; needed only where their content can't tell.
     #[arg(long)]
-    variant: Variant,
+    source: Option<Source>,
     /// How many blocks to keep; all of them by default.
     #[arg(long)]
     blocks: Option<usize>,
     /// Store 32-bit values instead of 16-bit ones.
     #[arg(long)]
     f32: bool,
-    /// A note for the file's metadata, such as `source=...`; may be repeated.
+    /// A note for the file's metadata, such as `licence=...`; may be repeated.
     #[arg(long = "note", value_name = "KEY=VALUE", value_parser = note)]
     notes: Vec<(String, String)>,
-    /// The file that `torch.save` wrote.
+    /// The published file.
     input: PathBuf,
     /// The safetensors file to write.
     output: PathBuf,
@@ -40,39 +43,35 @@ fn note(text: &str) -> Result<(String, String), String> {
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
-    let blocks = args.blocks.unwrap_or_else(|| args.variant.block_count());
-    let last = blocks.checked_sub(1).ok_or("expected at least one block, found --blocks 0")?;
-    let config = BackboneConfig::efficientnet_pytorch(args.variant, last)?;
-    let mut weights = Weights::read_pytorch(&args.input)?.select(&config)?;
-    let metadata = weights.metadata_mut();
-    metadata.extend(details(&config));
-    metadata.extend(args.notes);
+fn main() -> ExitCode {
+    match convert(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // As text, which has the sources by the names to type.
+            writeln!(std::io::stderr(), "{error}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn convert(args: Args) -> Result<(), Box<dyn Error>> {
+    let bytes = std::fs::read(&args.input)
+        .map_err(|error| format!("cannot read {}: {error}", args.input.display()))?;
+    let mut weights = Weights::import(&bytes, args.source)?;
+    let whole = weights.config()?.ok_or("imported weights record their configuration")?;
+    let blocks = args.blocks.unwrap_or(whole.block + 1);
+    let block = blocks.checked_sub(1).ok_or("expected at least one block, found --blocks 0")?;
+    weights = weights.select(&BackboneConfig { block, ..whole })?;
+    weights.metadata_mut().extend(args.notes);
     let storage = if args.f32 { Storage::F32 } else { Storage::F16 };
     let bytes = weights.to_safetensors(storage)?;
     std::fs::write(&args.output, &bytes)?;
-    let (count, size) = (weights.len(), bytes.len());
-    writeln!(std::io::stdout(), "{}: {count} tensors, {size} bytes", args.output.display())?;
+    let (variant, count, size) = (whole.variant, weights.len(), bytes.len());
+    let source = weights.source()?.map(|source| format!(" of {source}")).unwrap_or_default();
+    writeln!(
+        std::io::stdout(),
+        "{}: {variant}{source} up to block {block}, {count} tensors, {size} bytes",
+        args.output.display()
+    )?;
     Ok(())
-}
-
-/// What a reader of the file needs to know to get the published features.
-fn details(config: &BackboneConfig) -> Vec<(String, String)> {
-    let padding = match config.padding {
-        Padding::SameDynamic => "same_dynamic".to_owned(),
-        Padding::SameStatic { native } => format!("same_static {native}"),
-        Padding::Symmetric => "symmetric".to_owned(),
-    };
-    let normalization = config.normalization;
-    [
-        ("variant", config.variant.to_string()),
-        ("blocks", (config.block + 1).to_string()),
-        ("padding", padding),
-        ("batch_norm_eps", config.batch_norm_eps.to_string()),
-        ("normalization_mean", format!("{:?}", normalization.mean)),
-        ("normalization_std", format!("{:?}", normalization.std)),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .to_vec()
 }

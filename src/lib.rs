@@ -57,7 +57,7 @@ pub use nfbmr_metrics as metrics;
 pub use nfbmr_pipeline as pipeline;
 
 pub use device::{load, train};
-pub use nfbmr_backend::{DeviceError, DeviceName};
+pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, BackboneWeights, Detection, Images, Phase, PipelineConfig, PipelineError,

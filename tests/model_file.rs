@@ -4,14 +4,19 @@
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread;
 
+use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{FORMAT_VERSION, ModelError, Pipeline};
-use nfbmr::{BackboneWeights, PipelineError, weights};
-use safetensors::SafeTensors;
+use nfbmr::{BackboneWeights, PipelineConfig, PipelineError, weights};
+use safetensors::{Dtype, SafeTensors};
+use safetensors::tensor::TensorView;
+use sha2::{Digest, Sha256};
 
 fn load(path: &Path, weights: Option<&BackboneWeights>) -> Result<Pipeline<Cpu>, ModelError> {
     match Pipeline::load(path, weights, &Default::default()) {
@@ -24,30 +29,50 @@ fn load(path: &Path, weights: Option<&BackboneWeights>) -> Result<Pipeline<Cpu>,
     }
 }
 
-/// Writes a model anew with its metadata and tensors changed.
+/// Writes a model anew with its metadata and tensors changed, under a checksum that fits.
 fn rewrite(
     path: &Path,
     metadata: impl Fn(String) -> String,
-    keep: impl Fn(&str) -> bool,
+    tensor: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>,
 ) -> Result<Pipeline<Cpu>, ModelError> {
     let bytes = fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let old = header.metadata().as_ref().unwrap()["nfbmr"].clone();
+    let metadata = metadata(header.metadata().as_ref().unwrap()["nfbmr"].clone());
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let tensors = file.tensors().into_iter().filter(|(name, _)| keep(name));
-    let metadata = HashMap::from([("nfbmr".to_owned(), metadata(old))]);
+    let mut hasher = Sha256::new_with_prefix(&metadata);
+    let mut tensors = Vec::new();
+    for (name, view) in file.iter().collect::<BTreeMap<_, _>>() {
+        if name == "sha256" {
+            continue;
+        }
+        let Some(data) = tensor(name, view.data().to_vec()) else { continue };
+        hasher.update(name);
+        hasher.update(&data);
+        tensors.push((name, view.dtype(), view.shape().to_vec(), data));
+    }
+    tensors.push(("sha256", Dtype::U8, vec![32], hasher.finalize().to_vec()));
+    let views = tensors.iter().map(|(name, dtype, shape, data)| {
+        (*name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    let metadata = HashMap::from([("nfbmr".to_owned(), metadata)]);
     let changed = path.with_extension("changed");
-    fs::write(&changed, safetensors::serialize(tensors, Some(metadata)).unwrap()).unwrap();
+    fs::write(&changed, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
     load(&changed, weights::embedded())
+}
+
+/// A model trained for a moment, saved in `folder`.
+fn saved(folder: &Path) -> PathBuf {
+    let path = folder.join("model.nfbmr");
+    let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+    pipeline.save(&path).unwrap();
+    path
 }
 
 #[test]
 fn files_that_are_no_models_are_refused_with_their_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.nfbmr");
-    let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
-    pipeline.save(&path).unwrap();
-    let all = |_: &str| true;
+    let path = saved(folder.path());
+    let all = |_: &str, data| Some(data);
     let same = |metadata: String| metadata;
 
     assert!(rewrite(&path, same, all).is_ok(), "the helper itself changes nothing");
@@ -77,7 +102,22 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
             |metadata: String| metadata.replace("\"latent\":16", &format!("\"latent\":{huge}"));
         assert!(matches!(rewrite(&path, huge, all), Err(ModelError::Parameters { .. })));
     }
-    let without = |name: &str| name != "bmr.shared.conv2.weight";
+    let huge_input = |metadata: String| metadata.replace("\"input_size\":48", "\"input_size\":65536");
+    assert!(matches!(rewrite(&path, huge_input, all), Err(ModelError::Unusable(_))));
+    let nan = |name: &str, mut data: Vec<u8>| {
+        if name == "flow.couplings.1.first.conv1.bias" {
+            data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        }
+        Some(data)
+    };
+    match rewrite(&path, same, nan) {
+        Err(ModelError::State { network: "flow", source }) => {
+            let problem = "couplings.1.first.conv1.bias: holds values that are not finite";
+            assert_eq!(source.0, [problem]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let without = |name: &str, data| (name != "bmr.shared.conv2.weight").then_some(data);
     match rewrite(&path, same, without) {
         Err(ModelError::State { network: "bmr", source }) => {
             assert_eq!(source.0, ["shared.conv2.weight: missing"]);
@@ -92,8 +132,84 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
 /// A safetensors file without nfbmr's metadata.
 fn nfbmr_weights_file() -> Vec<u8> {
     let data = [0u8; 8];
-    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2], &data);
+    let view = TensorView::new(Dtype::F32, vec![2], &data);
     safetensors::serialize([("x", view.unwrap())], None).unwrap()
+}
+
+#[test]
+fn a_damaged_file_is_refused_wherever_the_damage_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fs::read(saved(folder.path())).unwrap();
+    assert!(whole.len() < 200_000, "{} bytes", whole.len());
+    let path = folder.path().join("damaged");
+    let refused = |bytes: &[u8], what: &str| {
+        fs::write(&path, bytes).unwrap();
+        match load(&path, weights::embedded()) {
+            Err(error) => assert!(!error.to_string().is_empty()),
+            Ok(_) => panic!("loaded although {what}"),
+        }
+    };
+    for length in (0..whole.len()).step_by(1000) {
+        refused(&whole[..length], &format!("cut at {length}"));
+    }
+    refused(&[&whole[..], b"x"].concat(), "longer by a byte");
+    let header = 8 + SafeTensors::read_metadata(&whole).unwrap().0;
+    for at in (0..header).chain((header..whole.len()).step_by(1000)) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        refused(&bytes, &format!("byte {at} was changed"));
+    }
+}
+
+#[test]
+fn an_included_backbone_is_checked_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.nfbmr");
+    let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+    pipeline.save_with_backbone(&path).unwrap();
+    let flipped = |name: &str, mut data: Vec<u8>| {
+        if name == "backbone" {
+            data[1_000_000] ^= 1;
+        }
+        Some(data)
+    };
+    // The weights given would do, but the file's own come first where they fit.
+    let metadata = |metadata: String| metadata;
+    assert!(rewrite(&path, metadata, flipped).is_ok());
+    let changed = path.with_extension("changed");
+    assert!(matches!(load(&changed, None), Err(ModelError::Backbone { found: Some(_), .. })));
+}
+
+/// One committed file per format version loads for ever.
+#[test]
+fn files_of_every_format_version_load() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model-v1.nfbmr");
+    let pipeline = load(&fixture, weights::embedded()).unwrap();
+    let detection = pipeline.detect(&pattern()).unwrap();
+    suite::assert_close("score", &[detection.score], &[SCORE_V1], 1e-3);
+}
+
+/// Score of [`pattern`] by `model-v1.nfbmr` when it was written.
+const SCORE_V1: f32 = 0.4868163;
+
+/// `cargo test --features ndarray --test model_file -- --ignored --nocapture write_a_fixture` writes the
+/// file of a new format version and prints its score.
+#[test]
+#[ignore = "writes a fixture"]
+fn write_a_fixture() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    fs::create_dir_all(&fixtures).unwrap();
+    let path = fixtures.join(format!("model-v{FORMAT_VERSION}.nfbmr"));
+    assert!(!path.exists(), "a fixture is never written again");
+    let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+    pipeline.save(&path).unwrap();
+    println!("{}: score {}", path.display(), pipeline.detect(&pattern()).unwrap().score);
+}
+
+/// An image that needs no generator, which may change.
+fn pattern() -> DynamicImage {
+    let pixel = |x: u32, y: u32| Rgb([(5 * x) as u8, (5 * y) as u8, (x * y) as u8]);
+    RgbImage::from_fn(suite::SIDE, suite::SIDE, pixel).into()
 }
 
 #[test]
@@ -108,7 +224,115 @@ fn saving_replaces_a_file_and_leaves_nothing_beside_it() {
     let first = fs::read(&path).unwrap();
     pipeline.save(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), first, "the same model gives the same bytes");
+}
 
-    let nowhere = folder.path().join("no folder").join("model.nfbmr");
-    assert!(matches!(pipeline.save(nowhere), Err(PipelineError::Model { .. })));
+/// Asserts that saving at `path` fails with the system's answer and leaves the folder as it was.
+fn saving_fails(pipeline: &Pipeline<Cpu>, path: &Path, kind: Option<ErrorKind>) {
+    let folder = path.parent().unwrap();
+    let before = content(folder);
+    match pipeline.save(path) {
+        Err(PipelineError::Model { path: named, source: ModelError::Io(error) }) => {
+            assert_eq!(named, path);
+            assert!(kind.is_none_or(|kind| error.kind() == kind), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(content(folder), before);
+}
+
+/// Names in a folder, files with their content.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).map(|p| (p.clone(), fs::read(&p).ok())).collect()
+}
+
+#[test]
+fn a_target_that_cannot_be_written_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+    saving_fails(&pipeline, &folder.path().join("no folder/model"), Some(ErrorKind::NotFound));
+
+    let read_only = folder.path().join("read-only");
+    fs::write(&read_only, "precious").unwrap();
+    let mut permissions = fs::metadata(&read_only).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&read_only, permissions).unwrap();
+    saving_fails(&pipeline, &read_only, Some(ErrorKind::PermissionDenied));
+
+    // A folder that took the target's place meanwhile.
+    let replaced = folder.path().join("replaced");
+    fs::create_dir(&replaced).unwrap();
+    saving_fails(&pipeline, &replaced, None);
+}
+
+#[test]
+fn a_reader_sees_a_whole_file_while_others_replace_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.nfbmr");
+    let pipelines = [1, 2].map(|seed| {
+        let config = PipelineConfig { seed, ..suite::small() };
+        suite::train::<Cpu>(&config, &suite::gears(3, 0, 1)).unwrap()
+    });
+    pipelines[0].save(&path).unwrap();
+    thread::scope(|scope| {
+        for pipeline in &pipelines {
+            let path = &path;
+            scope.spawn(move || (0..20).for_each(|_| pipeline.save(path).unwrap()));
+        }
+        for _ in 0..20 {
+            let seed = load(&path, weights::embedded()).unwrap().config().seed;
+            assert!([1, 2].contains(&seed));
+        }
+    });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::process::Command;
+
+    use super::*;
+
+    const FOLDER: &str = "NFBMR_TEST_FULL_FOLDER";
+
+    /// The child of [`a_full_disk_loses_nothing`]; alone it does nothing.
+    #[test]
+    fn child_on_a_full_disk() {
+        let Some(folder) = std::env::var_os(FOLDER) else { return };
+        let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+        saving_fails(&pipeline, &Path::new(&folder).join("model.nfbmr"), None);
+    }
+
+    /// A limit on the length of files fails a write in its middle, as a full disk does.
+    #[test]
+    fn a_full_disk_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("model.nfbmr"), "the old model").unwrap();
+        let status = Command::new("sh")
+            .arg("-c")
+            .arg("trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact unix::child_on_a_full_disk")
+            .arg(std::env::current_exe().unwrap())
+            .env(FOLDER, folder.path())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        assert_eq!(fs::read(folder.path().join("model.nfbmr")).unwrap(), b"the old model");
+    }
+
+    #[test]
+    fn a_new_file_has_the_permissions_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (model, other) = (saved(folder.path()), folder.path().join("other"));
+        fs::write(&other, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&model), mode(&other));
+    }
+
+    #[test]
+    fn a_device_is_no_model() {
+        let error = load(Path::new("/dev/zero"), None).unwrap_err();
+        assert!(error.to_string().contains("regular file"), "{error}");
+    }
 }

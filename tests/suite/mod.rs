@@ -162,8 +162,8 @@ pub fn images_that_cannot_train_are_refused<B: Backend>() {
     };
     let gear = gears(1, 0, 9);
     let blank = |grey: u8| DynamicImage::from(RgbImage::from_pixel(40, 40, Rgb([grey; 3])));
-    assert_eq!(refused(&[]), TrainingError::TooFewImages(0));
-    assert_eq!(refused(&gear), TrainingError::TooFewImages(1));
+    assert_eq!(refused(&[]), TrainingError::TooFewImages { found: 0, skipped: 0 });
+    assert_eq!(refused(&gear), TrainingError::TooFewImages { found: 1, skipped: 0 });
     assert_eq!(refused(&[gear[0].clone(), gear[0].clone()]), TrainingError::Identical(2));
     assert_eq!(refused(&[blank(3), blank(200), blank(9)]), TrainingError::Blank(3));
 }

@@ -4,6 +4,9 @@ use crate::variant::Variant;
 /// (1x1).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockSpec {
+    /// Index of its stage, and its place in it.
+    pub(crate) stage: usize,
+    pub(crate) repeat: usize,
     pub(crate) kernel: usize,
     pub(crate) stride: usize,
     pub(crate) input: usize,
@@ -15,6 +18,11 @@ pub(crate) struct BlockSpec {
 }
 
 impl BlockSpec {
+    /// Whether the block starts with an expanding convolution; those of the first stage do not.
+    pub(crate) fn expands(&self) -> bool {
+        self.expanded != self.input
+    }
+
     pub(crate) fn has_skip(&self) -> bool {
         self.stride == 1 && self.input == self.output
     }
@@ -77,6 +85,8 @@ impl Architecture {
                 if fixed_depth { stage.repeats } else { round_repeats(stage.repeats, depth) };
             for repeat in 0..repeats {
                 blocks.push(BlockSpec {
+                    stage: index,
+                    repeat,
                     kernel: stage.kernel,
                     stride: if repeat == 0 { stage.stride } else { 1 },
                     input,

@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use nfbmr_backend::Backend;
+use nfbmr_backend::{Activation, Backend};
 
 use crate::block::Block;
+use crate::check;
 use crate::config::BackboneConfig;
-use crate::conv::{Activation, Conv};
+use crate::conv::Conv;
 use crate::error::BackboneError;
-use crate::network::{HostNetwork, RGB};
+use crate::host::HostConv;
+use crate::network::RGB;
 use crate::normalization::Normalization;
 use crate::weights::Weights;
 
@@ -28,16 +30,18 @@ impl<B: Backend> Backbone<B> {
     /// convolutions and puts them on the device. Other tensors are ignored.
     ///
     /// # Errors
-    /// As [`BackboneConfig::validate`]; [`BackboneError::Weights`] lists every tensor that is
-    /// missing, has another shape than the network needs or holds unusable values.
+    /// As [`BackboneConfig::validate`] and [`Weights::config`]; [`BackboneError::Weights`] lists
+    /// every tensor that is missing, has another shape than the network needs or holds unusable
+    /// values, and every detail in which the configuration is not the one that the weights record.
     pub fn load(
         config: &BackboneConfig,
         weights: &Weights,
         device: &B::Device,
     ) -> Result<Self, BackboneError> {
-        let host = HostNetwork::read(config, weights)?;
+        let names = check::names(config, weights)?;
+        let host = names.map(|layer| HostConv::read(layer, weights, config.batch_norm_eps));
         let geometries = config.geometries();
-        let stem = Conv::new(host.stem, geometries[0], 1, device);
+        let stem = Conv::new(host.stem, geometries[0], device);
         let blocks = host.blocks.into_iter().zip(&geometries[1..]);
         let blocks = blocks.map(|(block, &geometry)| Block::upload(block, geometry, device));
         Ok(Self {
@@ -45,7 +49,7 @@ impl<B: Backend> Backbone<B> {
             activation: if config.variant.is_lite() {
                 Activation::Relu6
             } else {
-                Activation::Swish
+                Activation::Silu
             },
             stem,
             blocks: blocks.collect(),
@@ -60,8 +64,9 @@ impl<B: Backend> Backbone<B> {
     /// otherwise as [`BackboneConfig::output_shape`].
     pub fn forward(&self, x: Tensor<B, 4>) -> Result<Tensor<B, 4>, BackboneError> {
         self.check(&x)?;
-        let stem = self.activation.apply(self.stem.forward(x));
-        Ok(self.blocks.iter().fold(stem, |x, block| block.forward(x, self.activation)))
+        let stem = self.stem.forward(x.swap_dims(0, 1), self.activation);
+        let y = self.blocks.iter().fold(stem, |x, block| block.forward(x, self.activation));
+        Ok(y.swap_dims(0, 1))
     }
 
     /// The outputs of several blocks for the same images, in the order of `blocks`.
@@ -80,12 +85,12 @@ impl<B: Backend> Backbone<B> {
         }
         self.check(&x)?;
         let Some(&deepest) = blocks.iter().max() else { return Ok(Vec::new()) };
-        let mut x = self.activation.apply(self.stem.forward(x));
+        let mut x = self.stem.forward(x.swap_dims(0, 1), self.activation);
         let mut kept = BTreeMap::new();
         for (index, block) in self.blocks[..=deepest].iter().enumerate() {
             x = block.forward(x, self.activation);
             if blocks.contains(&index) {
-                kept.insert(index, x.clone());
+                kept.insert(index, x.clone().swap_dims(0, 1));
             }
         }
         Ok(blocks.iter().filter_map(|block| kept.get(block).cloned()).collect())

@@ -4,6 +4,7 @@ use crate::architecture::{Architecture, STEM_KERNEL, STEM_STRIDE};
 use crate::error::BackboneError;
 use crate::normalization::Normalization;
 use crate::padding::{Geometry, Padding, Planner};
+use crate::source::Source;
 use crate::variant::Variant;
 
 /// The longest side, in pixels, that sizes are worked out for.
@@ -26,74 +27,24 @@ pub struct BackboneConfig {
 }
 
 impl BackboneConfig {
-    /// Weights published in the `efficientnet_pytorch` package (0.7.1): padding fixed for the
-    /// native resolution, epsilon 1e-3 and ImageNet normalisation, or -1 to 1 for the Lite
-    /// variants.
+    /// The network with the details that weights of this source need.
     ///
     /// # Errors
+    /// [`BackboneError::NoSuchSource`] if the source does not have the variant,
     /// [`BackboneError::Block`] if the variant has no such block.
-    pub fn efficientnet_pytorch(variant: Variant, block: usize) -> Result<Self, BackboneError> {
-        let normalization =
-            if variant.is_lite() { Normalization::HALF } else { Normalization::IMAGENET };
-        let native = variant.native_resolution();
-        Self {
+    pub fn new(source: Source, variant: Variant, block: usize) -> Result<Self, BackboneError> {
+        if !source.has(variant) {
+            return Err(BackboneError::NoSuchSource { from: source, found: variant });
+        }
+        let config = Self {
             variant,
             block,
-            padding: Padding::SameStatic { native },
-            batch_norm_eps: 1e-3,
-            normalization,
-        }
-        .checked()
-    }
-
-    /// Lite weights of the `efficientnet_lite_pytorch` package: padding fixed for the native
-    /// resolution, epsilon 1e-3, input from -1 to 1.
-    ///
-    /// # Errors
-    /// [`BackboneError::NoSuchSource`] for a B variant, [`BackboneError::Block`] if the variant has
-    /// no such block.
-    pub fn lite(variant: Variant, block: usize) -> Result<Self, BackboneError> {
-        if !variant.is_lite() {
-            return Err(BackboneError::NoSuchSource {
-                available: "lite0 to lite4",
-                found: variant,
-            });
-        }
-        Self::efficientnet_pytorch(variant, block)
-    }
-
-    /// Weights ported from TensorFlow, such as timm's `tf_efficientnet_*`: padding from the real
-    /// size, otherwise as [`efficientnet_pytorch`](Self::efficientnet_pytorch).
-    ///
-    /// # Errors
-    /// [`BackboneError::Block`] if the variant has no such block.
-    pub fn tensorflow(variant: Variant, block: usize) -> Result<Self, BackboneError> {
-        let config = Self::efficientnet_pytorch(variant, block)?;
-        Ok(Self { padding: Padding::SameDynamic, ..config })
-    }
-
-    /// torchvision's weights: symmetric padding, ImageNet normalisation, epsilon 1e-3 for B5 to B7
-    /// and 1e-5 for the others.
-    ///
-    /// # Errors
-    /// [`BackboneError::NoSuchSource`] for a Lite variant, [`BackboneError::Block`] if the variant
-    /// has no such block.
-    pub fn torchvision(variant: Variant, block: usize) -> Result<Self, BackboneError> {
-        if variant.is_lite() {
-            return Err(BackboneError::NoSuchSource { available: "b0 to b7", found: variant });
-        }
-        let batch_norm_eps = match variant {
-            Variant::B5 | Variant::B6 | Variant::B7 => 1e-3,
-            _ => 1e-5,
+            padding: source.padding(variant),
+            batch_norm_eps: source.batch_norm_eps(variant),
+            normalization: source.normalization(variant),
         };
-        Self {
-            variant,
-            block,
-            padding: Padding::Symmetric,
-            batch_norm_eps,
-            normalization: Normalization::IMAGENET,
-        }
-        .checked()
+        config.validate()?;
+        Ok(config)
     }
 
     /// Checks the values that the types leave open.
@@ -163,11 +114,6 @@ impl BackboneConfig {
             layers.push(planner.layer(spec.kernel, spec.stride));
         }
         layers
-    }
-
-    fn checked(self) -> Result<Self, BackboneError> {
-        self.validate()?;
-        Ok(self)
     }
 }
 

@@ -1,62 +1,42 @@
 use burn::tensor::Tensor;
-use burn::tensor::activation::silu;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::PaddedConvOptions;
-use nfbmr_backend::Backend;
+use nfbmr_backend::ops::{ConvParams, SpatialConv};
+use nfbmr_backend::{Activation, Backend};
 
-use crate::loader::HostConv;
+use crate::host::HostConv;
 use crate::padding::Geometry;
 
-/// The nonlinearity of a network.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Activation {
-    Swish,
-    Relu6,
-}
-
-impl Activation {
-    pub(crate) fn apply<B: Backend, const D: usize>(self, x: Tensor<B, D>) -> Tensor<B, D> {
-        match self {
-            Self::Swish => silu(x),
-            Self::Relu6 => x.clamp(0.0, 6.0),
-        }
-    }
-}
-
-/// A convolution with bias; batch normalisation is already folded in.
+/// A convolution over neighbouring positions, depthwise or over all channels.
+///
+/// Like all layers of the network it works on the channel-major layout `[C, B, H, W]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Conv<B: Backend> {
     weight: Tensor<B, 4>,
     bias: Tensor<B, 1>,
     geometry: Geometry,
-    groups: usize,
 }
 
 impl<B: Backend> Conv<B> {
-    pub(crate) fn new(
-        host: HostConv,
-        geometry: Geometry,
-        groups: usize,
-        device: &B::Device,
-    ) -> Self {
+    pub(crate) fn new(host: HostConv, geometry: Geometry, device: &B::Device) -> Self {
         let (weight, bias) = host.upload(device);
-        Self { weight, bias, geometry, groups }
+        Self { weight, bias, geometry }
     }
 
-    pub(crate) fn pointwise(host: HostConv, device: &B::Device) -> Self {
-        Self::new(host, Geometry::POINTWISE, 1, device)
-    }
-
-    pub(crate) fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+    pub(crate) fn forward(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
         let [_, _, height, width] = x.dims();
         let (rows, columns) = (self.geometry.border(height), self.geometry.border(width));
-        let options = PaddedConvOptions::asymmetric(
-            [self.geometry.stride; 2],
-            [rows.before, columns.before],
-            [rows.after, columns.after],
-            [1, 1],
-            self.groups,
-        );
-        conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
+        let conv = SpatialConv {
+            weight: self.weight.clone(),
+            bias: self.bias.clone(),
+            stride: self.geometry.stride,
+            padding: [rows.before, columns.before, rows.after, columns.after],
+            activation,
+        };
+        B::spatial_conv(x, conv)
     }
+}
+
+/// The parameters of a 1 x 1 convolution.
+pub(crate) fn pointwise<B: Backend>(host: HostConv, device: &B::Device) -> ConvParams<B> {
+    let (weight, bias) = host.upload(device);
+    ConvParams { weight, bias, prepared: None }
 }

@@ -1,27 +1,85 @@
 use std::fmt;
-use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::config::BackboneConfig;
+use crate::source::Source;
 use crate::variant::Variant;
+use crate::weight_problem::WeightProblem;
+use crate::weights_error::WeightsError;
 
 /// Why a backbone could not be configured, loaded or run.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackboneError {
     /// The name is not one of a [`Variant`].
-    #[error("expected one of {}, found `{found}`", names())]
+    #[error("expected one of {}, found `{found}`", list(&Variant::ALL))]
     UnknownVariant {
         /// The name given.
         found: String,
     },
-    /// The weight source does not publish this network.
-    #[error("expected one of {available}, which these weights are published for, found {found}")]
+    /// The name is not one of a [`Source`].
+    #[error("expected a source, one of {}, found `{found}`", list(&Source::ALL))]
+    UnknownSource {
+        /// The name given.
+        found: String,
+    },
+    /// The source does not have this network.
+    #[error("expected one of {}, which {from} has, found {found}", list(&variants(*from)))]
     NoSuchSource {
-        /// The networks published.
-        available: &'static str,
+        /// The source.
+        from: Source,
         /// The network asked for.
         found: Variant,
+    },
+    /// The weights could not be read.
+    #[error(transparent)]
+    Read(#[from] WeightsError),
+    /// The tensors are not those of an EfficientNet in a naming that is understood.
+    #[error(
+        "expected the tensors of an EfficientNet B0 to B7 or Lite0 to Lite4 as \
+         efficientnet_pytorch (_blocks.0._depthwise_conv.weight), timm \
+         (blocks.0.0.conv_dw.weight) or torchvision (features.1.0.block.0.0.weight) \
+         name them, found {count} tensors{}",
+        first.iter().map(|name| format!(", the first of them {name}")).collect::<String>()
+    )]
+    UnknownNaming {
+        /// How many tensors there are.
+        count: usize,
+        /// The name of the first.
+        first: Option<String>,
+    },
+    /// Several sources have such tensors, with other details, and nothing says which it is.
+    #[error(
+        "these {variant} weights could be from several sources, which pad or normalise \
+         differently; expected the source to be named, one of {}",
+        list(choices)
+    )]
+    AmbiguousSource {
+        /// The network.
+        variant: Variant,
+        /// The sources possible.
+        choices: Vec<Source>,
+    },
+    /// The source named is not that of the weights, by their tensors and metadata.
+    #[error("these {variant} weights are from {}, found the source {found}", list(expected))]
+    OtherSource {
+        /// The network.
+        variant: Variant,
+        /// The sources possible.
+        expected: Vec<Source>,
+        /// The source named.
+        found: Source,
+    },
+    /// The metadata of a weight file have a value without meaning.
+    #[error("metadata {key} of the weights: expected {expected}, found {found}")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
     },
     /// The block does not exist.
     #[error("{variant} has {blocks} blocks, expected an index below {blocks}, found {found}")]
@@ -81,7 +139,8 @@ pub enum BackboneError {
         /// Shape of the input.
         found: [usize; 4],
     },
-    /// Tensors are missing, misshapen or unusable; every one is listed.
+    /// Tensors are missing, unexpected, misshapen or unusable, or details other than the
+    /// configuration's; all are listed.
     #[error("the weights do not fit {variant} up to block {block}:{}", lines(problems))]
     Weights {
         /// The network asked for.
@@ -93,112 +152,19 @@ pub enum BackboneError {
     },
 }
 
-/// What is wrong with one tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WeightProblem {
-    /// It is not there.
-    Missing {
-        /// Name of the tensor.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-    },
-    /// It has another shape.
-    Shape {
-        /// Name of the tensor.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-        /// The shape it has.
-        found: Vec<usize>,
-    },
-    /// It holds NaN or infinite values.
-    NotFinite {
-        /// Name of the tensor.
-        name: String,
-    },
-    /// A variance plus epsilon that is not positive.
-    Variance {
-        /// Name of the tensor.
-        name: String,
-    },
-}
-
-impl fmt::Display for WeightProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { name, expected } => write!(f, "{name}: missing, expected {expected:?}"),
-            Self::Shape { name, expected, found } => {
-                write!(f, "{name}: expected {expected:?}, found {found:?}")
-            }
-            Self::NotFinite { name } => {
-                write!(f, "{name}: expected finite values, found NaN or infinite")
-            }
-            Self::Variance { name } => {
-                write!(f, "{name}: expected variances that are positive with epsilon added")
-            }
-        }
+impl BackboneError {
+    pub(crate) fn unfit(config: &BackboneConfig, problems: Vec<WeightProblem>) -> Self {
+        Self::Weights { variant: config.variant, block: config.block, problems }
     }
 }
 
-/// Why weights could not be read or written.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum WeightsError {
-    /// The file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The bytes are not a safetensors file.
-    #[error("not a readable safetensors file: {0}")]
-    Safetensors(#[from] safetensors::SafeTensorError),
-    /// The bytes are not a PyTorch state dictionary.
-    #[error("not a PyTorch state dictionary, at byte {offset}: expected {expected}, found {found}")]
-    Pytorch {
-        /// Where, in bytes from the start of the file (of the pickle inside a zip archive).
-        offset: usize,
-        /// What should be there.
-        expected: String,
-        /// What is there.
-        found: String,
-    },
-    /// A tensor has an element type that weights do not come in.
-    #[error("tensor {name}: expected f32, f16 or bf16, found {found}")]
-    ElementType {
-        /// Name of the tensor.
-        name: String,
-        /// Its element type.
-        found: String,
-    },
-    /// The number of values is not the product of the shape.
-    #[error("tensor {name}: shape {shape:?} does not have {found} values")]
-    Length {
-        /// Name of the tensor.
-        name: String,
-        /// Its shape.
-        shape: Vec<usize>,
-        /// The number of values.
-        found: usize,
-    },
-    /// A value too large to be stored as f16.
-    #[error("tensor {name}: {value} at index {index} does not fit in f16 (at most 65504)")]
-    HalfOverflow {
-        /// Name of the tensor.
-        name: String,
-        /// Index of the value, row-major.
-        index: usize,
-        /// The value.
-        value: f32,
-    },
+fn list(choices: &[impl fmt::Display]) -> String {
+    let names: Vec<String> = choices.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
-fn names() -> String {
-    Variant::ALL.map(Variant::name).join(", ")
+fn variants(source: Source) -> Vec<Variant> {
+    Variant::ALL.into_iter().filter(|&variant| source.has(variant)).collect()
 }
 
 fn lines(problems: &[WeightProblem]) -> String {

@@ -1,9 +1,11 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// How convolutions pad their input; the three ways disagree at strided layers.
 ///
 /// A network gives its published features only with the padding that its weights were trained or
-/// published with, so each constructor of [`BackboneConfig`](crate::BackboneConfig) sets its own.
+/// published with, so it follows from their [`Source`](crate::Source).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Padding {
@@ -17,8 +19,34 @@ pub enum Padding {
         /// Side of the image, in pixels, that the padding is worked out for.
         native: usize,
     },
-    /// Half the kernel on every side, as torchvision does.
+    /// Half the kernel on every side, as torchvision and timm do.
     Symmetric,
+}
+
+/// `same_dynamic`, `same_static` with the native resolution, or `symmetric`, as in the metadata of
+/// weight files.
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SameDynamic => f.write_str("same_dynamic"),
+            Self::SameStatic { native } => write!(f, "same_static {native}"),
+            Self::Symmetric => f.write_str("symmetric"),
+        }
+    }
+}
+
+impl Padding {
+    /// Reads what [`Display`](fmt::Display) writes.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "same_dynamic" => Some(Self::SameDynamic),
+            "symmetric" => Some(Self::Symmetric),
+            _ => {
+                let native = text.strip_prefix("same_static ")?.parse().ok()?;
+                Some(Self::SameStatic { native })
+            }
+        }
+    }
 }
 
 /// Rows (or columns) of zeros before and after.
@@ -45,10 +73,6 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// A 1x1 convolution, which needs no padding.
-    pub(crate) const POINTWISE: Self =
-        Self { kernel: 1, stride: 1, fixed: Some(Border { before: 0, after: 0 }) };
-
     /// The border for an input of `size` positions.
     pub(crate) fn border(&self, size: usize) -> Border {
         self.fixed.unwrap_or_else(|| same(size, self.kernel, self.stride))

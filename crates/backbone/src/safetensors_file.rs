@@ -4,8 +4,8 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::error::WeightsError;
 use crate::weights::{WeightTensor, Weights};
+use crate::weights_error::WeightsError;
 
 /// The file starts with the length of the header in this many bytes.
 const PREFIX: usize = 8;

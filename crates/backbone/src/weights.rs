@@ -1,7 +1,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::error::WeightsError;
+use crate::weights_error::WeightsError;
+
+/// How a zip archive starts.
+const ZIP: &[u8] = b"PK\x03\x04";
+
+/// How a pickle starts, the format of PyTorch before 1.6.
+const PICKLE: &[u8] = b"\x80";
 
 /// The values of one tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +28,11 @@ impl WeightTensor {
     }
 }
 
-/// Named tensors of a network, in the naming of `efficientnet_pytorch` (`_blocks.3._bn1.weight`).
+/// Named tensors of a network, and notes on them.
 ///
-/// The step counters of batch normalisation (`num_batches_tracked`) are not kept.
+/// Backbones are loaded from the naming of `efficientnet_pytorch` (`_blocks.3._bn1.weight`), to
+/// which [`import`](Self::import) converts others. The step counters of batch normalisation
+/// (`num_batches_tracked`) are not kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     tensors: BTreeMap<String, WeightTensor>,
@@ -56,13 +64,34 @@ impl Weights {
         Ok(())
     }
 
-    /// Reads a safetensors file with f32, f16 or bf16 tensors.
+    /// Reads a safetensors or PyTorch file; see [`from_bytes`](Self::from_bytes).
     ///
     /// # Errors
     /// [`WeightsError::Io`] if the file cannot be read, otherwise as
-    /// [`from_safetensors`](Self::from_safetensors).
-    pub fn read_safetensors(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
-        Self::from_safetensors(&read(path.as_ref())?)
+    /// [`from_bytes`](Self::from_bytes).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
+        let path = path.as_ref();
+        let io = |source| WeightsError::Io { path: path.to_owned(), source };
+        Self::from_bytes(&std::fs::read(path).map_err(io)?)
+    }
+
+    /// Reads the tensors of a safetensors or PyTorch file, as they are named there. The format is
+    /// recognised by content.
+    ///
+    /// # Errors
+    /// [`WeightsError::Format`] if it is neither format, otherwise as
+    /// [`from_safetensors`](Self::from_safetensors) and [`from_pytorch`](Self::from_pytorch).
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        // A safetensors file starts with the length of its header, 8 bytes that can be anything;
+        // neither a zip archive nor PyTorch's magic number has an opening brace after 8 bytes.
+        if bytes.get(8) == Some(&b'{') {
+            return Self::from_safetensors(bytes);
+        }
+        if bytes.starts_with(ZIP) || bytes.starts_with(PICKLE) {
+            return Self::from_pytorch(bytes);
+        }
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(16)]);
+        Err(WeightsError::Format { found: format!("{} bytes, {start:?} at first", bytes.len()) })
     }
 
     /// The tensor of this name.
@@ -75,9 +104,11 @@ impl Weights {
         self.tensors.remove(name)
     }
 
-    /// Keeps the tensors whose name meets the condition.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.tensors.retain(|name, _| keep(name));
+    /// The tensors under other names, without those that get none.
+    pub(crate) fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let tensors = self.tensors.into_iter();
+        let tensors = tensors.filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
+        Self { tensors, metadata: self.metadata }
     }
 
     /// Names and tensors, sorted by name.
@@ -104,8 +135,4 @@ impl Weights {
     pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
         &mut self.metadata
     }
-}
-
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    std::fs::read(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })
 }

@@ -1,13 +1,17 @@
 //! Architecture tables and configuration files.
 
-use nfbmr_backbone::{BackboneConfig, BackboneError, Normalization, Padding, Variant};
+use nfbmr_backbone::{BackboneConfig, BackboneError, Normalization, Padding, Source, Variant};
+
+fn config(source: Source, variant: Variant, block: usize) -> BackboneConfig {
+    BackboneConfig::new(source, variant, block).expect("a valid configuration")
+}
 
 #[test]
 fn b5_is_the_network_of_the_paper() {
     assert_eq!(Variant::B5.block_count(), 39);
     assert_eq!(Variant::B5.channels(35), Some(304));
     assert_eq!(Variant::B5.stride(35), Some(32));
-    let config = BackboneConfig::efficientnet_pytorch(Variant::B5, 35).expect("block 35 exists");
+    let config = config(Source::EfficientnetPytorch, Variant::B5, 35);
     assert_eq!(config.output_shape(768, 768).expect("an image"), [304, 24, 24]);
 }
 
@@ -43,7 +47,7 @@ fn names_survive_a_round_trip() {
 #[test]
 fn configurations_survive_a_round_trip() {
     for padding in [Padding::SameDynamic, Padding::SameStatic { native: 456 }, Padding::Symmetric] {
-        let config = BackboneConfig::efficientnet_pytorch(Variant::B5, 35).expect("valid");
+        let config = config(Source::EfficientnetPytorch, Variant::B5, 35);
         let config = BackboneConfig { padding, ..config };
         let json = serde_json::to_string(&config).expect("serialises");
         let back: BackboneConfig = serde_json::from_str(&json).expect("its own output");
@@ -53,7 +57,7 @@ fn configurations_survive_a_round_trip() {
 
 #[test]
 fn unknown_fields_are_refused() {
-    let config = BackboneConfig::lite(Variant::Lite0, 10).expect("valid");
+    let config = config(Source::EfficientnetLitePytorch, Variant::Lite0, 10);
     let json = serde_json::to_string(&config).expect("serialises");
     let typo = json.replacen('{', "{\"blok\":3,", 1);
     let error = serde_json::from_str::<BackboneConfig>(&typo).expect_err("a typo").to_string();
@@ -62,36 +66,57 @@ fn unknown_fields_are_refused() {
 
 #[test]
 fn sources_differ_in_their_details() {
-    let own = BackboneConfig::efficientnet_pytorch(Variant::B5, 0).expect("valid");
+    let own = config(Source::EfficientnetPytorch, Variant::B5, 0);
     assert_eq!(own.padding, Padding::SameStatic { native: 456 });
     assert_eq!((own.batch_norm_eps, own.normalization), (1e-3, Normalization::IMAGENET));
-    let lite = BackboneConfig::lite(Variant::Lite3, 0).expect("valid");
+    let advprop = config(Source::EfficientnetPytorchAdvprop, Variant::B5, 0);
+    assert_eq!(advprop, BackboneConfig { normalization: Normalization::HALF, ..own });
+    let lite = config(Source::EfficientnetLitePytorch, Variant::Lite3, 0);
     assert_eq!(lite.padding, Padding::SameStatic { native: 280 });
     assert_eq!(lite.normalization, Normalization::HALF);
-    let tensorflow = BackboneConfig::tensorflow(Variant::B0, 0).expect("valid");
-    assert_eq!((tensorflow.padding, tensorflow.batch_norm_eps), (Padding::SameDynamic, 1e-3));
-    let eps = |variant| BackboneConfig::torchvision(variant, 0).map(|config| config.batch_norm_eps);
-    assert_eq!(eps(Variant::B4).expect("valid"), 1e-5);
-    assert_eq!(eps(Variant::B5).expect("valid"), 1e-3);
+    let tf = config(Source::TimmTf, Variant::B0, 0);
+    assert_eq!((tf.padding, tf.batch_norm_eps), (Padding::SameDynamic, 1e-3));
+    assert_eq!(tf.normalization, Normalization::IMAGENET);
+    assert_eq!(config(Source::TimmTf, Variant::Lite0, 0).normalization, Normalization::HALF);
+    let timm = config(Source::Timm, Variant::Lite0, 0);
+    assert_eq!((timm.padding, timm.batch_norm_eps), (Padding::Symmetric, 1e-5));
+    assert_eq!(timm.normalization, Normalization::IMAGENET);
+    let torchvision = |variant| config(Source::Torchvision, variant, 0);
+    assert_eq!(torchvision(Variant::B4).batch_norm_eps, 1e-5);
+    assert_eq!(torchvision(Variant::B5).batch_norm_eps, 1e-3);
+    assert_eq!(torchvision(Variant::B5).padding, Padding::Symmetric);
 }
 
 #[test]
-fn torchvision_has_no_lite_networks() {
-    let error = BackboneConfig::torchvision(Variant::Lite0, 0);
+fn sources_have_their_networks_only() {
+    let error = BackboneConfig::new(Source::Torchvision, Variant::Lite0, 0).expect_err("no Lite");
+    let expected =
+        "expected one of b0, b1, b2, b3, b4, b5, b6, b7, which torchvision has, found lite0";
+    assert_eq!(error.to_string(), expected);
+    let error = BackboneConfig::new(Source::EfficientnetLitePytorch, Variant::B0, 0);
     assert!(matches!(error, Err(BackboneError::NoSuchSource { .. })));
-    let error = BackboneConfig::lite(Variant::B0, 0);
-    assert!(matches!(error, Err(BackboneError::NoSuchSource { .. })));
+}
+
+#[test]
+fn source_names_survive_a_round_trip() {
+    for source in Source::ALL {
+        assert_eq!(source.to_string().parse::<Source>().expect("its own name"), source);
+        let json = serde_json::to_string(&source).expect("serialises");
+        assert_eq!(json, format!("\"{source}\""));
+    }
+    let error = "timm_tf".parse::<Source>().expect_err("not one of ours").to_string();
+    assert!(error.contains("timm-tf-advprop") && error.contains("`timm_tf`"), "{error}");
 }
 
 #[test]
 fn a_block_past_the_end_is_refused() {
-    let error = BackboneConfig::lite(Variant::Lite0, 16).expect_err("16 blocks").to_string();
+    let error = BackboneConfig::new(Source::Timm, Variant::Lite0, 16).expect_err("16").to_string();
     assert_eq!(error, "lite0 has 16 blocks, expected an index below 16, found 16");
 }
 
 #[test]
 fn values_out_of_range_are_refused() {
-    let good = BackboneConfig::lite(Variant::Lite0, 10).expect("valid");
+    let good = config(Source::EfficientnetLitePytorch, Variant::Lite0, 10);
     for eps in [-1.0, f64::NAN, f64::INFINITY] {
         let error = BackboneConfig { batch_norm_eps: eps, ..good }.validate();
         assert!(matches!(error, Err(BackboneError::BatchNormEps { .. })));
@@ -108,7 +133,7 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn sizes_without_an_output_are_refused() {
-    let config = BackboneConfig::efficientnet_pytorch(Variant::B0, 15).expect("valid");
+    let config = config(Source::EfficientnetPytorch, Variant::B0, 15);
     for side in [0, usize::MAX] {
         let error = config.output_shape(side, 64);
         assert!(matches!(error, Err(BackboneError::Side { .. })));

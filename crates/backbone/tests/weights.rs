@@ -90,10 +90,30 @@ fn other_number_types_are_refused() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = Weights::read_safetensors("no/such/file").expect_err("absent").to_string();
+    let error = Weights::read("no/such/file").expect_err("absent").to_string();
     assert!(error.contains("no/such/file"), "{error}");
-    let error = Weights::read_pytorch("no/such/file").expect_err("absent").to_string();
-    assert!(error.contains("no/such/file"), "{error}");
+}
+
+#[test]
+fn formats_are_recognised_by_content() {
+    let weights = sample();
+    let mut bytes = weights.to_safetensors(Storage::F32).expect("writes");
+    assert_eq!(Weights::from_bytes(&bytes).expect("reads"), weights);
+    // A header of 0x280 bytes makes a safetensors file start like a pickle.
+    let header = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
+    let padding = vec![b' '; 0x280 - header];
+    bytes.splice(8 + header..8 + header, padding);
+    bytes[..8].copy_from_slice(&0x280_u64.to_le_bytes());
+    assert_eq!(bytes[..2], [0x80, 2]);
+    assert_eq!(Weights::from_bytes(&bytes).expect("reads"), weights);
+    for file in ["zip.pth", "legacy.pth"] {
+        let bytes = common::bytes(file);
+        let weights = Weights::from_pytorch(&bytes).expect("reads");
+        assert_eq!(Weights::from_bytes(&bytes).expect("reads"), weights);
+    }
+    let error = Weights::from_bytes(b"version https://git-lfs").expect_err("neither").to_string();
+    assert!(error.ends_with("found 23 bytes, \"version https://\" at first"), "{error}");
+    assert!(matches!(Weights::from_bytes(b""), Err(WeightsError::Format { .. })));
 }
 
 #[test]

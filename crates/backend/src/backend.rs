@@ -1,21 +1,25 @@
 use burn::backend::Autodiff;
-use burn::tensor::backend::Backend as BurnBackend;
+
+use crate::DeviceError;
+use crate::ops::FusedOps;
 
 /// The backend the nfbmr networks run on.
 ///
-/// Every bound of the workspace goes through this trait, so that fused operations can be added to it in one
-/// place. Elements are `f32` on every backend.
-pub trait Backend: BurnBackend<FloatElem = f32> {
-    /// How many threads may usefully run independent work on a device at once: one where the device
-    /// itself is parallel, the number of cores on a CPU, most of whose operations are not.
-    fn workers() -> usize {
-        1
+/// Every bound of the workspace goes through this trait; the operations that the networks are made of,
+/// fused where the backend has kernels for them, come with it. Elements are `f32` on every backend.
+pub trait Backend: FusedOps {
+    /// Checks that a device is there before anything is computed on it.
+    ///
+    /// # Errors
+    /// [`DeviceError`] saying what is missing and what to install.
+    fn probe(_device: &Self::Device) -> Result<(), DeviceError> {
+        Ok(())
     }
 }
 
 impl<B: Backend> Backend for Autodiff<B> {
-    fn workers() -> usize {
-        B::workers()
+    fn probe(device: &Self::Device) -> Result<(), DeviceError> {
+        B::probe(device)
     }
 }
 
@@ -24,29 +28,26 @@ impl<B: Backend> Backend for Autodiff<B> {
 pub type Cpu = burn::backend::Flex;
 
 #[cfg(feature = "flex")]
-impl Backend for burn::backend::Flex {
-    fn workers() -> usize {
-        rayon::current_num_threads()
-    }
-}
+impl Backend for burn::backend::Flex {}
 
 /// The reference CPU backend on `ndarray`.
 #[cfg(feature = "ndarray")]
 pub type NdArray = burn::backend::NdArray<f32>;
 
 #[cfg(feature = "ndarray")]
-impl Backend for burn::backend::NdArray<f32> {
-    fn workers() -> usize {
-        rayon::current_num_threads()
-    }
-}
+impl Backend for burn::backend::NdArray<f32> {}
 
 /// The NVIDIA GPU backend.
 #[cfg(feature = "cuda")]
 pub type Cuda = burn::backend::Cuda<f32>;
 
 #[cfg(feature = "cuda")]
-impl Backend for burn::backend::Cuda<f32> {}
+impl Backend for burn::backend::Cuda<f32> {
+    fn probe(device: &CudaDevice) -> Result<(), DeviceError> {
+        let index = device.index;
+        crate::cuda::probe(index).map_err(|problem| DeviceError::Cuda { index, problem })
+    }
+}
 
 /// An NVIDIA GPU by its index.
 #[cfg(feature = "cuda")]

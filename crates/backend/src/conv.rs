@@ -1,20 +1,20 @@
 use burn::module::{Module, Param};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, TensorData};
+use nfbmr_kernels::Activation;
 use rand::RngExt;
 
 use crate::Backend;
+use crate::ops::{ConvParams, PreparedWeight};
 
-/// A convolution with bias, stride 1 and an odd kernel, padded so that height and width stay.
+/// A convolution with bias, stride 1 and an odd window, padded so that height and width stay.
 ///
-/// It works on the channel-major layout `[C, B, H, W]`: there a 1 x 1 kernel is one matrix product over
-/// all positions of all images, halves of the channels are contiguous and a bias is a constant per
-/// row, for which burn's default CPU backend has fast paths that it lacks on `[B, C, H, W]`.
+/// It works on the channel-major layout `[C, B, H, W]`, see [`ops`](crate::ops).
 #[derive(Module, Debug)]
 pub struct Conv2d<B: Backend> {
     weight: Param<Tensor<B, 4>>,
     bias: Param<Tensor<B, 1>>,
+    #[module(skip)]
+    prepared: Option<PreparedWeight>,
 }
 
 impl<B: Backend> Conv2d<B> {
@@ -41,21 +41,29 @@ impl<B: Backend> Conv2d<B> {
                 device,
             ),
             bias: Param::from_data(TensorData::new(bias, [c_out]), device),
+            prepared: None,
         }
     }
 
-    /// `[c_in, B, H, W] -> [c_out, B, H, W]`.
-    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [c_out, c_in, kernel, _] = self.weight.dims();
+    /// activation(conv(x) + bias) + residual.
+    pub fn forward(
+        &self,
+        x: Tensor<B, 4>,
+        activation: Activation,
+        residual: Option<Tensor<B, 4>>,
+    ) -> Tensor<B, 4> {
+        B::conv(x, self.params(), activation, residual)
+    }
+
+    /// Weight and bias, for an operation that several layers are fused into.
+    pub fn params(&self) -> ConvParams<B> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        if kernel > 1 {
-            let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
-            let y = conv2d(x.swap_dims(0, 1), weight, Some(bias), options);
-            return y.swap_dims(0, 1);
-        }
-        let [_, batch, height, width] = x.dims();
-        let x = x.reshape([c_in, batch * height * width]);
-        let y = weight.reshape([c_out, c_in]).matmul(x) + bias.reshape([c_out, 1]);
-        y.reshape([c_out, batch, height, width])
+        ConvParams { weight, bias, prepared: self.prepared.clone() }
+    }
+
+    /// Brings the weight into the form that the backend computes with. For a layer that is trained no
+    /// further: a weight changed later is not looked at.
+    pub fn prepare(&mut self) {
+        self.prepared = B::prepare(&self.weight.val());
     }
 }

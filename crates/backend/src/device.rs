@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ impl DeviceName {
 
 /// A device that can't be had.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceError {
     /// The name is none of those known.
     #[error("unknown device {0:?}: expected `cpu`, `ndarray`, `cuda` or `cuda:<index>`")]
@@ -38,6 +40,49 @@ pub enum DeviceError {
     NotBuilt {
         /// The device asked for.
         device: DeviceName,
+    },
+    /// Something that an NVIDIA GPU needs is missing on this machine.
+    #[error("device `cuda:{index}`: {problem}")]
+    Cuda {
+        /// Index of the GPU asked for.
+        index: usize,
+        /// What is missing.
+        problem: CudaProblem,
+    },
+}
+
+/// What an NVIDIA GPU needs and this machine lacks.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CudaProblem {
+    /// The driver's library isn't there.
+    #[error("no NVIDIA driver found (libcuda): install the driver of your GPU")]
+    Driver,
+    /// The driver is there but doesn't start, mostly because there is no GPU.
+    #[error("the NVIDIA driver can't be used ({0}): check `nvidia-smi`")]
+    Refused(String),
+    /// There are fewer GPUs.
+    #[error("expected a GPU index below {count}, the number of GPUs, found {index}")]
+    Index {
+        /// Index asked for.
+        index: usize,
+        /// Number of GPUs.
+        count: usize,
+    },
+    /// The run-time compiler isn't there.
+    #[error(
+        "no CUDA run-time compiler found (libnvrtc): install the CUDA toolkit, or its package \
+         cuda-nvrtc, and have its folder searched for libraries"
+    )]
+    Compiler,
+    /// The run-time compiler's headers aren't there.
+    #[error(
+        "no CUDA headers found, expected {}: install the CUDA toolkit and set CUDA_PATH to its folder",
+        .header.display()
+    )]
+    Headers {
+        /// One of them, where it should be.
+        header: PathBuf,
     },
 }
 

@@ -3,10 +3,14 @@
 
 mod backend;
 mod conv;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod device;
+pub mod ops;
 mod state;
 
 pub use backend::*;
 pub use conv::Conv2d;
-pub use device::{DeviceError, DeviceName};
+pub use device::{CudaProblem, DeviceError, DeviceName};
+pub use nfbmr_kernels::Activation;
 pub use state::{StateDict, StateError, load_state_dict, state_dict};

@@ -1,7 +1,6 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use nfbmr_backend::{Backend, Conv2d};
+use nfbmr_backend::{Activation, Backend, Conv2d};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -134,6 +133,14 @@ impl<B: Backend> Bmr<B> {
         Ok(Loss { source: (mapped.y - y).square().mean(), target: (mapped.z - z).square().mean() })
     }
 
+    /// Brings the weights into the form that the backend computes with; for a network that is trained no
+    /// further.
+    pub fn prepare(&mut self) {
+        self.target.prepare();
+        self.source.prepare();
+        self.shared.prepare();
+    }
+
     /// Channel-major `[C, B, H, W]`, see [`Conv2d`].
     fn map(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Mapped<B> {
         Mapped { y: self.source.forward(z, &self.shared), z: self.target.forward(y, &self.shared) }
@@ -173,8 +180,15 @@ impl<B: Backend> Branch<B> {
 
     fn forward(&self, x: Tensor<B, 4>, shared: &ResidualBlock<B>) -> Tensor<B, 4> {
         let blocks = self.before.iter().chain([shared]).chain(&self.after);
-        let x = blocks.fold(self.input.forward(x), |x, block| block.forward(x));
-        self.output.forward(x)
+        let x = self.input.forward(x, Activation::Identity, None);
+        let x = blocks.fold(x, |x, block| block.forward(x));
+        self.output.forward(x, Activation::Identity, None)
+    }
+
+    fn prepare(&mut self) {
+        self.input.prepare();
+        self.before.iter_mut().chain(&mut self.after).for_each(ResidualBlock::prepare);
+        self.output.prepare();
     }
 }
 
@@ -197,8 +211,12 @@ impl<B: Backend> ResidualBlock<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let inner = relu(self.conv1.forward(x.clone()));
-        let inner = relu(self.conv2.forward(inner));
-        x + relu(self.conv3.forward(inner))
+        let inner = self.conv1.forward(x.clone(), Activation::Relu, None);
+        let inner = self.conv2.forward(inner, Activation::Relu, None);
+        self.conv3.forward(inner, Activation::Relu, Some(x))
+    }
+
+    fn prepare(&mut self) {
+        [&mut self.conv1, &mut self.conv2, &mut self.conv3].into_iter().for_each(Conv2d::prepare);
     }
 }

@@ -19,5 +19,5 @@ impl<B: Backend> Loss<B> {
 
 /// One term of the anomaly map (14): Σ_c (x − x̂)² at each position, `[B, C, H, W]` to `[B, H, W]`.
 pub fn residual_map<B: Backend>(x: Tensor<B, 4>, mapped: Tensor<B, 4>) -> Tensor<B, 3> {
-    (x - mapped).square().sum_dim(1).squeeze_dim(1)
+    B::residual_map(x.swap_dims(0, 1), mapped.swap_dims(0, 1)).squeeze_dim(0)
 }

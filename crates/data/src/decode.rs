@@ -1,26 +1,32 @@
 //! Image files to pixels.
 
-use std::fs;
 use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::error::{DataError, DecodeError};
-use crate::jpeg;
+use crate::read::read_file;
 use crate::size::Size;
+use crate::{jpeg, png, tiff};
+
+/// Bytes of an unknown format that its error shows.
+const SHOWN_BYTES: usize = 12;
 
 /// How large an image may be before decoding it is refused.
 ///
 /// The header of a file of a few hundred bytes can declare billions of pixels; both limits are
-/// checked against the header, before the pixels are allocated.
+/// checked against the header, before the pixels are allocated. A header within the limits is
+/// believed. Decoding then takes up to four times the bytes of the decoded pixels for a moment:
+/// progressive JPEG and lossless WebP need buffers besides, and turning an image needs a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most pixels; 268 million (2^28) by default.
     pub max_pixels: u64,
-    /// The most bytes that a file, its decoded pixels or the decoder's own buffers may take;
-    /// 1 GiB by default.
+    /// The most bytes that a file, its decoded pixels or what it holds besides, such as a colour
+    /// profile, may take each; 1 GiB by default.
     pub max_alloc: u64,
 }
 
@@ -37,39 +43,40 @@ impl Default for Limits {
 /// is resolved to colours. The EXIF or TIFF orientation is applied, so that the image stands as
 /// the photographer saw it. Of an animation or a multi-page file, the first image is decoded.
 ///
+/// Folders, FIFOs, sockets and devices are refused without opening them, which could wait for
+/// ever. A file that is replaced by one of them in that very moment is not noticed.
+///
 /// # Errors
-/// [`DataError::Read`] where the file cannot be read, [`DataError::Decode`] where its content is
-/// damaged, truncated, of another kind or beyond `limits`.
+/// [`DataError::NotAFile`] and [`DataError::Read`] where the file cannot be read,
+/// [`DataError::Decode`] where its content is damaged, truncated, of another kind or beyond
+/// `limits`.
 pub fn load_image(path: impl AsRef<Path>, limits: &Limits) -> Result<DynamicImage, DataError> {
     let path = path.as_ref();
-    let read_error = |source| DataError::Read { path: path.into(), source };
-    let decode_error = |source| DataError::Decode { path: path.into(), source };
-    let bytes = fs::metadata(path).map_err(read_error)?.len();
-    check_bytes(bytes, limits).map_err(decode_error)?;
-    let encoded = fs::read(path).map_err(read_error)?;
-    decode_image(&encoded, limits).map_err(decode_error)
+    let encoded = read_file(path, limits)?;
+    decode_image(&encoded, limits).map_err(|source| DataError::Decode { path: path.into(), source })
 }
 
 /// Decodes an image from the bytes of its file, as [`load_image`] does.
 ///
+/// The decoders are those of the `image` crate. Some damage makes one of them panic, which is
+/// caught and told as an error like any other, after the panic hook has run; a program built with
+/// `panic = "abort"` ends there.
+///
 /// # Errors
 /// Where the content is damaged, truncated, of an unknown kind or beyond `limits`.
 pub fn decode_image(encoded: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError> {
-    let format = image::guess_format(encoded).map_err(|_| DecodeError::UnknownFormat)?;
-    let supported = [
-        ImageFormat::Png,
-        ImageFormat::Jpeg,
-        ImageFormat::Bmp,
-        ImageFormat::Tiff,
-        ImageFormat::WebP,
-    ];
-    if !supported.contains(&format) {
-        return Err(DecodeError::UnknownFormat);
-    }
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(encoded) {
-        // The decoder would fill what is missing with grey, which looks like a defect.
-        return Err(DecodeError::TruncatedJpeg);
-    }
+    catch_unwind(|| decode(encoded, limits)).unwrap_or_else(|payload| {
+        let message = match payload.downcast::<String>() {
+            Ok(message) => *message,
+            Err(payload) => payload.downcast_ref::<&str>().copied().unwrap_or_default().to_owned(),
+        };
+        Err(DecodeError::Panic { message })
+    })
+}
+
+fn decode(encoded: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError> {
+    let format = recognise(encoded)?;
+    check_claims(encoded, format, limits)?;
 
     let mut reader = ImageReader::with_format(Cursor::new(encoded), format);
     let mut image_limits = image::Limits::default();
@@ -77,14 +84,7 @@ pub fn decode_image(encoded: &[u8], limits: &Limits) -> Result<DynamicImage, Dec
     reader.limits(image_limits);
     let mut decoder = reader.into_decoder()?;
 
-    let size = Size::from(decoder.dimensions());
-    let pixels = u64::from(size.width) * u64::from(size.height);
-    if pixels == 0 {
-        return Err(DecodeError::Empty { size });
-    }
-    if pixels > limits.max_pixels {
-        return Err(DecodeError::TooManyPixels { limit: limits.max_pixels, size });
-    }
+    check_pixels(decoder.dimensions().into(), limits)?;
     check_bytes(decoder.total_bytes(), limits)?;
 
     let orientation = match format {
@@ -99,7 +99,46 @@ pub fn decode_image(encoded: &[u8], limits: &Limits) -> Result<DynamicImage, Dec
     Ok(image)
 }
 
-fn check_bytes(bytes: u64, limits: &Limits) -> Result<(), DecodeError> {
+/// The format, from the first bytes.
+fn recognise(encoded: &[u8]) -> Result<ImageFormat, DecodeError> {
+    use ImageFormat::{Bmp, Jpeg, Png, Tiff, WebP};
+    let found = match image::guess_format(encoded) {
+        Ok(format @ (Png | Jpeg | Bmp | Tiff | WebP)) => return Ok(format),
+        Ok(other) => other.to_mime_type().to_owned(),
+        Err(_) if encoded.is_empty() => "nothing".to_owned(),
+        Err(_) => {
+            let start = &encoded[..encoded.len().min(SHOWN_BYTES)];
+            format!("\"{}\" at the start", start.escape_ascii())
+        }
+    };
+    Err(DecodeError::UnknownFormat { found })
+}
+
+/// What the decoders believe or overlook.
+fn check_claims(encoded: &[u8], format: ImageFormat, limits: &Limits) -> Result<(), DecodeError> {
+    match format {
+        // The decoder would allocate a row of pixels before it tells the size.
+        ImageFormat::Png => {
+            png::declared_size(encoded).map_or(Ok(()), |size| check_pixels(size, limits))
+        }
+        // The decoder would fill what is missing with grey, which looks like a defect.
+        ImageFormat::Jpeg if !jpeg::is_complete(encoded) => Err(DecodeError::TruncatedJpeg),
+        ImageFormat::Tiff if !tiff::values_fit(encoded) => Err(DecodeError::TiffValues),
+        _ => Ok(()),
+    }
+}
+
+fn check_pixels(size: Size, limits: &Limits) -> Result<(), DecodeError> {
+    match u64::from(size.width) * u64::from(size.height) {
+        0 => Err(DecodeError::Empty { size }),
+        pixels if pixels > limits.max_pixels => {
+            Err(DecodeError::TooManyPixels { limit: limits.max_pixels, size })
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_bytes(bytes: u64, limits: &Limits) -> Result<(), DecodeError> {
     if bytes > limits.max_alloc {
         return Err(DecodeError::TooLarge { limit: limits.max_alloc, bytes });
     }

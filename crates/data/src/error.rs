@@ -20,6 +20,14 @@ pub enum DataError {
         /// The system's answer.
         source: io::Error,
     },
+    /// A path names something that is not a file.
+    #[error("expected a file at {}, found {found}", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What is there instead.
+        found: &'static str,
+    },
     /// A file or folder could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -82,8 +90,11 @@ pub enum DataError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// The first bytes are those of no supported format.
-    #[error("expected PNG, JPEG, BMP, TIFF or WebP content, found another kind")]
-    UnknownFormat,
+    #[error("expected PNG, JPEG, BMP, TIFF or WebP content, found {found}")]
+    UnknownFormat {
+        /// The kind of content, or how it starts.
+        found: String,
+    },
     /// The image has more pixels than allowed.
     #[error("expected at most {limit} pixels, found {size}")]
     TooManyPixels {
@@ -109,6 +120,15 @@ pub enum DecodeError {
     /// The JPEG data stops before its end-of-image marker.
     #[error("expected an end-of-image marker, found the end of the JPEG data (truncated file)")]
     TruncatedJpeg,
+    /// A TIFF directory claims more values than the file can hold.
+    #[error("expected TIFF values inside the file, found an entry that claims more (damaged file)")]
+    TiffValues,
+    /// The decoder panicked over damaged content.
+    #[error("expected pixels or an error, found that the decoder panicked: {message}")]
+    Panic {
+        /// What the decoder said.
+        message: String,
+    },
     /// The content is damaged or of a variant that the decoder does not know.
     #[error(transparent)]
     Image(#[from] image::ImageError),

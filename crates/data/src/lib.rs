@@ -4,7 +4,8 @@
 //!   [`to_rgb8`] brings either to the three 8 bit channels that the models take.
 //! - [`resize_rgb`] and [`fit_rgb`] bring an image to the model's input size.
 //! - [`mvtec`], [`folder`] and [`path_list`] list the images of a data set;
-//!   [`par_load`] and [`load_chunks`] decode them in parallel.
+//!   [`par_load`] and [`load_chunks`] decode them in parallel, and [`OnBadFile`] says what to do
+//!   about those that cannot be decoded.
 //! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!
 //! ```
@@ -30,10 +31,14 @@ mod frame;
 mod jpeg;
 mod listing;
 mod load;
+mod on_bad_file;
+mod png;
+mod read;
 mod resize;
 mod rgb;
 mod size;
 pub mod synthetic;
+mod tiff;
 
 pub use dataset::{Dataset, Label, Sample, folder, mvtec, mvtec_categories, path_list};
 pub use decode::{Limits, decode_image, load_image};
@@ -42,6 +47,7 @@ pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::{Frame, PixelFormat};
 pub use listing::{is_image_path, list_images};
 pub use load::{load_chunks, load_rgb, par_load};
+pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;
 pub use size::{Rect, Size};

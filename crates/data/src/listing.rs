@@ -25,8 +25,12 @@ pub fn is_image_path(path: impl AsRef<Path>) -> bool {
 /// are skipped. Symbolic links are followed; each real folder is visited once, so links that lead
 /// back do no harm. The list may be empty.
 ///
+/// Whatever has an image extension and is not a folder is listed, without opening it: a link that
+/// leads nowhere, a FIFO or a file that must not be read is an error of that file when it is
+/// loaded, so that the caller decides there what becomes of it.
+///
 /// # Errors
-/// [`DataError::Read`] where a folder cannot be read, or an image is a link that leads nowhere.
+/// [`DataError::Read`] where a folder cannot be read.
 pub fn list_images(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
     let mut images = Vec::new();
     let mut visited = HashSet::new();
@@ -40,8 +44,6 @@ pub fn list_images(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
             if path.is_dir() {
                 folders.push(path);
             } else if is_image_path(&path) {
-                fs::metadata(&path)
-                    .map_err(|source| DataError::Read { path: path.clone(), source })?;
                 images.push(path);
             }
         }

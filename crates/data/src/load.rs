@@ -10,9 +10,6 @@ use crate::error::DataError;
 use crate::fit::{Fit, Fitted, fit_rgb};
 use crate::size::Size;
 
-/// Files that [`par_load`] decodes before it looks at their errors.
-const CHUNK: usize = 64;
-
 /// Decodes one file and brings it to `size`.
 ///
 /// # Errors
@@ -28,50 +25,36 @@ pub fn load_rgb(
     fit_rgb(&image, size, fit).map_err(|source| DataError::Resize { path: path.into(), source })
 }
 
-/// Decodes files in parallel and brings them to `size`, in the order of `paths`.
+/// Decodes files in parallel and brings them to `size`: for each of `paths`, in order, its image
+/// or its error (see [`load_rgb`]).
 ///
 /// An image is resized as soon as it is decoded: besides the results, no more full-size images
-/// are held than threads run.
-///
-/// # Errors
-/// That of the first path that fails (see [`load_rgb`]).
+/// are held than threads run. [`OnBadFile`](crate::OnBadFile) turns the results into images.
 pub fn par_load<P: AsRef<Path> + Sync>(
     paths: &[P],
     limits: &Limits,
     size: impl Into<Size>,
     fit: Fit,
-) -> Result<Vec<RgbImage>, DataError> {
-    let mut images = Vec::with_capacity(paths.len());
-    for chunk in load_chunks(paths, CHUNK, limits, size, fit) {
-        images.extend(chunk?);
-    }
-    Ok(images)
+) -> Vec<Result<RgbImage, DataError>> {
+    let size = size.into();
+    let load = |path| load_rgb(path, limits, size, fit).map(|fitted| fitted.image);
+    paths.par_iter().map(load).collect()
 }
 
-/// Decodes files in parallel, `chunk` at a time (at least one), for sets that do not fit in
-/// memory.
+/// As [`par_load`], `chunk` files at a time (at least one), for sets that do not fit in memory.
 ///
-/// Nothing is decoded before it is asked for. Each item holds the images of the next `chunk`
-/// paths (the last may be shorter) in their order, or the error of the first path among them that
-/// fails.
+/// Nothing is decoded before it is asked for; the last chunk may be shorter.
 pub fn load_chunks<'a, P, S>(
     paths: &'a [P],
     chunk: usize,
     limits: &'a Limits,
     size: S,
     fit: Fit,
-) -> impl Iterator<Item = Result<Vec<RgbImage>, DataError>> + use<'a, P, S>
+) -> impl Iterator<Item = Vec<Result<RgbImage, DataError>>> + use<'a, P, S>
 where
     P: AsRef<Path> + Sync,
     S: Into<Size>,
 {
     let size = size.into();
-    paths.chunks(chunk.max(1)).map(move |paths| {
-        let loaded: Vec<_> = paths
-            .par_iter()
-            .map(|path| load_rgb(path, limits, size, fit).map(|fitted| fitted.image))
-            .collect();
-        // Collecting in two steps makes the first error win, not the fastest.
-        loaded.into_iter().collect()
-    })
+    paths.chunks(chunk.max(1)).map(move |paths| par_load(paths, limits, size, fit))
 }

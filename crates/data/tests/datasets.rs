@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
 use nfbmr_data::{
-    DataError, Fit, Label, Limits, folder, list_images, load_chunks, mvtec, mvtec_categories,
-    par_load, path_list,
+    DataError, Fit, Label, Limits, OnBadFile, folder, list_images, load_chunks, load_rgb, mvtec,
+    mvtec_categories, par_load, path_list,
 };
 use tempfile::TempDir;
 
@@ -175,12 +175,12 @@ fn links_are_followed_but_not_in_circles() {
     assert_eq!(relative(dir, list_images(dir).unwrap()), ["a/0.png", "b/1.png"]);
 
     symlink(dir.join("nowhere"), dir.join("broken.png")).unwrap();
-    let error = list_images(dir).unwrap_err();
-    assert!(matches!(&error, DataError::Read { path, .. } if path.ends_with("broken.png")));
+    let listed = relative(dir, list_images(dir).unwrap());
+    assert_eq!(listed, ["a/0.png", "b/1.png", "broken.png"], "an error of the file, not the list");
 }
 
 #[test]
-fn loading_keeps_the_order_and_names_the_first_bad_file() {
+fn loading_keeps_the_order_and_names_bad_files() {
     let root = TempDir::new().unwrap();
     let mut paths = Vec::new();
     for grey in 0..10u8 {
@@ -189,21 +189,36 @@ fn loading_keeps_the_order_and_names_the_first_bad_file() {
         paths.push(path);
     }
     let limits = Limits::default();
-    let images = par_load(&paths, &limits, (8, 4), Fit::Squash).unwrap();
+    let all = |paths: &[PathBuf]| par_load(paths, &limits, (8, 4), Fit::Squash);
+    let images = OnBadFile::Stop.keep_good(all(&paths)).unwrap();
     assert_eq!(images.len(), 10);
     for (grey, image) in images.iter().enumerate() {
         assert_eq!(image, &RgbImage::from_pixel(8, 4, Rgb([grey as u8; 3])));
     }
 
-    let chunks: Vec<_> =
-        load_chunks(&paths, 4, &limits, (8, 4), Fit::Squash).collect::<Result<_, _>>().unwrap();
+    let chunks: Vec<Vec<_>> = load_chunks(&paths, 4, &limits, (8, 4), Fit::Squash)
+        .map(|chunk| chunk.into_iter().map(Result::unwrap).collect())
+        .collect();
     assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
     assert_eq!(chunks.concat(), images);
 
     fs::write(&paths[7], b"text").unwrap();
     fs::write(&paths[3], b"text").unwrap();
-    let error = par_load(&paths, &limits, (8, 4), Fit::Squash).unwrap_err();
+    let error = OnBadFile::Stop.keep_good(all(&paths)).unwrap_err();
     assert!(matches!(&error, DataError::Decode { path, .. } if *path == paths[3]), "{error:?}");
-    let error = par_load(&paths[..1], &limits, 0, Fit::Squash).unwrap_err();
+
+    let mut skipped = Vec::new();
+    let rest = OnBadFile::Skip(&mut skipped).keep_good(all(&paths)).unwrap();
+    assert_eq!(rest, [&images[..3], &images[4..7], &images[8..]].concat());
+    let names: Vec<_> = skipped
+        .iter()
+        .map(|error| match error {
+            DataError::Decode { path, .. } => path,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names, [&paths[3], &paths[7]]);
+
+    let error = load_rgb(&paths[0], &limits, 0, Fit::Squash).unwrap_err();
     assert!(matches!(&error, DataError::Resize { path, .. } if *path == paths[0]), "{error:?}");
 }

@@ -187,7 +187,7 @@ fn other_content_is_refused_with_its_path() {
         assert!(error.to_string().contains("text.png"), "{error}");
         let unknown = matches!(
             &error,
-            DataError::Decode { path: found, source: DecodeError::UnknownFormat } if *found == path
+            DataError::Decode { path: found, source: DecodeError::UnknownFormat { .. } } if *found == path
         );
         assert!(unknown, "{error:?}");
     }
@@ -196,10 +196,15 @@ fn other_content_is_refused_with_its_path() {
 #[test]
 fn missing_files_and_folders_are_refused_with_their_path() {
     let folder = TempDir::new().unwrap();
-    for path in [folder.path().join("none.png"), folder.path().to_path_buf()] {
-        let error = load_image(&path, &Limits::default()).unwrap_err();
-        assert!(matches!(&error, DataError::Read { path: p, .. } if *p == path), "{error:?}");
-    }
+    let path = folder.path().join("none.png");
+    let error = load_image(&path, &Limits::default()).unwrap_err();
+    assert!(matches!(&error, DataError::Read { path: p, .. } if *p == path), "{error:?}");
+    let error = load_image(&folder, &Limits::default()).unwrap_err();
+    let not_a_file = matches!(
+        &error,
+        DataError::NotAFile { path, found: "a folder" } if *path == folder.path()
+    );
+    assert!(not_a_file, "{error:?}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 use burn::module::{Module, Param};
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Int, Tensor, TensorData};
-use nfbmr_backend::{Backend, Conv2d};
+use nfbmr_backend::{Backend, Conv2d, ops};
 use rand::RngExt;
 
 use crate::FlowConfig;
@@ -46,20 +45,21 @@ impl<B: Backend> Coupling<B> {
         }
     }
 
-    /// `[C, B, H, W]` to z of that shape, and log|det| per position `[1, B, H, W]`.
-    pub(crate) fn forward(&self, y: Tensor<B, 4>) -> (Tensor<B, 4>, Tensor<B, 4>) {
-        let [y1, y2] = self.split(y.select(0, self.permutation.clone()));
-        let (s1, b1) = self.first.forward(y1.clone(), self.clamp);
-        let z2 = s1.clone().exp() * y2 + b1;
-        let (s2, b2) = self.second.forward(z2.clone(), self.clamp);
-        let z1 = s2.clone().exp() * y1 + b2;
-        let log_det = s1.sum_dim(0) + s2.sum_dim(0);
-        (Tensor::cat(vec![z1, z2], 0), log_det)
+    /// `[C + 1, B, H, W]` to the same shape: the features, and in the last row log|det| so far.
+    pub(crate) fn forward(&self, state: Tensor<B, 4>) -> Tensor<B, 4> {
+        let block = ops::CouplingBlock {
+            permutation: self.permutation.clone(),
+            first: self.first.params(),
+            second: self.second.params(),
+            clamp: self.clamp as f32,
+        };
+        B::coupling(state, block)
     }
 
-    /// The inverse of [`Self::forward`].
+    /// The inverse of [`Self::forward`] on the features `[C, B, H, W]` alone.
     pub(crate) fn inverse(&self, z: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [z1, z2] = self.split(z);
+        let rest = z.dims()[0] - self.half;
+        let (z1, z2) = (z.clone().narrow(0, 0, self.half), z.narrow(0, self.half, rest));
         let (s2, b2) = self.second.forward(z2.clone(), self.clamp);
         let y1 = (z1 - b2) * s2.neg().exp();
         let (s1, b1) = self.first.forward(y1.clone(), self.clamp);
@@ -67,13 +67,15 @@ impl<B: Backend> Coupling<B> {
         Tensor::cat(vec![y1, y2], 0).select(0, self.inverse_permutation.clone())
     }
 
-    fn split(&self, y: Tensor<B, 4>) -> [Tensor<B, 4>; 2] {
-        let channels = y.dims()[0];
-        [y.clone().narrow(0, 0, self.half), y.narrow(0, self.half, channels - self.half)]
+    pub(crate) fn prepare(&mut self) {
+        for subnet in [&mut self.first, &mut self.second] {
+            subnet.conv1.prepare();
+            subnet.conv2.prepare();
+        }
     }
 }
 
-/// conv - LeakyReLU(0.1) - conv - times gamma: the clamped log-scale and the shift of one half.
+/// conv - LeakyReLU(0.1) - conv - times gamma: the raw log-scale and the shift of one half.
 #[derive(Module, Debug)]
 struct Subnet<B: Backend> {
     conv1: Conv2d<B>,
@@ -97,13 +99,13 @@ impl<B: Backend> Subnet<B> {
         }
     }
 
+    fn params(&self) -> ops::Subnet<B> {
+        let (conv1, conv2) = (self.conv1.params(), self.conv2.params());
+        ops::Subnet { conv1, conv2, gamma: self.gamma.val() }
+    }
+
+    /// The clamped log-scale and the shift.
     fn forward(&self, x: Tensor<B, 4>, clamp: f64) -> (Tensor<B, 4>, Tensor<B, 4>) {
-        let x = self.conv2.forward(leaky_relu(self.conv1.forward(x), 0.1));
-        let x = x * self.gamma.val().reshape([1, 1, 1, 1]);
-        let channels = x.dims()[0] / 2;
-        let raw = x.clone().narrow(0, 0, channels);
-        let shift = x.narrow(0, channels, channels);
-        let log_scale = (raw / clamp).atan() * (clamp * 0.636);
-        (log_scale, shift)
+        self.params().forward(x, clamp as f32)
     }
 }

@@ -159,15 +159,13 @@ impl<B: Backend> Flow<B> {
     /// [`FlowError::Channels`].
     pub fn forward(&self, y: Tensor<B, 4>) -> Result<FlowOutput<B>, FlowError> {
         self.check_channels(&y)?;
-        let [batch, _, height, width] = y.dims();
-        let mut log_det = Tensor::zeros([1, batch, height, width], &y.device());
-        // Channel-major inside, see `Conv2d`.
-        let mut z = y.swap_dims(0, 1);
-        for coupling in &self.couplings {
-            let (next, partial) = coupling.forward(z);
-            z = next;
-            log_det = log_det + partial;
-        }
+        let [batch, channels, height, width] = y.dims();
+        let log_det = Tensor::zeros([1, batch, height, width], &y.device());
+        // Channel-major inside, see `nfbmr_backend::ops`.
+        let state = Tensor::cat(vec![y.swap_dims(0, 1), log_det], 0);
+        let state = self.couplings.iter().fold(state, |state, block| block.forward(state));
+        let z = state.clone().narrow(0, 0, channels);
+        let log_det = state.narrow(0, channels, 1);
         let energy = z.clone().square().sum_dim(0) * 0.5;
         Ok(FlowOutput {
             z: z.swap_dims(0, 1),
@@ -185,6 +183,12 @@ impl<B: Backend> Flow<B> {
         let blocks = self.couplings.iter().rev();
         let y = blocks.fold(z.swap_dims(0, 1), |z, coupling| coupling.inverse(z));
         Ok(y.swap_dims(0, 1))
+    }
+
+    /// Brings the weights into the form that the backend computes with; for a flow that is trained no
+    /// further.
+    pub fn prepare(&mut self) {
+        self.couplings.iter_mut().for_each(Coupling::prepare);
     }
 
     fn check_channels(&self, x: &Tensor<B, 4>) -> Result<(), FlowError> {

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::PipelineError;
 
+/// The largest network input, in pixels a side: its features still fit the memory of a PC.
+const MAX_INPUT: u32 = 4096;
+
 /// Everything that decides what a pipeline computes; a model file records it.
 ///
 /// [`PipelineConfig::default`] is one setting for any category on a 2-core CPU,
@@ -16,7 +19,7 @@ use crate::error::PipelineError;
 pub struct PipelineConfig {
     /// The feature extractor.
     pub backbone: BackboneConfig,
-    /// Side S of the square network input in pixels.
+    /// Side S of the square network input in pixels, at most 4096.
     pub input_size: u32,
     /// How an image that isn't square is brought to S x S.
     pub fit: Fit,
@@ -205,6 +208,11 @@ impl PipelineConfig {
             && !(fraction > 0.0 && fraction <= 1.0)
         {
             let problem = format!("pooling.top_fraction must be in (0, 1], found {fraction}");
+            return Err(PipelineError::Config(problem));
+        }
+        if self.input_size > MAX_INPUT {
+            let problem =
+                format!("input_size must be at most {MAX_INPUT} pixels, found {}", self.input_size);
             return Err(PipelineError::Config(problem));
         }
         let side = self.input_size as usize;

@@ -10,6 +10,7 @@ use crate::progress::Phase;
 
 /// What can go wrong in training, scoring, saving and loading.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PipelineError {
     /// A configuration without meaning.
     #[error("configuration: {0}")]
@@ -62,10 +63,19 @@ pub enum PipelineError {
 
 /// Why a set of images or a setting doesn't train.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TrainingError {
     /// Fewer than two images.
-    #[error("training needs 2 normal images or more, found {0}")]
-    TooFewImages(usize),
+    #[error("training needs 2 normal images or more, found {found}{}", match .skipped {
+        0 => String::new(),
+        skipped => format!(" besides {skipped} skipped as bad"),
+    })]
+    TooFewImages {
+        /// Images that could be read.
+        found: usize,
+        /// Bad files left out.
+        skipped: usize,
+    },
     /// All images are the same.
     #[error("training needs images that differ, found {0} times the same")]
     Identical(usize),
@@ -87,6 +97,7 @@ pub enum TrainingError {
 
 /// What is wrong with a model file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// It can't be read or written.
     #[error(transparent)]
@@ -97,6 +108,9 @@ pub enum ModelError {
     /// A safetensors file without nfbmr's metadata.
     #[error("no `nfbmr` entry in the metadata: a safetensors file, but not an nfbmr model")]
     Foreign,
+    /// Content that doesn't have the checksum the file records.
+    #[error("the content doesn't match the file's checksum: damaged, or changed by another program")]
+    Damaged,
     /// Metadata that doesn't parse.
     #[error("metadata: {0}")]
     Metadata(#[from] serde_json::Error),

@@ -1,7 +1,6 @@
 use burn::tensor::Tensor;
 use image::RgbImage;
 use nfbmr_backend::Backend;
-use rayon::prelude::*;
 
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
@@ -15,8 +14,8 @@ pub(crate) const BATCH: usize = 4;
 /// Source features `[1, C, H, W]` of each image, the backbone run once.
 ///
 /// # Errors
-/// An unreadable image, fewer than two images, images all blank or all the same, or the caller's
-/// interruption.
+/// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
+/// same, or the caller's interruption.
 pub fn extract_features<B: Backend>(
     extractor: &dyn FeatureExtractor<B>,
     config: &PipelineConfig,
@@ -26,25 +25,22 @@ pub fn extract_features<B: Backend>(
 ) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
     let count = images.len();
     if count < 2 {
-        return Err(TrainingError::TooFewImages(count).into());
+        return Err(TrainingError::TooFewImages { found: count, skipped: 0 }.into());
     }
     let mut reporter = Reporter::new(Phase::Features, 1, count, progress);
     let mut features = Vec::with_capacity(count);
     let mut variety = Variety::default();
-    images.try_for_chunks(BATCH, config.input_size, config.fit, |chunk| {
+    images.try_for_chunks(BATCH, config.input_size, config.fit, |chunk, seen| {
         chunk.iter().for_each(|image| variety.add(image));
-        let share = chunk.len().div_ceil(B::workers()).max(1);
-        let batches: Result<Vec<_>, _> = chunk
-            .par_chunks(share)
-            .map(|images| extractor.extract(to_tensor(images, device)))
-            .collect();
-        for batch in batches? {
-            let [images, ..] = batch.dims();
-            features.extend(batch.chunk(images, 0));
-        }
-        reporter.advance(chunk.len())
+        let batch = extractor.extract(to_tensor(chunk, device))?;
+        features.extend(batch.chunk(chunk.len(), 0));
+        reporter.advance(seen)
     })?;
-    variety.check(count)?;
+    let found = features.len();
+    if found < 2 {
+        return Err(TrainingError::TooFewImages { found, skipped: count - found }.into());
+    }
+    variety.check(found)?;
     Ok(features)
 }
 

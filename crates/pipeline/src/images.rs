@@ -3,29 +3,58 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{Fit, Limits, fit_rgb, load_chunks, to_rgb8};
+use nfbmr_data::{Fit, Limits, OnBadFile, fit_rgb, load_chunks, to_rgb8};
 use rayon::prelude::*;
 
 use crate::error::PipelineError;
 
 /// Images to train on: files, decoded a few at a time, or decoded images.
-#[derive(Clone, Copy, Debug)]
+///
+/// Paths alone, as in `(&paths).into()`, mean the default limits and to stop at a bad file. To go on
+/// without bad files:
+///
+/// ```
+/// use nfbmr_data::{Limits, OnBadFile};
+/// use nfbmr_pipeline::Images;
+///
+/// # let paths = Vec::new();
+/// let mut skipped = Vec::new();
+/// let images = Images::Files {
+///     paths: &paths,
+///     limits: Limits { max_pixels: 20_000_000, ..Limits::default() },
+///     on_bad: OnBadFile::Skip(&mut skipped),
+/// };
+/// // Pipeline::train(&config, weights, images, &device, &mut progress)?;
+/// # drop(images);
+/// for error in &skipped {
+///     eprintln!("skipped: {error}");
+/// }
+/// ```
+#[derive(Debug)]
 pub enum Images<'a> {
     /// Image files.
-    Files(&'a [PathBuf]),
+    Files {
+        /// The files.
+        paths: &'a [PathBuf],
+        /// How large an image may be.
+        limits: Limits,
+        /// What to do about files that can't be read or decoded; training without them needs two good
+        /// ones all the same.
+        on_bad: OnBadFile<'a>,
+    },
     /// Images in memory.
     Decoded(&'a [DynamicImage]),
 }
 
 impl<'a> From<&'a [PathBuf]> for Images<'a> {
-    fn from(files: &'a [PathBuf]) -> Self {
-        Self::Files(files)
+    fn from(paths: &'a [PathBuf]) -> Self {
+        Self::Files { paths, limits: Limits::default(), on_bad: OnBadFile::Stop }
     }
 }
 
 impl<'a> From<&'a Vec<PathBuf>> for Images<'a> {
-    fn from(files: &'a Vec<PathBuf>) -> Self {
-        Self::Files(files)
+    fn from(paths: &'a Vec<PathBuf>) -> Self {
+        paths.as_slice().into()
     }
 }
 
@@ -42,10 +71,10 @@ impl<'a> From<&'a Vec<DynamicImage>> for Images<'a> {
 }
 
 impl Images<'_> {
-    /// Number of images.
+    /// Number of images, bad files included.
     pub fn len(&self) -> usize {
         match self {
-            Self::Files(files) => files.len(),
+            Self::Files { paths, .. } => paths.len(),
             Self::Decoded(images) => images.len(),
         }
     }
@@ -55,20 +84,20 @@ impl Images<'_> {
         self.len() == 0
     }
 
-    /// Calls `f` with `chunk` images at a time, brought to `side` x `side`; the last chunk may be
-    /// shorter.
+    /// Calls `f` with up to `chunk` images at a time, brought to `side` x `side`, and with the number
+    /// of images seen for them: more than there are where bad files were left out.
     pub(crate) fn try_for_chunks(
-        &self,
+        self,
         chunk: usize,
         side: u32,
         fit: Fit,
-        mut f: impl FnMut(&[RgbImage]) -> Result<(), PipelineError>,
+        mut f: impl FnMut(&[RgbImage], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match self {
-            Self::Files(files) => {
-                let limits = Limits::default();
-                for images in load_chunks(files, chunk, &limits, side, fit) {
-                    f(&images?)?;
+            Self::Files { paths, limits, mut on_bad } => {
+                for loaded in load_chunks(paths, chunk, &limits, side, fit) {
+                    let seen = loaded.len();
+                    f(&on_bad.keep_good(loaded)?, seen)?;
                 }
             }
             Self::Decoded(images) => {
@@ -77,7 +106,7 @@ impl Images<'_> {
                         .par_iter()
                         .map(|image| fit_rgb(&to_rgb8(image), side, fit).map(|f| f.image))
                         .collect();
-                    f(&fitted?)?;
+                    f(&fitted?, images.len())?;
                 }
             }
         }

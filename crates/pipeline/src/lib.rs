@@ -4,6 +4,7 @@
 //! must do is a trait generic over the backend ([`FeatureExtractor`], [`TargetSpace`],
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
+mod atomic_file;
 mod config;
 mod error;
 mod features;

@@ -1,9 +1,9 @@
 //! The model file: one safetensors file with the networks as tensors and all else as JSON in the
 //! metadata entry `nfbmr`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write;
+use std::io;
 use std::path::Path;
 
 use burn::tensor::TensorData;
@@ -14,7 +14,9 @@ use nfbmr_flow::Flow;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::atomic_file;
 use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
 use crate::pipeline::Pipeline;
@@ -25,6 +27,7 @@ use crate::weights::BackboneWeights;
 pub const FORMAT_VERSION: u64 = 1;
 
 const METADATA: &str = "nfbmr";
+const CHECKSUM: &str = "sha256";
 const BACKBONE: &str = "backbone";
 
 #[derive(Serialize, Deserialize)]
@@ -55,7 +58,7 @@ pub(crate) fn save<B: Backend>(
         normalization: pipeline.normalization,
         backbone_sha256: pipeline.weights.sha256().to_owned(),
     };
-    let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&metadata)?)]);
+    let metadata = serde_json::to_string(&metadata)?;
     let flow = prefixed("flow", state_dict(&pipeline.flow));
     let parameters: Vec<_> = flow.chain(prefixed("bmr", state_dict(&pipeline.bmr))).collect();
     let mut tensors = Vec::with_capacity(parameters.len() + 1);
@@ -67,22 +70,24 @@ pub(crate) fn save<B: Backend>(
         let bytes = pipeline.weights.as_bytes();
         tensors.push((BACKBONE, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
     }
+    let checksum = checksum(&metadata, tensors.iter().map(|(name, view)| (*name, view.data())));
+    tensors.push((CHECKSUM, TensorView::new(Dtype::U8, vec![checksum.len()], &checksum)?));
+    let metadata = HashMap::from([(METADATA.to_owned(), metadata)]);
     let bytes = safetensors::serialize(tensors, Some(metadata))?;
-    write_atomically(path, &bytes)?;
-    Ok(())
+    Ok(atomic_file::write(path, &bytes)?)
 }
 
-/// Writes beside the target and renames, so that the target is always whole: the old file or the new.
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+/// SHA-256 of the metadata and of every other tensor by name. Shapes need no checksum: they have to fit
+/// the configuration.
+fn checksum<'a>(metadata: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> [u8; 32] {
+    let mut hasher = Sha256::new_with_prefix(metadata);
+    for (name, data) in tensors.collect::<BTreeMap<_, _>>() {
+        if name != CHECKSUM {
+            hasher.update(name);
+            hasher.update(data);
+        }
+    }
+    hasher.finalize().into()
 }
 
 pub(crate) fn load<B: Backend>(
@@ -90,6 +95,10 @@ pub(crate) fn load<B: Backend>(
     weights: Option<&BackboneWeights>,
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
+    // Reading a device or a pipe may never end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
+    }
     let bytes = fs::read(path)?;
     let (_, header) = SafeTensors::read_metadata(&bytes)?;
     let metadata = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
@@ -98,10 +107,15 @@ pub(crate) fn load<B: Backend>(
     if format_version > FORMAT_VERSION {
         return Err(ModelError::Version { found: format_version, newest: FORMAT_VERSION });
     }
+    let tensors = SafeTensors::deserialize(&bytes)?;
+    let found = checksum(metadata, tensors.iter().map(|(name, view)| (name, view.data())));
+    if tensors.tensor(CHECKSUM)?.data() != found {
+        return Err(ModelError::Damaged);
+    }
     let metadata: Metadata = serde_json::from_str(metadata)?;
     check_normalization(metadata.normalization)?;
     let Tensors { flow: flow_state, bmr: bmr_state, backbone: included } =
-        Tensors::read(&SafeTensors::deserialize(&bytes)?)?;
+        Tensors::read(&tensors)?;
 
     let expected = &metadata.backbone_sha256;
     let candidates = [included.as_ref(), weights];
@@ -125,11 +139,13 @@ pub(crate) fn load<B: Backend>(
         .map_err(|error| unusable(error.into()))?;
     let flow = Flow::new(&config.flow, &permutations, channels, 0, device)
         .map_err(|error| unusable(error.into()))?;
-    let flow = load_state_dict(flow, flow_state)
+    let mut flow = load_state_dict(flow, flow_state)
         .map_err(|source| ModelError::State { network: "flow", source })?;
     let bmr = Bmr::new(&config.bmr, channels, 0, device).map_err(|error| unusable(error.into()))?;
-    let bmr = load_state_dict(bmr, bmr_state)
+    let mut bmr = load_state_dict(bmr, bmr_state)
         .map_err(|source| ModelError::State { network: "bmr", source })?;
+    flow.prepare();
+    bmr.prepare();
     Ok(Pipeline {
         config,
         weights: weights.clone(),
@@ -167,6 +183,9 @@ impl Tensors {
     fn read(file: &SafeTensors<'_>) -> Result<Self, ModelError> {
         let mut tensors = Self::default();
         for (name, view) in file.tensors() {
+            if name == CHECKSUM {
+                continue;
+            }
             if name == BACKBONE {
                 check_dtype(&name, &view, Dtype::U8, "U8")?;
                 tensors.backbone = Some(BackboneWeights::new(view.data().to_vec()));

@@ -1,15 +1,12 @@
-use std::thread;
-
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamConfig, GradientsAccumulator, GradientsParams, Optimizer};
+use burn::optim::{Adam, AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 
 use crate::config::TrainingConfig;
-use crate::error::PipelineError;
 
 /// Adam with a bound on the gradient's norm over all parameters together.
 pub(crate) struct Stepper<B: Backend, M: AutodiffModule<Autodiff<B>>> {
@@ -36,42 +33,13 @@ impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
     }
 }
 
-/// Mean loss of a batch, and its gradients.
-///
-/// The batch is split over the backend's workers, each with a graph of its own, and the gradients are
-/// added up in order: the same number of workers gives the same result.
-pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
+/// The value of a loss, and the gradients of the module's parameters.
+pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>>>(
     module: &M,
-    batch: &[usize],
-    loss: &(impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync),
-) -> Result<(Tensor<B, 1>, GradientsParams), PipelineError> {
-    let part = |part: &[usize], module: M| {
-        let share = part.len() as f64 / batch.len() as f64;
-        let loss = loss(&module, part)? * share;
-        let gradients = GradientsParams::from_grads(loss.backward(), &module);
-        Ok::<_, PipelineError>((loss.inner(), gradients))
-    };
-    // Not rayon's threads: one of them, waiting inside an operation, could start on another part while
-    // it holds its graph's lock.
-    let parts: Vec<_> = thread::scope(|scope| {
-        let spawn = |indices| {
-            // Shared leaves would tie the graphs together.
-            let copy = M::from_inner(module.valid());
-            scope.spawn(move || part(indices, copy))
-        };
-        let parts = batch.chunks(batch.len().div_ceil(B::workers()).max(1));
-        let threads: Vec<_> = parts.map(spawn).collect();
-        threads.into_iter().map(|thread| thread.join()).collect()
-    });
-    let device = module.devices().first().cloned().unwrap_or_default();
-    let mut total = Tensor::zeros([1], &device);
-    let mut accumulator = GradientsAccumulator::new();
-    for part in parts {
-        let (loss, gradients) = part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        total = total + loss;
-        accumulator.accumulate(module, gradients);
-    }
-    Ok((total, accumulator.grads()))
+    loss: Tensor<Autodiff<B>, 1>,
+) -> (Tensor<B, 1>, GradientsParams) {
+    let gradients = GradientsParams::from_grads(loss.backward(), module);
+    (loss.inner(), gradients)
 }
 
 /// Scales all gradients by min(1, max_norm / norm), the norm taken over all of them; burn's own clipping

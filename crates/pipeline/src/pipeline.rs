@@ -60,8 +60,8 @@ impl<B: Backend> Pipeline<B> {
     /// backend and thread count give the same model.
     ///
     /// # Errors
-    /// A configuration without meaning, weights that don't fit it, images that can't be read or can't
-    /// train, a loss that isn't finite, or the caller's interruption.
+    /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
+    /// can't be read or can't train, a loss that isn't finite, or the caller's interruption.
     pub fn train<'a>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
@@ -69,6 +69,7 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
+        B::probe(device)?;
         let [channels, _, _] = config.validate()?;
         let weights = weights.ok_or(PipelineError::NoWeights)?;
         let backbone = Backbone::load(&config.backbone, &weights.parse()?, device)?;
@@ -84,14 +85,18 @@ impl<B: Backend> Pipeline<B> {
             seed(Draw::FlowWeights),
             device,
         )?;
-        let flow = train_flow(flow, &y, &config.flow_training, seed(Draw::FlowOrder), progress)?;
+        let order = seed(Draw::FlowOrder);
+        let mut flow = train_flow(flow, &y, &config.flow_training, order, progress)?;
+        flow.prepare();
         let z: Vec<_> = y
             .iter()
             .map(|y| Ok(flow.forward(y.clone())?.z))
             .collect::<Result<_, PipelineError>>()?;
 
         let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, seed(Draw::BmrWeights), device)?;
-        let bmr = train_bmr(bmr, &y, &z, &config.bmr_training, seed(Draw::BmrOrder), progress)?;
+        let order = seed(Draw::BmrOrder);
+        let mut bmr = train_bmr(bmr, &y, &z, &config.bmr_training, order, progress)?;
+        bmr.prepare();
         let normalization = measure_normalization(&bmr, &y, &z)?;
         tracing::info!(images = y.len(), ?normalization, "trained");
         Ok(Self {
@@ -109,12 +114,14 @@ impl<B: Backend> Pipeline<B> {
     /// Reads a model file. `weights` are those of the backbone, for a file that doesn't include them.
     ///
     /// # Errors
-    /// [`PipelineError::Model`] with the path and what is wrong.
+    /// [`PipelineError::Device`] for a device that isn't there, otherwise [`PipelineError::Model`] with
+    /// the path and what is wrong.
     pub fn load(
         path: impl AsRef<Path>,
         weights: Option<&BackboneWeights>,
         device: &B::Device,
     ) -> Result<Self, PipelineError> {
+        B::probe(device)?;
         let path = path.as_ref();
         model_file::load(path, weights, device)
             .map_err(|source| PipelineError::Model { path: path.to_owned(), source })

@@ -66,13 +66,13 @@ pub(crate) fn measure_normalization<B: Backend>(
 }
 
 /// Minimises `loss(module, images of a batch)` over `count` images in a new random order each epoch.
-fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
+fn fit<B: Backend, M: AutodiffModule<Autodiff<B>>>(
     mut module: M,
     count: usize,
     config: &TrainingConfig,
     seed: u64,
     reporter: &mut Reporter<'_, '_>,
-    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
+    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError>,
 ) -> Result<M::InnerModule, PipelineError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut stepper = Stepper::new(config);
@@ -81,7 +81,7 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
         order.shuffle(&mut rng);
         let mut total: Option<Tensor<B, 1>> = None;
         for batch in order.chunks(config.batch_size) {
-            let (mean, gradients) = gradients(&module, batch, &loss)?;
+            let (mean, gradients) = gradients(&module, loss(&module, batch)?);
             // Summed on the device and read once an epoch.
             let weighted = mean * batch.len() as f64;
             total = Some(match total {
@@ -121,20 +121,17 @@ mod tests {
     type B = Autodiff<Cpu>;
 
     /// Takes a step on each batch of a fixture and compares all losses, and the parameters at the end.
-    fn ten_steps_match_pytorch<M: AutodiffModule<B> + Sync>(
+    fn ten_steps_match_pytorch<M: AutodiffModule<B>>(
         fixture: &Fixture,
         module: M,
         config: &TrainingConfig,
-        loss: impl Fn(&M, usize, &[usize]) -> Tensor<B, 1> + Sync,
+        loss: impl Fn(&M, usize) -> Tensor<B, 1>,
     ) {
         let mut module = load_state_dict::<B, _>(module, fixture.state("init")).unwrap();
         let mut stepper = Stepper::<Cpu, M>::new(config);
         let mut losses = Vec::new();
         for step in 0..10 {
-            // Both images of a batch, each on its worker.
-            let (value, gradients) =
-                gradients(&module, &[0, 1], &|module, images| Ok(loss(module, step, images)))
-                    .unwrap();
+            let (value, gradients) = gradients(&module, loss(&module, step));
             losses.push(value.into_scalar());
             module = stepper.step(module, gradients);
         }
@@ -144,16 +141,24 @@ mod tests {
         assert_eq!(last.len(), expected.len());
         for (name, expected) in expected {
             let found = last[&name].to_vec::<f32>().unwrap();
-            // Tighter than the losses: leaving out the weight decay moves them by 2e-5 only.
-            assert_close(&name, &found, expected.as_slice().unwrap(), 1e-5);
+            let expected = expected.as_slice::<f32>().unwrap();
+            // By root mean square: where a gradient is close to 0, Adam makes much of its rounding.
+            let difference = rms(found.iter().zip(expected).map(|(a, b)| a - b));
+            let relative = difference / rms(expected.iter().copied()).max(f32::MIN_POSITIVE);
+            println!("{name}: {relative:e}");
+            // Leaving out the weight decay moves some by 8e-3.
+            assert!(relative <= 2e-5, "{name}: off by {relative:e}");
         }
     }
 
-    /// Images of the batch of a step.
-    fn batch(tensor: &Tensor<B, 5>, step: usize, images: &[usize]) -> Tensor<B, 4> {
-        let batch: Tensor<B, 4> = tensor.clone().narrow(0, step, 1).squeeze_dim(0);
-        let images = images.iter().map(|&image| batch.clone().narrow(0, image, 1)).collect();
-        Tensor::cat(images, 0)
+    fn rms(values: impl ExactSizeIterator<Item = f32>) -> f32 {
+        let count = values.len() as f32;
+        (values.map(|value| value * value).sum::<f32>() / count).sqrt()
+    }
+
+    /// The batch of a step.
+    fn batch(tensor: &Tensor<B, 5>, step: usize) -> Tensor<B, 4> {
+        tensor.clone().narrow(0, step, 1).squeeze_dim(0)
     }
 
     #[test]
@@ -169,8 +174,8 @@ mod tests {
         let config = FlowConfig { hidden: 16, ..FlowConfig::paper() };
         let flow = Flow::new(&config, &permutations, 7, 0, &Default::default()).unwrap();
         let batches = fixture.tensor("batches");
-        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step, images| {
-            nll(&flow.forward(batch(&batches, step, images)).unwrap())
+        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step| {
+            nll(&flow.forward(batch(&batches, step)).unwrap())
         });
     }
 
@@ -180,8 +185,8 @@ mod tests {
         let config = BmrConfig { latent: 16, inner: 8, blocks: 2 };
         let bmr = Bmr::new(&config, 7, 0, &Default::default()).unwrap();
         let (ys, zs) = (fixture.tensor("y"), fixture.tensor("z"));
-        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step, images| {
-            let (y, z) = (batch(&ys, step, images), batch(&zs, step, images));
+        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step| {
+            let (y, z) = (batch(&ys, step), batch(&zs, step));
             bmr.loss(y, z).unwrap().total()
         });
     }

@@ -25,20 +25,23 @@ impl BackboneWeights {
         Self { bytes: Arc::new(bytes), sha256 }
     }
 
-    /// Reads a safetensors file, or converts a PyTorch `.pth` (known by its ending: `pth`, `pt` or `bin`).
+    /// Reads a safetensors or PyTorch file in any naming that [`Weights::import`] knows; format and
+    /// naming are recognised by content.
+    ///
+    /// A file that was imported before is taken as it is, byte for byte; any other is converted,
+    /// with 32-bit values. Where the source of the weights can't be told, convert them first, naming it.
     ///
     /// # Errors
-    /// [`PipelineError::Weights`] with the path.
+    /// [`PipelineError::Weights`] with the path, or for a file of neither format;
+    /// [`PipelineError::Backbone`] as [`Weights::import`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
         let path = path.as_ref();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if let "pth" | "pt" | "bin" = extension {
-            return Ok(Self::new(Weights::read_pytorch(path)?.to_safetensors(Storage::F32)?));
-        }
         let bytes = std::fs::read(path)
             .map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
-        Weights::from_safetensors(&bytes)?;
-        Ok(Self::new(bytes))
+        if Weights::from_bytes(&bytes)?.config()?.is_some() {
+            return Ok(Self::new(bytes));
+        }
+        Ok(Self::new(Weights::import(&bytes, None)?.to_safetensors(Storage::F32)?))
     }
 
     /// SHA-256 of the safetensors bytes, in hexadecimal.
@@ -53,5 +56,27 @@ impl BackboneWeights {
 
     pub(crate) fn parse(&self) -> Result<Weights, PipelineError> {
         Ok(Weights::from_safetensors(&self.bytes)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imported_files_are_taken_as_they_are() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let path = root.join("weights/efficientnet-lite0.safetensors");
+        let weights = BackboneWeights::open(&path).unwrap();
+        assert_eq!(weights.as_bytes(), std::fs::read(path).unwrap());
+        let published = "7213f2ba5c119930f856124731e00cb6f5b1b0e0e9f2f2de0e2b24e575b4efe2";
+        assert_eq!(weights.sha256(), published);
+    }
+
+    #[test]
+    fn other_files_are_refused_by_what_is_in_them() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let error = BackboneWeights::open(path).unwrap_err().to_string();
+        assert!(error.starts_with("expected a safetensors file or a PyTorch file"), "{error}");
     }
 }

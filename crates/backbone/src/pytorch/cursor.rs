@@ -1,5 +1,5 @@
 use super::malformed;
-use crate::error::WeightsError;
+use crate::weights_error::WeightsError;
 
 /// Reads little-endian numbers and strings, and notices the end of the bytes.
 pub(super) struct Cursor<'a> {

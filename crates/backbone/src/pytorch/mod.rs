@@ -7,30 +7,22 @@ mod state_dict;
 mod storage;
 mod zip;
 
-use std::path::Path;
-
-use crate::error::WeightsError;
-use crate::weights::{Weights, read};
+use crate::weights::Weights;
+use crate::weights_error::WeightsError;
 
 impl Weights {
-    /// Reads the state dictionary in a `.pth` file; see [`from_pytorch`](Self::from_pytorch).
-    ///
-    /// # Errors
-    /// [`WeightsError::Io`] if the file cannot be read, otherwise as
-    /// [`from_pytorch`](Self::from_pytorch).
-    pub fn read_pytorch(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
-        Self::from_pytorch(&read(path.as_ref())?)
-    }
-
     /// Reads a state dictionary as `torch.save` writes it, with f32, f16 or bf16 tensors.
     ///
     /// Both the zip format and the one before PyTorch 1.6 are read; the dictionary is the whole
-    /// content or lies under the key `state_dict`. No code of the file is run, and memory stays in
-    /// proportion to its length.
+    /// content or lies under the key `state_dict`. No code of the file is run: one that names a
+    /// class or function other than those of tensors is refused with that name. Before any value
+    /// is read, each block of values has to be there in exactly the length that the tensors claim,
+    /// so memory stays in proportion to the length of the file.
     ///
     /// # Errors
-    /// [`WeightsError::Pytorch`] if the bytes are not such a file, [`WeightsError::ElementType`]
-    /// for a tensor of another element type.
+    /// [`WeightsError::Pytorch`] if the bytes are not such a file, [`WeightsError::StorageLength`]
+    /// for values that are missing, cut or longer than claimed, [`WeightsError::ElementType`] for a
+    /// tensor of another element type.
     pub fn from_pytorch(bytes: &[u8]) -> Result<Self, WeightsError> {
         state_dict::read(bytes)
     }

@@ -2,7 +2,8 @@ use std::collections::HashMap;
 
 use super::cursor::Cursor;
 use super::malformed;
-use crate::error::WeightsError;
+use super::storage::is_storage;
+use crate::weights_error::WeightsError;
 
 /// Index of a node in [`Pickle::nodes`].
 pub(super) type Id = usize;
@@ -15,7 +16,7 @@ pub(super) enum Node<'a> {
     Text(&'a str),
     Sequence(Vec<Id>),
     Dict(Vec<(Id, Id)>),
-    /// A class or function, by module and name.
+    /// A class or function, by module and name; one of [`is_known`].
     Global(&'a str, &'a str),
     /// The result of calling a function; nothing is called.
     Call {
@@ -31,6 +32,16 @@ pub(super) enum Node<'a> {
 /// The instructions that a pickle may have, each of which adds at most one value; the state
 /// dictionary of the largest network has fewer than 100 000.
 const MAX_INSTRUCTIONS: usize = 1 << 22;
+
+/// The classes and functions that tensors are described by.
+fn is_known(module: &str, name: &str) -> bool {
+    match module {
+        "collections" => name == "OrderedDict",
+        "torch._utils" => matches!(name, "_rebuild_tensor_v2" | "_rebuild_parameter"),
+        "torch" => is_storage(name),
+        _ => false,
+    }
+}
 
 /// What a pickle describes: every value, and which one is the result.
 pub(super) struct Pickle<'a> {
@@ -152,17 +163,16 @@ impl<'a> Machine<'a> {
             // GLOBAL, STACK_GLOBAL
             b'c' => {
                 let (module, name) = (cursor.line()?, cursor.line()?);
-                self.push(Node::Global(module, name));
+                self.global(at, module, name)?;
             }
             0x93 => {
                 let (name, module) = (self.pop(at)?, self.pop(at)?);
-                let (Node::Text(module), Node::Text(name)) =
+                let (&Node::Text(module), &Node::Text(name)) =
                     (&self.nodes[module], &self.nodes[name])
                 else {
                     return Err(malformed(at, "a module and a name", "other values"));
                 };
-                let global = Node::Global(module, name);
-                self.push(global);
+                self.global(at, module, name)?;
             }
             // MARK, EMPTY_TUPLE, EMPTY_LIST, EMPTY_DICT
             b'(' => self.marks.push(self.stack.len()),
@@ -222,6 +232,11 @@ impl<'a> Machine<'a> {
                 let ordered =
                     matches!(self.nodes[function], Node::Global("collections", "OrderedDict"));
                 self.push(if ordered {
+                    // Its entries follow; only files of Python 2 hand them to the call.
+                    if !matches!(&self.nodes[arguments], Node::Sequence(items) if items.is_empty())
+                    {
+                        return Err(malformed(at, "an empty OrderedDict", "one with arguments"));
+                    }
                     Node::Dict(Vec::new())
                 } else {
                     Node::Call { function, arguments }
@@ -245,6 +260,16 @@ impl<'a> Machine<'a> {
     fn push(&mut self, node: Node<'a>) {
         self.stack.push(self.nodes.len());
         self.nodes.push(node);
+    }
+
+    /// Refuses what is not needed for tensors already where it is named, whether called or not.
+    fn global(&mut self, at: usize, module: &'a str, name: &'a str) -> Result<(), WeightsError> {
+        if !is_known(module, name) {
+            let expected = "only what tensors are made of, which runs no code";
+            return Err(malformed(at, expected, format!("{module}.{name}")));
+        }
+        self.push(Node::Global(module, name));
+        Ok(())
     }
 
     /// The topmost value above the last mark.

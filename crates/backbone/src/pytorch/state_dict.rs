@@ -5,8 +5,8 @@ use super::malformed;
 use super::pickle::{Id, Node, Pickle};
 use super::storage::{StorageRef, sequential};
 use super::zip;
-use crate::error::WeightsError;
 use crate::weights::Weights;
+use crate::weights_error::WeightsError;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Weights, WeightsError> {
     if zip::is_zip(bytes) { read_zip(bytes) } else { read_legacy(bytes) }
@@ -58,6 +58,7 @@ struct Tensors<'a> {
 
 impl Tensors<'_> {
     fn collect(mut self) -> Result<Weights, WeightsError> {
+        self.check_storages()?;
         let mut weights = Weights::new();
         for (key, value) in self.entries()? {
             let Some(name) = self.pickle.text(key) else {
@@ -70,6 +71,16 @@ impl Tensors<'_> {
             weights.insert(name, shape, values)?;
         }
         Ok(weights)
+    }
+
+    /// Nothing is read before all values are known to be there, those of tensors left out as well.
+    fn check_storages(&self) -> Result<(), WeightsError> {
+        for node in self.pickle.iter().filter(|node| matches!(node, Node::Persistent(_))) {
+            let storage = StorageRef::of(&self.pickle, node);
+            let storage = storage.ok_or_else(|| malformed(0, "values of tensors", "other data"))?;
+            storage.check(self.storages.get(storage.key).copied())?;
+        }
+        Ok(())
     }
 
     /// The entries of the dictionary, or of the one under `state_dict`.
@@ -101,6 +112,10 @@ impl Tensors<'_> {
             || malformed(0, format!("values of {name} within the file"), "a larger shape");
         let count = shape.iter().try_fold(1_usize, |count, &axis| count.checked_mul(axis));
         let count = count.filter(|&count| count <= self.budget).ok_or_else(outside)?;
+        let last = count.checked_sub(1).map(|last| locate(last, offset, &shape, &strides));
+        if last.is_some_and(|last| last.is_none_or(|position| position >= storage.count)) {
+            return Err(outside());
+        }
         self.budget -= count;
         let values = (0..count).map(|index| {
             let position = locate(index, offset, &shape, &strides)?;

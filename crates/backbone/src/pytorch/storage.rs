@@ -5,10 +5,10 @@ use half::{bf16, f16};
 use super::cursor::Cursor;
 use super::malformed;
 use super::pickle::{Id, Node, Pickle};
-use crate::error::WeightsError;
+use crate::weights_error::WeightsError;
 
 /// The number types of storages, by the name of their class in `torch`.
-const ELEMENTS: [(&str, usize); 9] = [
+const ELEMENTS: [(&str, usize); 10] = [
     ("FloatStorage", 4),
     ("HalfStorage", 2),
     ("BFloat16Storage", 2),
@@ -18,7 +18,13 @@ const ELEMENTS: [(&str, usize); 9] = [
     ("ShortStorage", 2),
     ("CharStorage", 1),
     ("ByteStorage", 1),
+    ("BoolStorage", 1),
 ];
+
+/// Whether `torch` has such a storage class.
+pub(super) fn is_storage(class: &str) -> bool {
+    ELEMENTS.iter().any(|(name, _)| *name == class)
+}
 
 /// Reads the value at an index as f32; `None` past the end.
 pub(super) type ReadValue = fn(&[u8], usize) -> Option<f32>;
@@ -27,16 +33,29 @@ pub(super) type ReadValue = fn(&[u8], usize) -> Option<f32>;
 pub(super) struct StorageRef<'a> {
     pub(super) kind: &'a str,
     pub(super) key: &'a str,
+    /// Number of values that it claims.
+    pub(super) count: usize,
 }
 
 impl<'a> StorageRef<'a> {
-    /// `None` if the node is not `('storage', class, key, device, length, ...)`.
+    /// `None` if the node is not `('storage', class, key, device, count, ...)`.
     pub(super) fn of(pickle: &Pickle<'a>, node: &Node<'a>) -> Option<Self> {
         let Node::Persistent(id) = node else { return None };
-        let &[tag, class, key, ..] = pickle.sequence(*id)? else { return None };
+        let &[tag, class, key, _device, count, ..] = pickle.sequence(*id)? else { return None };
         let Node::Global("torch", kind) = pickle.get(class) else { return None };
         (pickle.text(tag)? == "storage").then_some(())?;
-        Some(Self { kind, key: pickle.text(key)? })
+        Some(Self { kind, key: pickle.text(key)?, count: pickle.size(count)? })
+    }
+
+    /// Checks that the values are there in exactly the length claimed.
+    pub(super) fn check(&self, values: Option<&[u8]>) -> Result<(), WeightsError> {
+        let width = ELEMENTS.iter().find(|(name, _)| *name == self.kind).map_or(0, |e| e.1);
+        let expected = self.count as u128 * width as u128;
+        let found = values.map(<[u8]>::len);
+        if found.map(|length| length as u128) == Some(expected) {
+            return Ok(());
+        }
+        Err(WeightsError::StorageLength { key: self.key.to_owned(), expected, found })
     }
 
     /// Reads the value at an index as f32; `None` past the end, and for number types that are no

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::cursor::Cursor;
 use super::malformed;
-use crate::error::WeightsError;
+use crate::weights_error::WeightsError;
 
 const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";

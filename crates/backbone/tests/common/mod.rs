@@ -3,10 +3,13 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod pth;
+pub mod published;
+
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
-use nfbmr_backbone::{Backbone, BackboneConfig, BackboneError, Variant, Weights};
+use nfbmr_backbone::{Backbone, BackboneConfig, BackboneError, Source, Variant, Weights};
 use nfbmr_backend::Cpu;
 use serde::Deserialize;
 
@@ -32,29 +35,27 @@ pub struct Sample {
     pub values: Vec<f32>,
 }
 
+/// The package whose naming backbones are loaded from.
+pub fn own(variant: Variant) -> Source {
+    if variant.is_lite() { Source::EfficientnetLitePytorch } else { Source::EfficientnetPytorch }
+}
+
 impl Case {
     pub fn config(&self) -> BackboneConfig {
         let last = self.blocks.last().expect("a case has blocks").block;
-        let config = match self.source.as_str() {
-            "efficientnet_pytorch" => BackboneConfig::efficientnet_pytorch(self.variant, last),
-            "timm_tf" => BackboneConfig::tensorflow(self.variant, last),
-            "torchvision" => BackboneConfig::torchvision(self.variant, last),
+        let source = match self.source.as_str() {
+            "efficientnet_pytorch" => own(self.variant),
+            "timm_tf" => Source::TimmTf,
+            "torchvision" => Source::Torchvision,
             other => panic!("unknown source {other}"),
         };
-        config.expect("a valid configuration")
-    }
-
-    pub fn image(&self) -> Tensor<Cpu, 4> {
-        let [batch, height, width] = self.size;
-        let shape = [batch, 3, height, width];
-        let values = uniform("image", shape.iter().product());
-        Tensor::from_data(TensorData::new(values, shape), &Default::default())
+        BackboneConfig::new(source, self.variant, last).expect("a valid configuration")
     }
 
     /// The largest difference from the reference, in standard deviations of the block.
     pub fn difference(&self, config: &BackboneConfig, weights: &Weights) -> f32 {
         let backbone = Backbone::<Cpu>::load(config, weights, &Default::default()).expect("loads");
-        difference(&backbone, self.image(), &self.blocks)
+        difference(&backbone, image(self.size), &self.blocks)
     }
 
     /// The same through blocks that may have other shapes than the reference.
@@ -63,6 +64,13 @@ impl Case {
         let last = self.blocks.last().expect("a case has blocks");
         config.output_shape(height, width).expect("an image") != last.shape[1..]
     }
+}
+
+/// The image that the references were computed for, of this batch, height and width.
+pub fn image([batch, height, width]: [usize; 3]) -> Tensor<Cpu, 4> {
+    let shape = [batch, 3, height, width];
+    let values = uniform("image", shape.iter().product());
+    Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
 pub fn difference(backbone: &Backbone<Cpu>, image: Tensor<Cpu, 4>, samples: &[Sample]) -> f32 {
@@ -122,20 +130,19 @@ pub fn uniform(name: &str, count: usize) -> Vec<f32> {
     (1..=count as u64).map(value).collect()
 }
 
-fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
+pub fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
     let mut values = uniform(name, shape.iter().product());
+    let squeezes = ["_se_reduce", "se.conv_reduce", "fc1"].iter().any(|part| name.contains(part));
     let (offset, scale) = if name.ends_with("running_var") {
         (0.1, 0.05)
     } else if shape.len() == 1 {
-        let is_gamma = name.contains("_bn") && name.ends_with(".weight");
-        (if is_gamma { 1.0 } else { 0.0 }, 0.1)
+        (if name.ends_with(".weight") { 1.0 } else { 0.0 }, 0.1)
     } else {
-        let gain: f32 = if !name.contains("_project_conv") {
-            0.5
-        } else if shape[1] == shape[0] || shape[1] == 6 * shape[0] {
-            0.1
-        } else {
-            1.0
+        let projects = shape.len() == 4 && shape[2] == 1 && shape[1] >= shape[0] && !squeezes;
+        let gain: f32 = match shape[1] / shape[0] {
+            _ if !projects => 0.5,
+            1 | 6 if shape[1].is_multiple_of(shape[0]) => 0.1,
+            _ => 1.0,
         };
         (0.0, (gain / shape[1..].iter().product::<usize>() as f32).sqrt())
     };

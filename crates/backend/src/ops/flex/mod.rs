@@ -1,0 +1,77 @@
+//! The operations by this crate's kernels, on burn's CPU backend.
+
+mod conv;
+mod coupling;
+mod layer;
+mod storage;
+
+use burn::backend::Autodiff;
+use burn::tensor::Tensor;
+use burn_flex::Flex;
+
+use super::params::{ConvParams, CouplingBlock, PreparedWeight, SpatialConv, SqueezeExcite};
+use super::{FusedOps, composed};
+use nfbmr_kernels::Activation;
+
+impl FusedOps for Flex {
+    fn conv(
+        x: Tensor<Self, 4>,
+        params: ConvParams<Self>,
+        activation: Activation,
+        residual: Option<Tensor<Self, 4>>,
+    ) -> Tensor<Self, 4> {
+        match layer::has_kernel(&params.weight) {
+            true => conv::forward(x, params, activation, residual),
+            false => composed::conv(x, params, activation, residual),
+        }
+    }
+
+    fn conv_autodiff(
+        x: Tensor<Autodiff<Self>, 4>,
+        params: ConvParams<Autodiff<Self>>,
+        activation: Activation,
+        residual: Option<Tensor<Autodiff<Self>, 4>>,
+    ) -> Tensor<Autodiff<Self>, 4> {
+        match layer::has_kernel(&params.weight) && activation != Activation::Silu {
+            true => conv::tracked(x, params, activation, residual),
+            false => composed::conv(x, params, activation, residual),
+        }
+    }
+
+    fn prepare(weight: &Tensor<Self, 4>) -> Option<PreparedWeight> {
+        layer::prepare(weight)
+    }
+
+    fn coupling(state: Tensor<Self, 4>, block: CouplingBlock<Self>) -> Tensor<Self, 4> {
+        match coupling::has_kernels(&block) {
+            true => coupling::forward(state, block),
+            false => composed::coupling(state, block),
+        }
+    }
+
+    fn coupling_autodiff(
+        state: Tensor<Autodiff<Self>, 4>,
+        block: CouplingBlock<Autodiff<Self>>,
+    ) -> Tensor<Autodiff<Self>, 4> {
+        match coupling::has_kernels(&block) {
+            true => coupling::tracked(state, block),
+            false => composed::coupling(state, block),
+        }
+    }
+
+    fn spatial_conv(x: Tensor<Self, 4>, conv: SpatialConv<Self>) -> Tensor<Self, 4> {
+        conv::spatial(x, conv)
+    }
+
+    fn squeeze_excite(x: Tensor<Self, 4>, layers: SqueezeExcite<Self>) -> Tensor<Self, 4> {
+        conv::squeeze_excite(x, layers)
+    }
+
+    fn residual_map(x: Tensor<Self, 4>, mapped: Tensor<Self, 4>) -> Tensor<Self, 4> {
+        let [_, batch, height, width] = x.dims();
+        let (x, mapped) = (storage::primitive(x), storage::primitive(mapped));
+        let mut map = vec![0.0; batch * height * width];
+        nfbmr_kernels::squared_residual(&mut map, storage::values(&x), storage::values(&mapped));
+        storage::tensor(map, [1, batch, height, width])
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use burn::backend::Autodiff;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
+
+use super::FusedOps;
+use nfbmr_kernels::{Activation, WinogradWeights};
+
+/// Weight and bias of a convolution.
+#[derive(Clone, Debug)]
+pub struct ConvParams<B: Backend> {
+    /// `[c_out, c_in, k, k]`, k odd.
+    pub weight: Tensor<B, 4>,
+    /// `[c_out]`.
+    pub bias: Tensor<B, 1>,
+    /// What [`FusedOps::prepare`](super::FusedOps::prepare) made of this weight.
+    pub prepared: Option<PreparedWeight>,
+}
+
+impl<B: Backend> ConvParams<Autodiff<B>> {
+    /// Without the graph.
+    pub(super) fn inner(self) -> ConvParams<B> {
+        ConvParams { weight: self.weight.inner(), bias: self.bias.inner(), prepared: self.prepared }
+    }
+}
+
+/// A weight in the form that a backend's kernels compute with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PreparedWeight(pub(super) Arc<WinogradWeights>);
+
+/// The parameters of a coupling block: subnetworks s1, b1 of the first half and s2, b2 of the second.
+#[derive(Clone, Debug)]
+pub struct CouplingBlock<B: Backend> {
+    /// Channel i of the block is channel `permutation[i]` of the features, `[C]`.
+    pub permutation: Tensor<B, 1, Int>,
+    /// From the first half of the channels to the second, which has one more where C is odd.
+    pub first: Subnet<B>,
+    /// From the second half to the first.
+    pub second: Subnet<B>,
+    /// Bound of the log-scale, see equation (4).
+    pub clamp: f32,
+}
+
+/// gamma · conv2(LeakyReLU(conv1(x), 0.1)): the raw log-scale and the shift of one half of the channels.
+#[derive(Clone, Debug)]
+pub struct Subnet<B: Backend> {
+    /// `c_in` to hidden channels.
+    pub conv1: ConvParams<B>,
+    /// Hidden to `2 · c_out` channels.
+    pub conv2: ConvParams<B>,
+    /// `[1]`.
+    pub gamma: Tensor<B, 1>,
+}
+
+impl<B: FusedOps> Subnet<B> {
+    /// The clamped log-scale s = clamp · 0.636 · atan(raw / clamp) and the shift, each
+    /// `[c_out, B, H, W]`.
+    pub fn forward(self, x: Tensor<B, 4>, clamp: f32) -> (Tensor<B, 4>, Tensor<B, 4>) {
+        let hidden = B::conv(x, self.conv1, SUBNET_ACTIVATION, None);
+        let raw = B::conv(hidden, self.conv2, Activation::Identity, None);
+        let raw = raw * self.gamma.reshape([1, 1, 1, 1]);
+        let channels = raw.dims()[0] / 2;
+        let scale = raw.clone().narrow(0, 0, channels);
+        let shift = raw.narrow(0, channels, channels);
+        ((scale / clamp).atan() * (clamp * 0.636), shift)
+    }
+}
+
+impl<B: Backend> Subnet<Autodiff<B>> {
+    fn inner(self) -> Subnet<B> {
+        Subnet { conv1: self.conv1.inner(), conv2: self.conv2.inner(), gamma: self.gamma.inner() }
+    }
+}
+
+impl<B: Backend> CouplingBlock<Autodiff<B>> {
+    /// Without the graph.
+    pub(super) fn inner(self) -> CouplingBlock<B> {
+        CouplingBlock {
+            permutation: self.permutation.inner(),
+            first: self.first.inner(),
+            second: self.second.inner(),
+            clamp: self.clamp,
+        }
+    }
+}
+
+/// Between the convolutions of a [`Subnet`].
+pub(super) const SUBNET_ACTIVATION: Activation = Activation::LeakyRelu(0.1);
+
+/// A convolution of any stride and padding.
+#[derive(Clone, Debug)]
+pub struct SpatialConv<B: Backend> {
+    /// `[c_out, c_in, k, k]`, or `[C, 1, k, k]` where each channel is convolved by itself.
+    pub weight: Tensor<B, 4>,
+    /// `[c_out]`.
+    pub bias: Tensor<B, 1>,
+    /// Step between outputs, down and across.
+    pub stride: usize,
+    /// Zeros above, left, below and right.
+    pub padding: [usize; 4],
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// The two layers of a squeeze-and-excitation, 1 x 1 convolutions.
+#[derive(Clone, Debug)]
+pub struct SqueezeExcite<B: Backend> {
+    /// C to fewer channels.
+    pub reduce: ConvParams<B>,
+    /// Back to C channels.
+    pub expand: ConvParams<B>,
+}

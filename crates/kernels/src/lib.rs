@@ -1,0 +1,41 @@
+//! Fused, vectorised CPU kernels of the nfbmr networks.
+//!
+//! Everything here works on plain slices of `f32`, row-major, and is dispatched at run time to the
+//! widest vectors the CPU has: AVX-512, AVX2 with FMA, NEON or plain scalars.
+
+mod activation;
+mod adam;
+mod columns;
+mod conv1x1;
+mod coupling;
+mod depthwise;
+mod elementary;
+mod interleave;
+mod matmul;
+mod microkernel;
+mod padded_rows;
+mod padding;
+mod parallel;
+mod reduce;
+mod residual;
+mod scratch;
+pub mod simd;
+mod squeeze_excite;
+mod stem;
+mod winograd;
+
+pub use activation::{Activation, activate, activation_backward, activation_backward_in_place};
+pub use adam::Adam;
+pub use conv1x1::{Conv1x1Dims, conv1x1, conv1x1_grad_input, conv1x1_grad_weight};
+pub use coupling::Coupling;
+pub use depthwise::{DepthwiseDims, depthwise};
+pub use elementary::{atan_in_place, exp_in_place, sigmoid_in_place, silu_in_place};
+pub use padding::Padding;
+pub use residual::{energy, mean_squared_error, squared_residual, sum_of_squares};
+pub use squeeze_excite::{
+    SqueezeExcite, plane_sums, scale_planes, squeeze_excite, squeeze_excite_gate,
+};
+pub use stem::{StemDims, stem};
+pub use winograd::{
+    Conv3x3Dims, Precision, WinogradWeights, conv3x3, conv3x3_grad_input, conv3x3_grad_weight,
+};

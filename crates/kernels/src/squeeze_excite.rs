@@ -1,0 +1,245 @@
+//! Squeeze-and-excitation: channels scaled by gates that depend on their means.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::elementary::{sigmoid, silu};
+use crate::parallel::SERIAL_ELEMENTS;
+use crate::reduce::{dot, sum_blocks};
+use crate::simd::{F32s, arch, for_each_vector};
+
+/// Weights of a squeeze-and-excitation block, which squeezes `C` channels into `R`.
+#[derive(Clone, Copy, Debug)]
+pub struct SqueezeExcite<'a> {
+    /// `W1`, `[R, C]`.
+    pub reduce_weight: &'a [f32],
+    /// `b1`, `[R]`.
+    pub reduce_bias: &'a [f32],
+    /// `W2`, `[C, R]`.
+    pub expand_weight: &'a [f32],
+    /// `b2`, `[C]`.
+    pub expand_bias: &'a [f32],
+}
+
+impl SqueezeExcite<'_> {
+    fn channels(&self) -> usize {
+        self.expand_bias.len()
+    }
+
+    fn check(&self) {
+        let (channels, squeezed) = (self.channels(), self.reduce_bias.len());
+        assert_eq!(
+            self.reduce_weight.len(),
+            squeezed * channels,
+            "the reducing weight must be [{squeezed}, {channels}]"
+        );
+        assert_eq!(
+            self.expand_weight.len(),
+            channels * squeezed,
+            "the expanding weight must be [{channels}, {squeezed}]"
+        );
+    }
+}
+
+/// `x <- x * sigmoid(W2 silu(W1 mean(x) + b1) + b2)`, with the means over the positions.
+///
+/// `x` is `[channels, batch, area]`. It's read twice and written once.
+///
+/// # Panics
+///
+/// If `x` or a weight doesn't have the length that the shapes say.
+pub fn squeeze_excite(x: &mut [f32], batch: usize, weights: &SqueezeExcite) {
+    let planes = weights.channels() * batch;
+    let area = x.len().checked_div(planes).unwrap_or(0);
+    assert_eq!(x.len(), planes * area, "x must be [channels, batch, area]");
+    let mut gate = vec![0.0; planes];
+    let mut sums = vec![0.0; planes];
+    plane_sums(&mut sums, x);
+    squeeze_excite_gate(&mut gate, &sums, area, weights);
+    scale_planes(x, &gate);
+}
+
+/// Sum of each plane: `sums[p] = sum_n x[p, n]`, where `x` is `[planes, area]`.
+///
+/// # Panics
+///
+/// If `x` isn't a whole number of values per plane.
+pub fn plane_sums(sums: &mut [f32], x: &[f32]) {
+    let area = x.len().checked_div(sums.len()).unwrap_or(0);
+    assert_eq!(x.len(), sums.len() * area, "x must be [planes, area]");
+    if area == 0 {
+        return sums.fill(0.0);
+    }
+    let arch = arch();
+    if x.len() < SERIAL_ELEMENTS {
+        return arch.dispatch(Sums { sums, x, area });
+    }
+    let share = planes_per_task(sums.len());
+    let parts = sums.par_chunks_mut(share).zip(x.par_chunks(share * area));
+    parts.for_each(|(sums, x)| arch.dispatch(Sums { sums, x, area }));
+}
+
+/// The gates, `sigmoid(W2 silu(W1 sums / area + b1) + b2)`, from the sums of the planes.
+///
+/// `gate` and `sums` are `[channels, batch]`. The sums may come from [`plane_sums`] or from
+/// [`depthwise`](crate::depthwise()).
+///
+/// # Panics
+///
+/// If a slice doesn't have the length that the shapes say.
+pub fn squeeze_excite_gate(gate: &mut [f32], sums: &[f32], area: usize, weights: &SqueezeExcite) {
+    weights.check();
+    let (channels, squeezed) = (weights.channels(), weights.reduce_bias.len());
+    let batch = sums.len().checked_div(channels).unwrap_or(0);
+    assert_eq!(sums.len(), channels * batch, "the sums must be [channels, batch]");
+    assert_eq!(gate.len(), sums.len(), "the gates must be [channels, batch]");
+    let arch = arch();
+    let mut means = vec![0.0; channels];
+    let mut reduced = vec![0.0; squeezed];
+    let mut column = vec![0.0; channels];
+    for b in 0..batch {
+        for (mean, sums) in means.iter_mut().zip(sums.chunks_exact(batch)) {
+            *mean = sums[b] / area as f32;
+        }
+        let reduce = Layer { weight: weights.reduce_weight, bias: weights.reduce_bias, x: &means };
+        reduce.run(arch, &mut reduced, Gate::Silu);
+        let expand =
+            Layer { weight: weights.expand_weight, bias: weights.expand_bias, x: &reduced };
+        expand.run(arch, &mut column, Gate::Sigmoid);
+        for (gate, value) in gate.chunks_exact_mut(batch).zip(&column) {
+            gate[b] = *value;
+        }
+    }
+}
+
+/// `x[p, n] <- x[p, n] * gate[p]`, where `x` is `[planes, area]`.
+///
+/// # Panics
+///
+/// If `x` isn't a whole number of values per plane.
+pub fn scale_planes(x: &mut [f32], gate: &[f32]) {
+    let area = x.len().checked_div(gate.len()).unwrap_or(0);
+    assert_eq!(x.len(), gate.len() * area, "x must be [planes, area]");
+    if area == 0 {
+        return;
+    }
+    let arch = arch();
+    if x.len() < SERIAL_ELEMENTS {
+        return arch.dispatch(Scale { x, gate, area });
+    }
+    let share = planes_per_task(gate.len());
+    let parts = x.par_chunks_mut(share * area).zip(gate.par_chunks(share));
+    parts.for_each(|(x, gate)| arch.dispatch(Scale { x, gate, area }));
+}
+
+fn planes_per_task(planes: usize) -> usize {
+    planes.div_ceil(4 * rayon::current_num_threads()).max(1)
+}
+
+/// One task of [`plane_sums`].
+struct Sums<'a> {
+    sums: &'a mut [f32],
+    x: &'a [f32],
+    area: usize,
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (sum, x) in self.sums.iter_mut().zip(self.x.chunks_exact(self.area)) {
+            *sum = sum_blocks(simd, x) as f32;
+        }
+    }
+}
+
+/// One task of [`scale_planes`].
+struct Scale<'a> {
+    x: &'a mut [f32],
+    gate: &'a [f32],
+    area: usize,
+}
+
+impl WithSimd for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (x, gate) in self.x.chunks_exact_mut(self.area).zip(self.gate) {
+            let gate = F32s::splat(simd, *gate);
+            for_each_vector(
+                simd,
+                x.len(),
+                #[inline(always)]
+                |at| {
+                    let scaled = at.load(x) * gate;
+                    at.store(x, scaled);
+                },
+            );
+        }
+    }
+}
+
+/// The function after a layer.
+#[derive(Clone, Copy)]
+enum Gate {
+    Silu,
+    Sigmoid,
+}
+
+/// A fully connected layer, `W x + b`.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    weight: &'a [f32],
+    bias: &'a [f32],
+    x: &'a [f32],
+}
+
+impl Layer<'_> {
+    /// `out <- gate(W x + b)`, split over the rows if there are many weights.
+    fn run(self, arch: pulp::Arch, out: &mut [f32], gate: Gate) {
+        if self.weight.len() < SERIAL_ELEMENTS {
+            return arch.dispatch(LayerRows { layer: self, first: 0, out, gate });
+        }
+        let share = out.len().div_ceil(rayon::current_num_threads());
+        out.par_chunks_mut(share).enumerate().for_each(|(task, out)| {
+            arch.dispatch(LayerRows { layer: self, first: task * share, out, gate });
+        });
+    }
+}
+
+/// One task of [`Layer::run`]: the rows from `first` on.
+struct LayerRows<'a> {
+    layer: Layer<'a>,
+    first: usize,
+    out: &'a mut [f32],
+    gate: Gate,
+}
+
+impl WithSimd for LayerRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { layer: Layer { weight, bias, x }, first, out, gate } = self;
+        for (row, out) in (first..).zip(out.iter_mut()) {
+            *out = bias[row] + dot(simd, &weight[row * x.len()..][..x.len()], x);
+        }
+        for_each_vector(
+            simd,
+            out.len(),
+            #[inline(always)]
+            |at| {
+                let z = at.load(out);
+                at.store(
+                    out,
+                    match gate {
+                        Gate::Silu => silu(z),
+                        Gate::Sigmoid => sigmoid(z),
+                    },
+                );
+            },
+        );
+    }
+}
