@@ -14,8 +14,8 @@ use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{FORMAT_VERSION, ModelError, Pipeline};
 use nfbmr::{BackboneWeights, PipelineConfig, PipelineError, weights};
-use safetensors::{Dtype, SafeTensors};
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
 fn load(path: &Path, weights: Option<&BackboneWeights>) -> Result<Pipeline<Cpu>, ModelError> {
@@ -102,7 +102,8 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
             |metadata: String| metadata.replace("\"latent\":16", &format!("\"latent\":{huge}"));
         assert!(matches!(rewrite(&path, huge, all), Err(ModelError::Parameters { .. })));
     }
-    let huge_input = |metadata: String| metadata.replace("\"input_size\":48", "\"input_size\":65536");
+    let huge_input =
+        |metadata: String| metadata.replace("\"input_size\":48", "\"input_size\":65536");
     assert!(matches!(rewrite(&path, huge_input, all), Err(ModelError::Unusable(_))));
     let nan = |name: &str, mut data: Vec<u8>| {
         if name == "flow.couplings.1.first.conv1.bias" {

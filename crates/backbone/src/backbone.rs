@@ -46,11 +46,7 @@ impl<B: Backend> Backbone<B> {
         let blocks = blocks.map(|(block, &geometry)| Block::upload(block, geometry, device));
         Ok(Self {
             config: *config,
-            activation: if config.variant.is_lite() {
-                Activation::Relu6
-            } else {
-                Activation::Silu
-            },
+            activation: if config.variant.is_lite() { Activation::Relu6 } else { Activation::Silu },
             stem,
             blocks: blocks.collect(),
             channels: config.channels()?,

@@ -109,7 +109,9 @@ pub enum ModelError {
     #[error("no `nfbmr` entry in the metadata: a safetensors file, but not an nfbmr model")]
     Foreign,
     /// Content that doesn't have the checksum the file records.
-    #[error("the content doesn't match the file's checksum: damaged, or changed by another program")]
+    #[error(
+        "the content doesn't match the file's checksum: damaged, or changed by another program"
+    )]
     Damaged,
     /// Metadata that doesn't parse.
     #[error("metadata: {0}")]

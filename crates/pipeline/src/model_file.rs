@@ -114,8 +114,7 @@ pub(crate) fn load<B: Backend>(
     }
     let metadata: Metadata = serde_json::from_str(metadata)?;
     check_normalization(metadata.normalization)?;
-    let Tensors { flow: flow_state, bmr: bmr_state, backbone: included } =
-        Tensors::read(&tensors)?;
+    let Tensors { flow: flow_state, bmr: bmr_state, backbone: included } = Tensors::read(&tensors)?;
 
     let expected = &metadata.backbone_sha256;
     let candidates = [included.as_ref(), weights];
