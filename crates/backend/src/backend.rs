@@ -8,6 +8,12 @@ use crate::ops::FusedOps;
 /// Every bound of the workspace goes through this trait; the operations that the networks are made of,
 /// fused where the backend has kernels for them, come with it. Elements are `f32` on every backend.
 pub trait Backend: FusedOps {
+    /// How many parts a training step's batch is worth splitting into: one where the device itself is
+    /// parallel, the number of threads on a CPU.
+    fn workers() -> usize {
+        1
+    }
+
     /// Checks that a device is there before anything is computed on it.
     ///
     /// # Errors
@@ -18,6 +24,10 @@ pub trait Backend: FusedOps {
 }
 
 impl<B: Backend> Backend for Autodiff<B> {
+    fn workers() -> usize {
+        B::workers()
+    }
+
     fn probe(device: &Self::Device) -> Result<(), DeviceError> {
         B::probe(device)
     }
@@ -28,14 +38,22 @@ impl<B: Backend> Backend for Autodiff<B> {
 pub type Cpu = burn::backend::Flex;
 
 #[cfg(feature = "flex")]
-impl Backend for burn::backend::Flex {}
+impl Backend for burn::backend::Flex {
+    fn workers() -> usize {
+        rayon::current_num_threads()
+    }
+}
 
 /// The reference CPU backend on `ndarray`.
 #[cfg(feature = "ndarray")]
 pub type NdArray = burn::backend::NdArray<f32>;
 
 #[cfg(feature = "ndarray")]
-impl Backend for burn::backend::NdArray<f32> {}
+impl Backend for burn::backend::NdArray<f32> {
+    fn workers() -> usize {
+        rayon::current_num_threads()
+    }
+}
 
 /// The NVIDIA GPU backend.
 #[cfg(feature = "cuda")]

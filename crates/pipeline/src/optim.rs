@@ -1,12 +1,16 @@
+use std::thread;
+
 use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{Adam, AdamConfig, GradientsAccumulator, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::config::TrainingConfig;
+use crate::error::PipelineError;
 
 /// Adam with a bound on the gradient's norm over all parameters together.
 pub(crate) struct Stepper<B: Backend, M: AutodiffModule<Autodiff<B>>> {
@@ -33,13 +37,56 @@ impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
     }
 }
 
-/// The value of a loss, and the gradients of the module's parameters.
-pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>>>(
-    module: &M,
-    loss: Tensor<Autodiff<B>, 1>,
-) -> (Tensor<B, 1>, GradientsParams) {
-    let gradients = GradientsParams::from_grads(loss.backward(), module);
-    (loss.inner(), gradients)
+/// Threads that each take a part of a batch through a graph of their own.
+///
+/// Splitting a step's batch wakes the threads once a step; splitting each operation does so for every one
+/// of its short operations. Each thread is a pool of rayon's by itself, so that operations on it stay on
+/// it: it can't be given another part while it holds its graph's lock.
+pub(crate) struct Workers(Vec<ThreadPool>);
+
+impl Workers {
+    pub(crate) fn new<B: Backend>() -> Self {
+        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build().ok();
+        Self((0..B::workers()).map_while(pool).collect())
+    }
+
+    /// Mean loss of a batch, and its gradients, added up in order: the same number of workers gives the
+    /// same result.
+    pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
+        &self,
+        module: &M,
+        batch: &[usize],
+        loss: &(impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync),
+    ) -> Result<(Tensor<B, 1>, GradientsParams), PipelineError> {
+        let run = |part: &[usize], module: &M| {
+            let loss = loss(module, part)? * (part.len() as f64 / batch.len() as f64);
+            let gradients = GradientsParams::from_grads(loss.backward(), module);
+            Ok::<_, PipelineError>((loss.inner(), gradients))
+        };
+        if self.0.len() < 2 {
+            return run(batch, module);
+        }
+        let parts: Vec<_> = thread::scope(|scope| {
+            let parts = batch.chunks(batch.len().div_ceil(self.0.len()));
+            let mut threads = Vec::with_capacity(self.0.len());
+            for (part, pool) in parts.zip(&self.0) {
+                // Shared leaves would tie the graphs together.
+                let copy = M::from_inner(module.valid());
+                threads.push(scope.spawn(move || pool.install(|| run(part, &copy))));
+            }
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+        let device = module.devices().first().cloned().unwrap_or_default();
+        let mut total = Tensor::zeros([1], &device);
+        let mut accumulator = GradientsAccumulator::new();
+        for part in parts {
+            let (loss, gradients) =
+                part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            total = total + loss;
+            accumulator.accumulate(module, gradients);
+        }
+        Ok((total, accumulator.grads()))
+    }
 }
 
 /// Scales all gradients by min(1, max_norm / norm), the norm taken over all of them; burn's own clipping

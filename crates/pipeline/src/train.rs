@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::TrainingConfig;
 use crate::error::{PipelineError, TrainingError};
-use crate::optim::{Stepper, gradients};
+use crate::optim::{Stepper, Workers};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::score::Normalization;
 
@@ -66,22 +66,23 @@ pub(crate) fn measure_normalization<B: Backend>(
 }
 
 /// Minimises `loss(module, images of a batch)` over `count` images in a new random order each epoch.
-fn fit<B: Backend, M: AutodiffModule<Autodiff<B>>>(
+fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     mut module: M,
     count: usize,
     config: &TrainingConfig,
     seed: u64,
     reporter: &mut Reporter<'_, '_>,
-    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError>,
+    loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
 ) -> Result<M::InnerModule, PipelineError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut stepper = Stepper::new(config);
+    let workers = Workers::new::<B>();
     let mut order: Vec<usize> = (0..count).collect();
     for epoch in 1..=config.epochs {
         order.shuffle(&mut rng);
         let mut total: Option<Tensor<B, 1>> = None;
         for batch in order.chunks(config.batch_size) {
-            let (mean, gradients) = gradients(&module, loss(&module, batch)?);
+            let (mean, gradients) = workers.gradients(&module, batch, &loss)?;
             // Summed on the device and read once an epoch.
             let weighted = mean * batch.len() as f64;
             total = Some(match total {
@@ -121,17 +122,20 @@ mod tests {
     type B = Autodiff<Cpu>;
 
     /// Takes a step on each batch of a fixture and compares all losses, and the parameters at the end.
-    fn ten_steps_match_pytorch<M: AutodiffModule<B>>(
+    fn ten_steps_match_pytorch<M: AutodiffModule<B> + Sync>(
         fixture: &Fixture,
         module: M,
         config: &TrainingConfig,
-        loss: impl Fn(&M, usize) -> Tensor<B, 1>,
+        loss: impl Fn(&M, usize, &[usize]) -> Tensor<B, 1> + Sync,
     ) {
         let mut module = load_state_dict::<B, _>(module, fixture.state("init")).unwrap();
         let mut stepper = Stepper::<Cpu, M>::new(config);
+        let workers = Workers::new::<Cpu>();
         let mut losses = Vec::new();
         for step in 0..10 {
-            let (value, gradients) = gradients(&module, loss(&module, step));
+            // Both images of a batch, each on its worker.
+            let loss = |module: &M, images: &[usize]| Ok(loss(module, step, images));
+            let (value, gradients) = workers.gradients(&module, &[0, 1], &loss).unwrap();
             losses.push(value.into_scalar());
             module = stepper.step(module, gradients);
         }
@@ -155,9 +159,11 @@ mod tests {
         (values.map(|value| value * value).sum::<f32>() / count).sqrt()
     }
 
-    /// The batch of a step.
-    fn batch(tensor: &Tensor<B, 5>, step: usize) -> Tensor<B, 4> {
-        tensor.clone().narrow(0, step, 1).squeeze_dim(0)
+    /// Images of the batch of a step.
+    fn batch(tensor: &Tensor<B, 5>, step: usize, images: &[usize]) -> Tensor<B, 4> {
+        let batch: Tensor<B, 4> = tensor.clone().narrow(0, step, 1).squeeze_dim(0);
+        let images = images.iter().map(|&image| batch.clone().narrow(0, image, 1)).collect();
+        Tensor::cat(images, 0)
     }
 
     #[test]
@@ -173,8 +179,8 @@ mod tests {
         let config = FlowConfig { hidden: 16, ..FlowConfig::paper() };
         let flow = Flow::new(&config, &permutations, 7, 0, &Default::default()).unwrap();
         let batches = fixture.tensor("batches");
-        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step| {
-            nll(&flow.forward(batch(&batches, step)).unwrap())
+        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step, images| {
+            nll(&flow.forward(batch(&batches, step, images)).unwrap())
         });
     }
 
@@ -184,8 +190,8 @@ mod tests {
         let config = BmrConfig { latent: 16, inner: 8, blocks: 2 };
         let bmr = Bmr::new(&config, 7, 0, &Default::default()).unwrap();
         let (ys, zs) = (fixture.tensor("y"), fixture.tensor("z"));
-        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step| {
-            let (y, z) = (batch(&ys, step), batch(&zs, step));
+        ten_steps_match_pytorch(&fixture, bmr, &TrainingConfig::bmr(), |bmr, step, images| {
+            let (y, z) = (batch(&ys, step, images), batch(&zs, step, images));
             bmr.loss(y, z).unwrap().total()
         });
     }
