@@ -20,14 +20,9 @@ pub(crate) fn column_ranges(rows: usize, columns: usize) -> Vec<Range<usize>> {
 }
 
 /// The pieces of a row that lie in each of the ranges, which must tile the row.
-pub(crate) fn split_row<'a>(mut row: &'a mut [f32], ranges: &[Range<usize>]) -> Vec<&'a mut [f32]> {
-    let mut pieces = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let (piece, rest) = row.split_at_mut(range.len());
-        pieces.push(piece);
-        row = rest;
-    }
-    pieces
+pub(crate) fn split_row<'a>(row: &'a mut [f32], ranges: &[Range<usize>]) -> Vec<&'a mut [f32]> {
+    let columns = row.len();
+    split_columns(row, columns, ranges).into_iter().flatten().collect()
 }
 
 /// Runs the tasks, on the pool if there are several; gives their results in order.
@@ -51,9 +46,11 @@ pub(crate) fn split_columns<'a>(
 ) -> Vec<Vec<&'a mut [f32]>> {
     let rows = matrix.len().checked_div(columns).unwrap_or(0);
     let mut parts: Vec<_> = ranges.iter().map(|_| Vec::with_capacity(rows)).collect();
-    for row in matrix.chunks_exact_mut(columns.max(1)) {
-        for (part, piece) in parts.iter_mut().zip(split_row(row, ranges)) {
+    for mut row in matrix.chunks_exact_mut(columns.max(1)) {
+        for (part, range) in parts.iter_mut().zip(ranges) {
+            let (piece, rest) = row.split_at_mut(range.len());
             part.push(piece);
+            row = rest;
         }
     }
     parts

@@ -10,6 +10,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::activation::Activation;
+use crate::columns::split_columns;
 use crate::interleave::interleave;
 use crate::microkernel::{ForTile, PANEL, for_each_tile, multiply_add};
 use crate::scratch::with_scratch;
@@ -167,24 +168,6 @@ fn split_panels(n: usize, parts: usize) -> Vec<Range<usize>> {
     let panels = n.div_ceil(PANEL);
     let bound = |i: usize| (i * panels / parts * PANEL).min(n);
     (0..parts).map(|i| bound(i)..bound(i + 1)).filter(|part| !part.is_empty()).collect()
-}
-
-/// Cuts the rows of length `row_len` at the same columns: for each part, its piece of each row.
-pub(crate) fn split_columns<'a>(
-    values: &'a mut [f32],
-    row_len: usize,
-    parts: &[Range<usize>],
-) -> Vec<Vec<&'a mut [f32]>> {
-    let rows = values.len() / row_len;
-    let mut pieces: Vec<_> = parts.iter().map(|_| Vec::with_capacity(rows)).collect();
-    for mut row in values.chunks_exact_mut(row_len) {
-        for (part, pieces) in parts.iter().zip(&mut pieces) {
-            let (piece, rest) = row.split_at_mut(part.len());
-            pieces.push(piece);
-            row = rest;
-        }
-    }
-    pieces
 }
 
 /// A rectangle of `C`.

@@ -9,7 +9,7 @@ use super::input::TransformStrip;
 use super::output::{Epilogue, TransformPanels};
 use super::transform::{AREA, IN, OUT};
 use super::{Conv3x3Dims, WinogradWeights};
-use crate::matmul::split_columns;
+use crate::columns::split_columns;
 use crate::microkernel::{ForTile, PANEL, for_each_tile, max_panels, multiply_add};
 use crate::scratch::with_scratch;
 use crate::simd::{F32s, arch};

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::block::Tiling;
 use super::input::TransformPanel;
 use super::transform::{AREA, FilterAdjoint, IN, TAPS, both_sides};
-use crate::matmul::split_columns;
+use crate::columns::split_columns;
 use crate::microkernel::{ForTile, PANEL, for_each_tile, multiply_add};
 use crate::scratch::with_scratch;
 use crate::simd::{F32s, arch};

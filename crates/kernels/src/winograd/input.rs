@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::block::Tiling;
-use super::transform::{AREA, IN, Input, OUT, OutputAdjoint, both_sides};
+use super::transform::{AREA, IN, Input, OUT, OutputAdjoint, Transform, both_sides};
 use crate::interleave::interleave;
 use crate::microkernel::PANEL;
 use crate::simd::F32s;
@@ -33,7 +33,14 @@ impl WithSimd for TransformStrip<'_> {
             let channels = first..tiling.dims.ci.min(first + PANEL);
             gather(gathered, x, tiling, strip, channels, 1);
             let out = &mut out[first..];
-            input_tiles(simd, gathered, tiling.tiles, out, AREA * stride, stride);
+            transform_tiles::<Input, _, _>(
+                simd,
+                gathered,
+                tiling.tiles,
+                out,
+                AREA * stride,
+                stride,
+            );
         }
     }
 }
@@ -66,9 +73,16 @@ impl WithSimd for TransformPanel<'_> {
             let padding = if outputs { 0 } else { 1 };
             gather(gathered, values, tiling, strip, channels.clone(), padding);
             if outputs {
-                output_tiles(simd, gathered, tiling.tiles, out, PANEL, position);
+                transform_tiles::<OutputAdjoint, _, _>(
+                    simd,
+                    gathered,
+                    tiling.tiles,
+                    out,
+                    PANEL,
+                    position,
+                );
             } else {
-                input_tiles(simd, gathered, tiling.tiles, out, PANEL, position);
+                transform_tiles::<Input, _, _>(simd, gathered, tiling.tiles, out, PANEL, position);
             }
         }
     }
@@ -105,10 +119,10 @@ fn gather(
     }
 }
 
-/// `B^T d B` for tiles of 16 channels, with the given distances between tiles and positions of the
-/// result.
+/// `T d T^T` for tiles of 16 channels, `SIDE` x `SIDE` values each, with the given distances between
+/// tiles and positions of the result.
 #[inline(always)]
-fn input_tiles<S: Simd>(
+fn transform_tiles<T: Transform<SIDE, IN>, S: Simd, const SIDE: usize>(
     simd: S,
     gathered: &[f32],
     tiles: usize,
@@ -116,51 +130,20 @@ fn input_tiles<S: Simd>(
     tile_stride: usize,
     position_stride: usize,
 ) {
-    let columns = tiles * OUT + IN - OUT;
+    let columns = tiles * OUT + SIDE - OUT;
     let (gathered, _) = gathered.as_chunks::<PANEL>();
     for tile in 0..tiles {
         for lane in (0..PANEL).step_by(S::F32_LANES) {
-            let mut d = [[F32s::splat(simd, 0.0); IN]; IN];
+            let mut d = [[F32s::splat(simd, 0.0); SIDE]; SIDE];
             for (row, d) in d.iter_mut().enumerate() {
                 let start = row * columns + tile * OUT;
-                for (d, values) in d.iter_mut().zip(&gathered[start..start + IN]) {
+                for (d, values) in d.iter_mut().zip(&gathered[start..start + SIDE]) {
                     *d = F32s::load(simd, &values[lane..]);
                 }
             }
             let start = tile * tile_stride + lane;
-            both_sides::<Input, S, _, _>(
+            both_sides::<T, S, _, _>(
                 &d,
-                #[inline(always)]
-                |i, j, v| v.store(&mut out[start + (i * IN + j) * position_stride..]),
-            );
-        }
-    }
-}
-
-/// `A dz A^T`, like [`input_tiles`].
-#[inline(always)]
-fn output_tiles<S: Simd>(
-    simd: S,
-    gathered: &[f32],
-    tiles: usize,
-    out: &mut [f32],
-    tile_stride: usize,
-    position_stride: usize,
-) {
-    let columns = tiles * OUT;
-    let (gathered, _) = gathered.as_chunks::<PANEL>();
-    for tile in 0..tiles {
-        for lane in (0..PANEL).step_by(S::F32_LANES) {
-            let mut dz = [[F32s::splat(simd, 0.0); OUT]; OUT];
-            for (row, dz) in dz.iter_mut().enumerate() {
-                let start = row * columns + tile * OUT;
-                for (dz, values) in dz.iter_mut().zip(&gathered[start..start + OUT]) {
-                    *dz = F32s::load(simd, &values[lane..]);
-                }
-            }
-            let start = tile * tile_stride + lane;
-            both_sides::<OutputAdjoint, S, _, _>(
-                &dz,
                 #[inline(always)]
                 |i, j, v| v.store(&mut out[start + (i * IN + j) * position_stride..]),
             );
