@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
@@ -15,7 +16,11 @@ use nfbmr::data::{Limits, list_images, load_image};
 use nfbmr::pipeline::{Component, Pooling};
 use nfbmr::{Detection, Pipeline, PipelineConfig, metrics, weights};
 
+#[path = "support/exit.rs"]
+mod exit;
 mod support;
+
+use exit::exit;
 
 /// Side of the generated images.
 const SIDE: u32 = 512;
@@ -51,8 +56,11 @@ struct Set {
     defective: Vec<DynamicImage>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    exit(compare(&Args::parse()))
+}
+
+fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut configs = Vec::new();
     for path in &args.config {
         let config: PipelineConfig = serde_json::from_str(&fs::read_to_string(path)?)?;

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use burn::tensor::Tensor;
 use clap::Parser;
@@ -16,6 +17,11 @@ use nfbmr::pipeline::extract_features;
 use nfbmr::{PipelineConfig, data, weights};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+
+#[path = "support/exit.rs"]
+mod exit;
+
+use exit::exit;
 
 /// Exports the source features of one category.
 #[derive(Parser)]
@@ -32,8 +38,11 @@ struct Args {
     config_out: PathBuf,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    exit(export(&Args::parse()))
+}
+
+fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = match &args.config {
         Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
         None => PipelineConfig::default(),

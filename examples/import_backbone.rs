@@ -17,6 +17,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use nfbmr::backbone::{BackboneConfig, Source, Storage, Weights};
 
+#[path = "support/exit.rs"]
+mod exit;
+
+use exit::exit;
+
 /// Converts published weights of an EfficientNet to safetensors.
 #[derive(Parser)]
 struct Args {
@@ -44,14 +49,8 @@ fn note(text: &str) -> Result<(String, String), String> {
 }
 
 fn main() -> ExitCode {
-    match convert(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // As text, which has the sources by the names to type.
-            writeln!(std::io::stderr(), "{error}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    // As text, which has the sources by the names to type.
+    exit(convert(Args::parse()))
 }
 
 fn convert(args: Args) -> Result<(), Box<dyn Error>> {

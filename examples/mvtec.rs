@@ -1,19 +1,29 @@
 //! Trains and tests on MVTec AD categories by the official protocol.
 //!
 //! `cargo run --release --example mvtec -- --data DIR [--category NAME]… [--preset default|paper]
-//! [--device cpu] [--seed N] [--scores FILE.csv] [--json FILE]`
+//! [--device cpu] [--seed N] [--limit N] [--scores FILE.csv] [--json FILE]`
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use nfbmr::data::{self, Dataset, Limits};
 use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, metrics, weights};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+#[path = "support/exit.rs"]
+mod exit;
+#[path = "support/memory.rs"]
+mod memory;
 mod support;
+
+use exit::exit;
 
 /// Trains on the good images of MVTec AD categories and reports the image AUROC on their test images.
 #[derive(Parser)]
@@ -39,6 +49,9 @@ struct Args {
     /// Seed of the training.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Trains on this many of the good images, drawn by the seed.
+    #[arg(long)]
+    limit: Option<usize>,
     /// Writes path, label and raw score of each test image.
     #[arg(long)]
     scores: Option<PathBuf>,
@@ -63,9 +76,13 @@ struct Outcome {
     detect_ms: f64,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
-    let config = PipelineConfig { seed: args.seed, ..config(&args)? };
+fn main() -> ExitCode {
+    exit(evaluate(&Args::parse()))
+}
+
+fn evaluate(args: &Args) -> Result<(), Box<dyn Error>> {
+    let mut config = config(args)?;
+    config.seed = args.seed;
     let weights = args.weights.as_ref().map(BackboneWeights::open).transpose()?;
     let weights = weights.as_ref().or(weights::embedded());
 
@@ -76,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !args.category.is_empty() && !args.category.contains(&set.name) {
             continue;
         }
-        let outcome = run(&set, &config, weights, &args, &mut scores)?;
+        let outcome = run(&set, &config, weights, args, &mut scores)?;
         eprintln!(
             "{}: image AUROC {:.4}, trained in {:.1} s, detection {:.1} ms",
             set.name, outcome.image_auroc, outcome.train_s, outcome.detect_ms
@@ -113,7 +130,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "mean_image_auroc": mean,
             "seed": config.seed,
             "config_hash": config.fingerprint(),
-            "peak_rss_mb": support::peak_rss_mb(),
+            "peak_rss_mb": memory::peak_rss_mb(),
         });
         fs::write(path, serde_json::to_string_pretty(&report)?)?;
     }
@@ -135,7 +152,11 @@ fn run(
     args: &Args,
     scores: &mut String,
 ) -> Result<Outcome, Box<dyn Error>> {
-    let train: Vec<PathBuf> = set.train.iter().map(|sample| sample.path.clone()).collect();
+    let mut train: Vec<PathBuf> = set.train.iter().map(|sample| sample.path.clone()).collect();
+    if let Some(limit) = args.limit {
+        train.shuffle(&mut ChaCha8Rng::seed_from_u64(args.seed));
+        train.truncate(limit);
+    }
     let mut bar = support::Bar::new(&set.name);
     let start = Instant::now();
     let model = nfbmr::train(config, weights, &train, args.device, &mut |p| bar.show(p))?;

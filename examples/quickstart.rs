@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use image::RgbImage;
@@ -13,16 +14,25 @@ use nfbmr::data::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec}
 use nfbmr::data::{Limits, Sample, load_image, mvtec};
 use nfbmr::{Detection, Pipeline, PipelineConfig, metrics, weights};
 
+#[path = "support/exit.rs"]
+mod exit;
 mod support;
+
+use exit::exit;
 
 const SEED: u64 = 7;
 const SIDE: u32 = 256;
 const COUNTS: Counts = Counts { train: 60, test_good: 20, test_defect: 20 };
 const OUT: &str = "out";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    exit(both())
+}
+
+fn both() -> Result<(), Box<dyn Error>> {
     // The default preset, at the size of these small images.
-    let config = PipelineConfig { input_size: SIDE, ..PipelineConfig::default() };
+    let mut config = PipelineConfig::default();
+    config.input_size = SIDE;
     let kinds = [Kind::Texture(TextureClass::Woven), Kind::Part(PartClass::Gear)];
     let mut picture = Vec::new();
     for kind in kinds {

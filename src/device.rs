@@ -18,6 +18,17 @@ pub fn train<'a>(
     device: DeviceName,
     progress: &mut ProgressFn<'_>,
 ) -> Result<Model, PipelineError> {
+    train_on(config, weights, images.into(), device, progress)
+}
+
+/// Not generic, so that the networks of every backend are compiled once, with this crate.
+fn train_on(
+    config: &PipelineConfig,
+    weights: Option<&BackboneWeights>,
+    images: Images<'_>,
+    device: DeviceName,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Model, PipelineError> {
     fn on<B: Backend>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
@@ -27,7 +38,6 @@ pub fn train<'a>(
     ) -> Result<Model, PipelineError> {
         Ok(Box::new(Pipeline::<B>::train(config, weights, images, device, progress)?))
     }
-    let images = images.into();
     match device {
         #[cfg(feature = "flex")]
         DeviceName::Cpu => {
@@ -56,6 +66,14 @@ pub fn load(
     weights: Option<&BackboneWeights>,
     device: DeviceName,
 ) -> Result<Model, PipelineError> {
+    load_on(path.as_ref(), weights, device)
+}
+
+fn load_on(
+    path: &Path,
+    weights: Option<&BackboneWeights>,
+    device: DeviceName,
+) -> Result<Model, PipelineError> {
     fn on<B: Backend>(
         path: &Path,
         weights: Option<&BackboneWeights>,
@@ -63,7 +81,6 @@ pub fn load(
     ) -> Result<Model, PipelineError> {
         Ok(Box::new(Pipeline::<B>::load(path, weights, device)?))
     }
-    let path = path.as_ref();
     match device {
         #[cfg(feature = "flex")]
         DeviceName::Cpu => on::<nfbmr_backend::Cpu>(path, weights, &Default::default()),

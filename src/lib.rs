@@ -7,6 +7,8 @@
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
 //! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
 //! - **Data sets and metrics**: [`data`] and [`metrics`].
+//! - **Threads**: work is spread over rayon's pool: all cores, or as many as `RAYON_NUM_THREADS` says, or
+//!   the threads of the pool that calls (`rayon::ThreadPool::install`).
 //! - **Another backend**: [`pipeline::Pipeline<B>`](pipeline::Pipeline) over any
 //!   [`backend::Backend`].
 //! - **The networks themselves**: [`backbone`], [`flow`] and [`bmr`].
@@ -43,10 +45,10 @@ pub mod backend {
     pub use nfbmr_backend::Backend;
     #[cfg(feature = "flex")]
     pub use nfbmr_backend::Cpu;
-    #[cfg(feature = "cuda")]
-    pub use nfbmr_backend::Cuda;
     #[cfg(feature = "ndarray")]
     pub use nfbmr_backend::NdArray;
+    #[cfg(feature = "cuda")]
+    pub use nfbmr_backend::{Cuda, CudaDevice};
 }
 
 pub use nfbmr_backbone as backbone;

@@ -1,6 +1,6 @@
 //! What the public types promise at compile time, and devices by name.
 
-use nfbmr::{AnomalyModel, BackboneWeights, Detection, DeviceName, PipelineConfig, PipelineError};
+use nfbmr::{AnomalyModel, BackboneWeights, Detection, PipelineConfig, PipelineError};
 
 const fn send_and_sync<T: Send + Sync + ?Sized>() {}
 
@@ -23,7 +23,7 @@ const _: fn(&nfbmr::Pipeline, &image::DynamicImage) -> Result<Detection, Pipelin
 #[cfg(not(feature = "cuda"))]
 #[test]
 fn a_device_left_out_of_the_build_says_which_feature_brings_it() {
-    let error = nfbmr::load("model", None, DeviceName::Cuda(0)).err().unwrap();
+    let error = nfbmr::load("model", None, nfbmr::DeviceName::Cuda(0)).err().unwrap();
     assert!(error.to_string().contains("--features cuda"), "{error}");
 }
 
@@ -67,7 +67,7 @@ fn values_without_meaning_are_refused() {
         (|c| c.bmr_training.weight_decay = -1.0, "bmr_training.weight_decay"),
         (|c| c.flow_training.max_grad_norm = Some(0.0), "flow_training.max_grad_norm"),
         (|c| c.pooling = Pooling::TopFraction(0.0), "top_fraction"),
-        (|c| c.input_size = 0, "image"),
+        (|c| c.input_size = 0, "input_size"),
         (|c| c.backbone.block = 99, "99"),
     ];
     for (change, name) in cases {

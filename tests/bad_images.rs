@@ -117,7 +117,7 @@ fn too_few_images_are_left() {
     let error = train(Images::Files { paths: &files, limits, on_bad }).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "training needs 2 normal images or more, found 1 besides 2 skipped as bad"
+        "training needs 2 images of good parts or more, found 1 besides 2 files that can't be read"
     );
     assert_eq!(skipped.len(), 2);
 }

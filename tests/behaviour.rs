@@ -1,11 +1,13 @@
-//! The behavioural suite on every CPU backend of the build.
+//! The behavioural suite on every backend of the build. Tests of the GPU are ignored unless asked for:
+//! `tests/gpu` runs them.
 
 mod suite;
 
 macro_rules! run_on {
-    ($module:ident, $backend:ty, $($test:ident),* $(,)?) => {
+    ($module:ident, $backend:ty, $attribute:meta, $($test:ident),* $(,)?) => {
         mod $module {
             $(#[test]
+            #[$attribute]
             fn $test() {
                 crate::suite::$test::<$backend>();
             })*
@@ -15,9 +17,13 @@ macro_rules! run_on {
 
 macro_rules! suite {
     ($module:ident, $backend:ty) => {
+        suite!($module, $backend, cfg(true));
+    };
+    ($module:ident, $backend:ty, $attribute:meta) => {
         run_on!(
             $module,
             $backend,
+            $attribute,
             training_is_reproducible_and_depends_on_the_seed,
             a_saved_model_scores_the_same_to_the_bit,
             a_batch_scores_as_its_images_do,
@@ -37,21 +43,18 @@ suite!(flex, nfbmr::backend::Cpu);
 #[cfg(feature = "ndarray")]
 suite!(ndarray, nfbmr::backend::NdArray);
 
+#[cfg(feature = "cuda")]
+suite!(cuda, nfbmr::backend::Cuda, ignore = "needs an NVIDIA GPU");
+
 #[cfg(all(feature = "flex", feature = "ndarray"))]
 #[test]
-fn backends_agree() {
-    use nfbmr::DeviceName;
+fn ndarray_agrees_with_the_cpu() {
+    suite::agrees_with_the_cpu(nfbmr::DeviceName::NdArray);
+}
 
-    let images = suite::gears(4, 2, 12);
-    let pipeline = suite::train::<nfbmr::backend::Cpu>(&suite::small(), &images[..4]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model");
-    pipeline.save(&path).unwrap();
-    let other = nfbmr::load(&path, nfbmr::weights::embedded(), DeviceName::NdArray).unwrap();
-    for image in &images {
-        let (cpu, ndarray) = (pipeline.detect(image).unwrap(), other.detect(image).unwrap());
-        suite::assert_close("score", &[cpu.score], &[ndarray.score], 1e-3);
-        let (cpu, ndarray) = (cpu.anomaly_map.values, ndarray.anomaly_map.values);
-        suite::assert_close("map", &cpu, &ndarray, 1e-3);
-    }
+#[cfg(all(feature = "flex", feature = "cuda"))]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn cuda_agrees_with_the_cpu() {
+    suite::agrees_with_the_cpu(nfbmr::DeviceName::Cuda(0));
 }

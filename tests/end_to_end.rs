@@ -16,7 +16,8 @@ fn finds_defects_that_untrained_networks_miss() {
     let test = suite::images(kind, 12, 12, 2, SIDE);
     let labels: Vec<bool> = (0..test.len()).map(|i| i >= 12).collect();
     let auroc = |epochs: usize| {
-        let mut config = PipelineConfig { input_size: SIDE, ..PipelineConfig::default() };
+        let mut config = PipelineConfig::default();
+        config.input_size = SIDE;
         config.flow_training.epochs = epochs;
         config.bmr_training.epochs = epochs;
         let pipeline = suite::train::<Cpu>(&config, &train).unwrap();

@@ -13,7 +13,7 @@ use std::thread;
 use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{FORMAT_VERSION, ModelError, Pipeline};
-use nfbmr::{BackboneWeights, PipelineConfig, PipelineError, weights};
+use nfbmr::{BackboneWeights, PipelineError, weights};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -271,7 +271,8 @@ fn a_reader_sees_a_whole_file_while_others_replace_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.nfbmr");
     let pipelines = [1, 2].map(|seed| {
-        let config = PipelineConfig { seed, ..suite::small() };
+        let mut config = suite::small();
+        config.seed = seed;
         suite::train::<Cpu>(&config, &suite::gears(3, 0, 1)).unwrap()
     });
     pipelines[0].save(&path).unwrap();

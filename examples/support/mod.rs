@@ -1,4 +1,4 @@
-//! What the examples share: a progress bar and the peak memory of the process.
+//! What the examples share: a progress bar and pictures.
 
 use std::ops::ControlFlow;
 
@@ -44,15 +44,6 @@ impl Bar {
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
-}
-
-/// Peak resident memory of the process in MB, where the system tells (Linux).
-#[allow(dead_code)] // Only one example reports it.
-pub fn peak_rss_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kb: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kb / 1024.0)
 }
 
 /// An anomaly map over its image: nothing at `low`, full colour at `high`.

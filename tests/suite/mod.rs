@@ -68,7 +68,9 @@ pub fn assert_close(what: &str, a: &[f32], b: &[f32], tolerance: f32) {
 pub fn training_is_reproducible_and_depends_on_the_seed<B: Backend>() {
     let images = gears(5, 1, 3);
     let scores = |seed: u64| -> Vec<f32> {
-        let pipeline = train::<B>(&PipelineConfig { seed, ..small() }, &images[..5]).unwrap();
+        let mut config = small();
+        config.seed = seed;
+        let pipeline = train::<B>(&config, &images[..5]).unwrap();
         pipeline.detect_batch(&images).unwrap().iter().map(|d| d.score).collect()
     };
     assert_eq!(scores(1), scores(1));
@@ -196,5 +198,22 @@ pub fn the_caller_can_interrupt<B: Backend>() {
             },
         );
         assert!(matches!(result, Err(PipelineError::Interrupted(phase)) if phase == stop));
+    }
+}
+
+/// A model trained on the default CPU backend scores the same on another device.
+#[cfg(feature = "flex")]
+#[allow(dead_code)] // Only with another backend in the build.
+pub fn agrees_with_the_cpu(device: nfbmr::DeviceName) {
+    let images = gears(4, 2, 12);
+    let pipeline = train::<nfbmr::backend::Cpu>(&small(), &images[..4]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    pipeline.save(&path).unwrap();
+    let other = nfbmr::load(&path, weights::embedded(), device).unwrap();
+    for image in &images {
+        let (cpu, other) = (pipeline.detect(image).unwrap(), other.detect(image).unwrap());
+        assert_close("score", &[other.score], &[cpu.score], 1e-3);
+        assert_close("map", &other.anomaly_map.values, &cpu.anomaly_map.values, 1e-3);
     }
 }

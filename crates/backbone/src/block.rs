@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use nfbmr_backend::ops::{ConvParams, SqueezeExcite};
+use nfbmr_backend::ops::{ConvParams, MbConv, SqueezeExcite};
 use nfbmr_backend::{Activation, Backend};
 
 use crate::conv::{Conv, pointwise};
@@ -37,15 +37,13 @@ impl<B: Backend> Block<B> {
 
     /// `[C, B, H, W]` in and out.
     pub(crate) fn forward(&self, input: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
-        let skip = self.skip.then(|| input.clone());
-        let mut x = match &self.expand {
-            Some(expand) => B::conv(input, expand.clone(), activation, None),
-            None => input,
+        let block = MbConv {
+            expand: self.expand.clone(),
+            depthwise: self.depthwise.params(input.dims(), activation),
+            squeeze_excite: self.squeeze_excite.clone(),
+            project: self.project.clone(),
+            skip: self.skip,
         };
-        x = self.depthwise.forward(x, activation);
-        if let Some(layers) = &self.squeeze_excite {
-            x = B::squeeze_excite(x, layers.clone());
-        }
-        B::conv(x, self.project.clone(), Activation::Identity, skip)
+        B::mbconv(input, block)
     }
 }

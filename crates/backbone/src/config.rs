@@ -98,6 +98,33 @@ impl BackboneConfig {
         }
     }
 
+    /// Multiplications, each with its addition, of all convolutions for an image of these pixels.
+    ///
+    /// # Errors
+    /// As [`output_shape`](Self::output_shape).
+    pub fn multiply_adds(&self, height: usize, width: usize) -> Result<f64, BackboneError> {
+        self.output_shape(height, width)?;
+        let Architecture { stem, blocks } = self.architecture();
+        let mut size = [height, width];
+        let mut positions = self.geometries().into_iter().map(|layer| {
+            size = size.map(|side| layer.output(side).unwrap_or(0));
+            (size[0] * size[1]) as f64
+        });
+        let mut before = positions.next().unwrap_or(0.0);
+        let mut total = (3 * STEM_KERNEL * STEM_KERNEL * stem) as f64 * before;
+        for (block, after) in blocks.iter().zip(positions) {
+            let expand = if block.expands() { block.input * block.expanded } else { 0 };
+            let depthwise = block.kernel * block.kernel * block.expanded;
+            let squeeze_excite = 2 * block.expanded * block.squeezed.unwrap_or(0);
+            let project = block.expanded * block.output;
+            total += expand as f64 * before
+                + (depthwise + project) as f64 * after
+                + squeeze_excite as f64;
+            before = after;
+        }
+        Ok(total)
+    }
+
     /// The layers up to the last block in use.
     pub(crate) fn architecture(&self) -> Architecture {
         let mut architecture = Architecture::new(self.variant);

@@ -22,16 +22,24 @@ impl<B: Backend> Conv<B> {
     }
 
     pub(crate) fn forward(&self, x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
-        let [_, _, height, width] = x.dims();
+        let params = self.params(x.dims(), activation);
+        B::spatial_conv(x, params)
+    }
+
+    /// The convolution of an input of these dimensions.
+    pub(crate) fn params(
+        &self,
+        [_, _, height, width]: [usize; 4],
+        activation: Activation,
+    ) -> SpatialConv<B> {
         let (rows, columns) = (self.geometry.border(height), self.geometry.border(width));
-        let conv = SpatialConv {
+        SpatialConv {
             weight: self.weight.clone(),
             bias: self.bias.clone(),
             stride: self.geometry.stride,
             padding: [rows.before, columns.before, rows.after, columns.after],
             activation,
-        };
-        B::spatial_conv(x, conv)
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub enum BackboneError {
     /// Several sources have such tensors, with other details, and nothing says which it is.
     #[error(
         "these {variant} weights could be from several sources, which pad or normalise \
-         differently; expected the source to be named, one of {}",
+         differently: when importing (`import_backbone --source`), name one of {}",
         list(choices)
     )]
     AmbiguousSource {
@@ -126,7 +126,10 @@ pub enum BackboneError {
         found: usize,
     },
     /// A kernel does not fit in its padded input.
-    #[error("an image of {height} x {width} pixels (height x width) is too small for this network")]
+    #[error(
+        "a network input of {height} x {width} pixels (height x width) is too small for this network: \
+         raise input_size or take an earlier block"
+    )]
     TooSmall {
         /// Height in pixels.
         height: usize,

@@ -27,6 +27,7 @@ use crate::variant::Variant;
 /// | `torchvision` | symmetric | 1e-5; B5 to B7 1e-3 | ImageNet |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Source {
     /// The package `efficientnet_pytorch` (0.7.1), B0 to B7.
     EfficientnetPytorch,

@@ -15,7 +15,7 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The bytes are of neither format.
-    #[error("expected a safetensors file or a PyTorch file (zip archive or pickle), found {found}")]
+    #[error("expected weights as a safetensors or PyTorch file, found {found}")]
     Format {
         /// How they start.
         found: String,
@@ -35,7 +35,7 @@ pub enum WeightsError {
     },
     /// The values of a PyTorch file are not as long as its tensors say.
     #[error(
-        "values {key} of the PyTorch file: expected {expected} bytes, found {}",
+        "storage {key:?} of the PyTorch file: expected {expected} bytes, found {} (incomplete download?)",
         found.map_or("none".to_owned(), |found| found.to_string())
     )]
     StorageLength {
@@ -65,7 +65,9 @@ pub enum WeightsError {
         found: usize,
     },
     /// A value too large to be stored as f16.
-    #[error("tensor {name}: {value} at index {index} does not fit in f16 (at most 65504)")]
+    #[error(
+        "tensor {name}: {value} at index {index} does not fit in f16 (at most 65504): store f32 (`--f32`, `Storage::F32`)"
+    )]
     HalfOverflow {
         /// Name of the tensor.
         name: String,

@@ -38,7 +38,7 @@ fn values_have_exactly_the_length_claimed() {
         for error in refused(|| Entry { count, ..four() }) {
             let text = error.to_string();
             let expected = format!("expected {} bytes, found 16", 4 * count);
-            assert!(text.starts_with("values 0 of") && text.ends_with(&expected), "{text}");
+            assert!(text.starts_with("storage \"0\" of") && text.contains(&expected), "{text}");
         }
     }
     let cut = || Entry { values: Some(vec![0; 15]), ..four() };

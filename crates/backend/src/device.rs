@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A device by the name a user gives it: `cpu`, `ndarray`, `cuda` or `cuda:1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum DeviceName {
     /// The default CPU backend (feature `flex`).
     #[default]

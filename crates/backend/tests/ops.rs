@@ -5,7 +5,9 @@ use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::Activation;
-use nfbmr_backend::ops::{ConvParams, CouplingBlock, FusedOps, SpatialConv, SqueezeExcite, Subnet};
+use nfbmr_backend::ops::{
+    ConvParams, CouplingBlock, FusedOps, MbConv, SpatialConv, SqueezeExcite, Subnet,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -194,23 +196,61 @@ fn spatial_convolutions_match() {
     }
 }
 
-fn squeeze_excite_and_residual<B: FusedOps>() -> Vec<Vec<f32>> {
+/// A block with or without its optional layers.
+fn mbconv<B: FusedOps>(
+    [input, expanded, output, batch]: [usize; 4],
+    [kernel, stride]: [usize; 2],
+    squeezed: Option<usize>,
+    activation: Activation,
+) -> Vec<Vec<f32>> {
     let mut draw = Draw::new();
-    let x = draw.tensor::<B, 4>([6, 2, 3, 5]);
+    let x = draw.tensor::<B, 4>([input, batch, 9, 11]);
     let mut params = |c_in: usize, c_out: usize| ConvParams {
         weight: draw.tensor::<B, 4>([c_out, c_in, 1, 1]),
         bias: draw.tensor::<B, 1>([c_out]),
         prepared: None,
     };
-    let layers = SqueezeExcite { reduce: params(6, 2), expand: params(2, 6) };
-    let scaled = B::squeeze_excite(x.clone(), layers);
+    let expand = (expanded != input).then(|| params(input, expanded));
+    let squeeze_excite = squeezed.map(|squeezed| SqueezeExcite {
+        reduce: params(expanded, squeezed),
+        expand: params(squeezed, expanded),
+    });
+    let project = params(expanded, output);
+    let depthwise = SpatialConv {
+        weight: draw.tensor::<B, 4>([expanded, 1, kernel, kernel]),
+        bias: draw.tensor::<B, 1>([expanded]),
+        stride,
+        padding: [kernel / 2; 4],
+        activation,
+    };
+    let skip = input == output && stride == 1;
+    let block = MbConv { expand, depthwise, squeeze_excite, project, skip };
     // The input is shared here and must stay as it is.
-    let map = B::residual_map(x.clone(), scaled.clone());
-    vec![values(scaled), values(map), values(x)]
+    vec![values(B::mbconv(x.clone(), block)), values(x)]
 }
 
 #[test]
-fn squeeze_excite_and_residual_maps_match() {
-    let found = squeeze_excite_and_residual::<Flex>();
-    assert_close("squeeze-excite", found, squeeze_excite_and_residual::<NdArray>());
+fn blocks_match() {
+    for channels in [[5, 5, 7, 1], [4, 24, 4, 2], [7, 42, 7, 3]] {
+        for (size, squeezed, activation) in [
+            ([3, 1], None, Activation::Relu6),
+            ([5, 1], Some(2), Activation::Silu),
+            ([3, 2], Some(3), Activation::Silu),
+        ] {
+            let found = mbconv::<Flex>(channels, size, squeezed, activation);
+            let expected = mbconv::<NdArray>(channels, size, squeezed, activation);
+            assert_close(&format!("{channels:?}, {size:?}, {squeezed:?}"), found, expected);
+        }
+    }
+}
+
+fn residual_map<B: FusedOps>() -> Vec<Vec<f32>> {
+    let mut draw = Draw::new();
+    let (x, mapped) = (draw.tensor::<B, 4>([6, 2, 3, 5]), draw.tensor::<B, 4>([6, 2, 3, 5]));
+    vec![values(B::residual_map(x.clone(), mapped)), values(x)]
+}
+
+#[test]
+fn residual_maps_match() {
+    assert_close("residual map", residual_map::<Flex>(), residual_map::<NdArray>());
 }

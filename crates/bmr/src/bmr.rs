@@ -41,9 +41,19 @@ impl BmrConfig {
         ends.saturating_mul(2).saturating_add(blocks)
     }
 
+    /// Multiplications, each with its addition, of all convolutions over `positions` of an image; the
+    /// shared block runs once in each direction.
+    pub fn multiply_adds(&self, channels: usize, positions: usize) -> f64 {
+        let (latent, inner) = (self.latent as f64, self.inner as f64);
+        let blocks =
+            (2.0 * self.blocks as f64 + 1.0) * (2.0 * latent * inner + 9.0 * inner * inner);
+        2.0 * (2.0 * channels as f64 * latent + blocks) * positions as f64
+    }
+
     fn check(&self, channels: usize) -> Result<(), BmrError> {
-        match channels.min(self.latent).min(self.inner) {
-            0 => Err(BmrError::Config { channels }),
+        let &Self { latent, inner, .. } = self;
+        match channels.min(latent).min(inner) {
+            0 => Err(BmrError::Config { channels, latent, inner }),
             _ => Ok(()),
         }
     }
@@ -51,12 +61,20 @@ impl BmrConfig {
 
 /// What a bidirectional mapping network can't do.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BmrError {
     /// A configuration without meaning.
-    #[error("BMR configuration: channels ({channels}), latent and inner must be 1 or more")]
+    #[error(
+        "BMR configuration: latent and inner must be 1 or more, found {latent} and {inner} (for \
+         features of {channels} channels)"
+    )]
     Config {
         /// Channels of the features.
         channels: usize,
+        /// Channels of the residual stream.
+        latent: usize,
+        /// Channels inside a residual block.
+        inner: usize,
     },
     /// Features of another shape than expected.
     #[error("BMR: expected y and z of one shape with {channels} channels, found {y:?} and {z:?}")]

@@ -123,7 +123,8 @@ fn nonsense_is_refused() {
         [BmrConfig { latent: 0, inner: 4, blocks: 1 }, BmrConfig { latent: 4, inner: 0, blocks: 1 }]
     {
         let error = Bmr::<Cpu>::new(&config, 3, 0, &device).unwrap_err();
-        assert_eq!(error, BmrError::Config { channels: 3 });
+        let BmrConfig { latent, inner, .. } = config;
+        assert_eq!(error, BmrError::Config { channels: 3, latent, inner });
     }
     let config = BmrConfig { latent: 4, inner: 4, blocks: 1 };
     let bmr = Bmr::<Cpu>::new(&config, 3, 0, &device).unwrap();

@@ -118,13 +118,13 @@ pub enum DecodeError {
         size: Size,
     },
     /// The JPEG data stops before its end-of-image marker.
-    #[error("expected an end-of-image marker, found the end of the JPEG data (truncated file)")]
+    #[error("incomplete JPEG: expected an end-of-image marker, found the end of the file")]
     TruncatedJpeg,
     /// A TIFF directory claims more values than the file can hold.
-    #[error("expected TIFF values inside the file, found an entry that claims more (damaged file)")]
+    #[error("damaged TIFF: expected values inside the file, found an entry that claims more")]
     TiffValues,
     /// The decoder panicked over damaged content.
-    #[error("expected pixels or an error, found that the decoder panicked: {message}")]
+    #[error("damaged image, over which the decoder gave up: {message}")]
     Panic {
         /// What the decoder said.
         message: String,

@@ -10,6 +10,7 @@ use crate::size::{Rect, Size};
 /// How an image of another aspect ratio is brought to the model's input size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Fit {
     /// Stretches the image to the target: every target pixel is used, the aspect ratio is lost.
     #[default]

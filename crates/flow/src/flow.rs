@@ -43,11 +43,20 @@ impl FlowConfig {
         self.couplings.saturating_mul(coupling)
     }
 
+    /// Multiplications, each with its addition, of all convolutions over `positions` of an image.
+    pub fn multiply_adds(&self, channels: usize, positions: usize) -> f64 {
+        let window = (self.kernel as f64).powi(2);
+        // Both subnetworks of a coupling together read and predict all channels once.
+        let coupling = window * self.hidden as f64 * (channels as f64 * 3.0);
+        self.couplings as f64 * coupling * positions as f64
+    }
+
     fn check(&self, channels: usize) -> Result<(), FlowError> {
         let problem = if channels < 2 {
             format!("a flow needs 2 channels or more to couple, found {channels}")
         } else if self.couplings == 0 || self.hidden == 0 {
-            "couplings and hidden must be 1 or more".to_owned()
+            let Self { couplings, hidden, .. } = self;
+            format!("couplings and hidden must be 1 or more, found {couplings} and {hidden}")
         } else if self.kernel.is_multiple_of(2) {
             format!("kernel must be odd, found {}", self.kernel)
         } else if !(self.clamp.is_finite() && self.clamp > 0.0) {
@@ -61,6 +70,7 @@ impl FlowConfig {
 
 /// What a flow can't do.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FlowError {
     /// A configuration without meaning.
     #[error("flow configuration: {0}")]

@@ -73,6 +73,35 @@ pub fn depthwise(
     activation: Activation,
     plane_sums: Option<&mut [f32]>,
 ) {
+    let tasks = if out.len() < SERIAL_ELEMENTS { 1 } else { 4 * rayon::current_num_threads() };
+    depthwise_in(tasks, out, dims, weight, x, bias, activation, plane_sums);
+}
+
+/// As [`depthwise`], on the calling thread.
+pub(crate) fn depthwise_here(
+    out: &mut [f32],
+    dims: DepthwiseDims,
+    weight: &[f32],
+    x: &[f32],
+    bias: Option<&[f32]>,
+    activation: Activation,
+    plane_sums: Option<&mut [f32]>,
+) {
+    depthwise_in(1, out, dims, weight, x, bias, activation, plane_sums);
+}
+
+/// The convolution in so many parts of its planes.
+#[expect(clippy::too_many_arguments, reason = "those of the public function, and one")]
+fn depthwise_in(
+    tasks: usize,
+    out: &mut [f32],
+    dims: DepthwiseDims,
+    weight: &[f32],
+    x: &[f32],
+    bias: Option<&[f32]>,
+    activation: Activation,
+    plane_sums: Option<&mut [f32]>,
+) {
     let DepthwiseDims { channels, batch, height, width, kernel, .. } = dims;
     let (out_height, out_width) = dims.output_size();
     let planes = channels * batch;
@@ -95,7 +124,6 @@ pub fn depthwise(
     }
 
     let arch = arch();
-    let tasks = if out.len() < SERIAL_ELEMENTS { 1 } else { 4 * rayon::current_num_threads() };
     let share = planes.div_ceil(tasks);
     let bands = Bands::new(&dims);
     let run = |task: usize, out: &mut [f32], sums: Option<&mut [f32]>| {

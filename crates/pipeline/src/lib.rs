@@ -19,7 +19,7 @@ mod train;
 mod traits;
 mod weights;
 
-pub use config::{Fusion, PipelineConfig, Pooling, TrainingConfig};
+pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, TrainingConfig};
 pub use error::{ModelError, PipelineError, TrainingError};
 pub use features::extract_features;
 pub use images::Images;

@@ -182,6 +182,26 @@ impl<B: Backend> Pipeline<B> {
         &self.config
     }
 
+    /// The weights of the feature extractor, as they were handed over.
+    pub fn backbone_weights(&self) -> &BackboneWeights {
+        &self.weights
+    }
+
+    /// The feature extractor.
+    pub fn backbone(&self) -> &Backbone<B> {
+        &self.backbone
+    }
+
+    /// The target flow.
+    pub fn flow(&self) -> &Flow<B> {
+        &self.flow
+    }
+
+    /// The bidirectional mapping network.
+    pub fn bmr(&self) -> &Bmr<B> {
+        &self.bmr
+    }
+
     /// Mean residuals over the training images.
     pub fn normalization(&self) -> Normalization {
         self.normalization

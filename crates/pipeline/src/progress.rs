@@ -6,6 +6,7 @@ use crate::error::PipelineError;
 
 /// A stage of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// The backbone runs once over the training images.
     Features,
@@ -27,6 +28,7 @@ impl fmt::Display for Phase {
 
 /// Where training stands; reported after every batch.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Progress {
     /// The stage.
     pub phase: Phase,

@@ -11,6 +11,7 @@ use crate::traits::{BidirectionalMapper, FeatureExtractor, TargetSpace};
 
 /// What a detector says of one image.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Detection {
     /// The image score: higher is more anomalous. Comparable between images of one model only.
     pub score: f32,
@@ -24,8 +25,16 @@ pub struct Detection {
     pub likelihood: Option<Component>,
 }
 
+impl Detection {
+    /// A detection by its score and anomaly map alone, as a detector that maps nothing has it.
+    pub fn new(score: f32, anomaly_map: ScoreMap) -> Self {
+        Self { score, anomaly_map, source: None, target: None, likelihood: None }
+    }
+}
+
 /// One part of a [`Detection`]: its score, and its map at the resolution of the features.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Component {
     /// The map pooled like the image score.
     pub score: f32,

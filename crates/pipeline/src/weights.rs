@@ -32,12 +32,19 @@ impl BackboneWeights {
     /// with 32-bit values. Where the source of the weights can't be told, convert them first, naming it.
     ///
     /// # Errors
-    /// [`PipelineError::Weights`] with the path, or for a file of neither format;
-    /// [`PipelineError::Backbone`] as [`Weights::import`].
+    /// [`PipelineError::Weights`] if the file can't be read, otherwise [`PipelineError::WeightsFile`]
+    /// with the reason.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path)
             .map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
+        Self::from_file_content(bytes).map_err(|source| PipelineError::WeightsFile {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    fn from_file_content(bytes: Vec<u8>) -> Result<Self, PipelineError> {
         if Weights::from_bytes(&bytes)?.config()?.is_some() {
             return Ok(Self::new(bytes));
         }
@@ -77,6 +84,6 @@ mod tests {
     fn other_files_are_refused_by_what_is_in_them() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let error = BackboneWeights::open(path).unwrap_err().to_string();
-        assert!(error.starts_with("expected a safetensors file or a PyTorch file"), "{error}");
+        assert!(error.contains("Cargo.toml: expected weights as a safetensors"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PaddedConvOptions};
 
 use super::FusedOps;
-use super::params::{ConvParams, CouplingBlock, SpatialConv, SqueezeExcite};
+use super::params::{ConvParams, CouplingBlock, MbConv, SpatialConv, SqueezeExcite};
 use nfbmr_kernels::Activation;
 
 fn activate<B: Backend>(x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
@@ -68,10 +68,23 @@ pub(super) fn spatial_conv<B: Backend>(x: Tensor<B, 4>, conv: SpatialConv<B>) ->
     activate(y.swap_dims(0, 1), activation)
 }
 
-pub(super) fn squeeze_excite<B: Backend>(
-    x: Tensor<B, 4>,
-    layers: SqueezeExcite<B>,
-) -> Tensor<B, 4> {
+pub(super) fn mbconv<B: FusedOps>(input: Tensor<B, 4>, block: MbConv<B>) -> Tensor<B, 4> {
+    let MbConv { expand, depthwise, squeeze_excite: gate, project, skip } = block;
+    let residual = skip.then(|| input.clone());
+    let x = match expand {
+        Some(expand) => B::conv(input, expand, depthwise.activation, None),
+        None => input,
+    };
+    let x = B::spatial_conv(x, depthwise);
+    let x = match gate {
+        Some(layers) => squeeze_excite(x, layers),
+        None => x,
+    };
+    B::conv(x, project, Activation::Identity, residual)
+}
+
+/// x · sigmoid(expand(silu(reduce(mean of x over H and W)))).
+fn squeeze_excite<B: Backend>(x: Tensor<B, 4>, layers: SqueezeExcite<B>) -> Tensor<B, 4> {
     let mean = x.clone().mean_dim(3).mean_dim(2);
     let gate = conv(mean, layers.reduce, Activation::Silu, None);
     x * sigmoid(conv(gate, layers.expand, Activation::Identity, None))

@@ -12,7 +12,9 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-pub use params::{ConvParams, CouplingBlock, PreparedWeight, SpatialConv, SqueezeExcite, Subnet};
+pub use params::{
+    ConvParams, CouplingBlock, MbConv, PreparedWeight, SpatialConv, SqueezeExcite, Subnet,
+};
 
 use nfbmr_kernels::Activation;
 
@@ -69,9 +71,9 @@ pub trait FusedOps: Backend<FloatElem = f32> {
         composed::spatial_conv(x, conv)
     }
 
-    /// x · sigmoid(expand(silu(reduce(mean of x over H and W)))).
-    fn squeeze_excite(x: Tensor<Self, 4>, layers: SqueezeExcite<Self>) -> Tensor<Self, 4> {
-        composed::squeeze_excite(x, layers)
+    /// A block of EfficientNet (MBConv): expand, depthwise, squeeze-excite, project and skip.
+    fn mbconv(x: Tensor<Self, 4>, block: MbConv<Self>) -> Tensor<Self, 4> {
+        composed::mbconv(x, block)
     }
 
     /// Σ_c (x − mapped)² by position, `[1, B, H, W]`: one term of the anomaly map (14).

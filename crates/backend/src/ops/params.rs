@@ -111,3 +111,18 @@ pub struct SqueezeExcite<B: Backend> {
     /// Back to C channels.
     pub expand: ConvParams<B>,
 }
+
+/// The layers of an MBConv block.
+#[derive(Clone, Debug)]
+pub struct MbConv<B: Backend> {
+    /// 1 x 1 to the channels of the depthwise convolution, with its activation; not in every block.
+    pub expand: Option<ConvParams<B>>,
+    /// A convolution of each channel by itself.
+    pub depthwise: SpatialConv<B>,
+    /// Gates of the channels; not in every network.
+    pub squeeze_excite: Option<SqueezeExcite<B>>,
+    /// 1 x 1 to the output channels, without an activation.
+    pub project: ConvParams<B>,
+    /// Whether the input is added to the output.
+    pub skip: bool,
+}

@@ -2,6 +2,7 @@
 
 /// What an image shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A grey surface that fills the image.
     Texture(TextureClass),
@@ -11,6 +12,7 @@ pub enum Kind {
 
 /// A surface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TextureClass {
     /// Clouds of filtered noise, as on cast or blasted surfaces.
     Cloudy,
@@ -26,6 +28,7 @@ pub enum TextureClass {
 
 /// A part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PartClass {
     /// A toothed wheel with a bore and four holes.
     Gear,
@@ -37,6 +40,7 @@ pub enum PartClass {
 
 /// A defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DefectKind {
     /// Thin curved lines, brighter or darker than the surface.
     Scratch,

@@ -11,7 +11,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::layer::{Grid, Layer};
 use super::storage::{contiguous, flex, primitive, tensor, values, values_mut};
 use crate::ops::composed;
-use crate::ops::params::{ConvParams, SpatialConv, SqueezeExcite};
+use crate::ops::params::{ConvParams, SpatialConv};
 use nfbmr_kernels::{
     Activation, DepthwiseDims, Padding, StemDims, activation_backward_in_place, depthwise, stem,
 };
@@ -126,20 +126,4 @@ pub(super) fn spatial(x: Tensor<Flex, 4>, conv: SpatialConv<Flex>) -> Tensor<Fle
         stem(&mut out, dims, weight, x, bias, activation);
     }
     tensor(out, [co, batch, out_height, out_width])
-}
-
-pub(super) fn squeeze_excite(x: Tensor<Flex, 4>, layers: SqueezeExcite<Flex>) -> Tensor<Flex, 4> {
-    let batch = x.dims()[1];
-    let SqueezeExcite { reduce, expand } = layers;
-    let [w1, w2] = [reduce.weight, expand.weight].map(primitive);
-    let [b1, b2] = [reduce.bias, expand.bias].map(primitive);
-    let weights = nfbmr_kernels::SqueezeExcite {
-        reduce_weight: values(&w1),
-        reduce_bias: values(&b1),
-        expand_weight: values(&w2),
-        expand_bias: values(&b2),
-    };
-    let mut x = primitive(x);
-    nfbmr_kernels::squeeze_excite(values_mut(&mut x), batch, &weights);
-    Tensor::from_primitive(TensorPrimitive::Float(x))
 }

@@ -3,13 +3,14 @@
 mod conv;
 mod coupling;
 mod layer;
+mod mbconv;
 mod storage;
 
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn_flex::Flex;
 
-use super::params::{ConvParams, CouplingBlock, PreparedWeight, SpatialConv, SqueezeExcite};
+use super::params::{ConvParams, CouplingBlock, MbConv, PreparedWeight, SpatialConv};
 use super::{FusedOps, composed};
 use nfbmr_kernels::Activation;
 
@@ -63,8 +64,8 @@ impl FusedOps for Flex {
         conv::spatial(x, conv)
     }
 
-    fn squeeze_excite(x: Tensor<Self, 4>, layers: SqueezeExcite<Self>) -> Tensor<Self, 4> {
-        conv::squeeze_excite(x, layers)
+    fn mbconv(x: Tensor<Self, 4>, block: MbConv<Self>) -> Tensor<Self, 4> {
+        mbconv::forward(x, block)
     }
 
     fn residual_map(x: Tensor<Self, 4>, mapped: Tensor<Self, 4>) -> Tensor<Self, 4> {

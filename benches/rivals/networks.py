@@ -1,0 +1,127 @@
+"""A model file of nfbmr as a PyTorch network.
+
+The flow and the mapping networks come from `tests/reference`, the backbones from efficientnet_pytorch
+and efficientnet_lite_pytorch, whose parameter names the embedded weights have.
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+import torch
+from efficientnet_lite_pytorch import EfficientNet as LiteNet
+from efficientnet_pytorch import EfficientNet
+from safetensors import safe_open
+from safetensors.torch import load, save_file
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "reference"))
+from nf_bmr import Bmr, Flow, bmr_maps, flow_map  # noqa: E402
+
+# The convolutions of a block and the batch normalisation after each.
+CONVOLUTIONS = {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
+
+
+def read_model(path):
+    """The tensors and the metadata of a model file."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        return tensors, file.metadata()["nfbmr"]
+
+
+def write_model(path, tensors, metadata):
+    """Writes a model file with its checksum: SHA-256 of the metadata, then names and bytes by name."""
+    digest = hashlib.sha256(metadata.encode())
+    for name in sorted(set(tensors) - {"sha256"}, key=str.encode):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    tensors = tensors | {"sha256": torch.frombuffer(bytearray(digest.digest()), dtype=torch.uint8)}
+    save_file(tensors, path, metadata={"nfbmr": metadata})
+
+
+def without_trivial_factors(tensors):
+    """The same networks with factors that aren't zero, as after training, so that outputs tell."""
+    filled = dict(tensors)
+    for index, name in enumerate(sorted(tensors)):
+        if name.endswith("gamma"):
+            filled[name] = torch.full_like(tensors[name], 0.02 + 0.001 * index % 0.01)
+    return filled
+
+
+class Backbone(nn.Module):
+    """The stem and the blocks in use, batch normalisation folded into the convolutions."""
+
+    def __init__(self, config, state):
+        super().__init__()
+        variant = config["variant"]
+        family = LiteNet if variant.startswith("lite") else EfficientNet
+        net = family.from_name(f"efficientnet-{variant}")
+        if family is EfficientNet:
+            net.set_swish(memory_efficient=False)
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = config["batch_norm_eps"]
+        problems = net.load_state_dict(state, strict=False)
+        used = ("_conv_stem", "_bn0", *(f"_blocks.{i}." for i in range(config["block"] + 1)))
+        missing = [
+            name
+            for name in problems.missing_keys
+            if name.startswith(used) and "num_batches_tracked" not in name
+        ]
+        if missing or problems.unexpected_keys:
+            raise ValueError(f"missing {missing}, unexpected {problems.unexpected_keys}")
+        net.eval()
+        self.stem, self.act = fuse_conv_bn_eval(net._conv_stem, net._bn0), net._swish
+        self.blocks = nn.ModuleList(net._blocks[: config["block"] + 1])
+        for block in self.blocks:
+            for conv, norm in CONVOLUTIONS.items():
+                if hasattr(block, conv):
+                    folded = fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm))
+                    setattr(block, conv, folded)
+                    setattr(block, norm, nn.Identity())
+        shape = [1, 3, 1, 1]
+        self.register_buffer("mean", torch.tensor(config["normalization"]["mean"]).view(shape))
+        self.register_buffer("std", torch.tensor(config["normalization"]["std"]).view(shape))
+
+    def forward(self, x):
+        x = self.act(self.stem((x - self.mean) / self.std))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Detector(nn.Module):
+    """Images [N, 3, S, S] from 0 to 1 to the source, the target and the likelihood map [N, H, W]."""
+
+    def __init__(self, path):
+        super().__init__()
+        tensors, metadata = read_model(path)
+        metadata = json.loads(metadata)
+        self.config = config = metadata["config"]
+        state = load(tensors["backbone"].numpy().tobytes())
+        part = lambda prefix: {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+        self.backbone = Backbone(config["backbone"], state)
+        permutations = torch.tensor(metadata["permutations"])
+        channels = permutations.shape[1]
+        flow, bmr = config["flow"], config["bmr"]
+        self.flow = Flow(
+            channels, flow["hidden"], flow["kernel"], flow["couplings"], flow["clamp"], permutations
+        )
+        self.flow.load_state_dict(part("flow."))
+        self.bmr = Bmr(channels, bmr["latent"], bmr["inner"], bmr["blocks"])
+        self.bmr.load_state_dict(part("bmr."))
+        self.eval()
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+
+    def forward(self, x):
+        y = self.backbone(x)
+        z, log_det = self.flow(y)
+        source, target = bmr_maps(y, z, *self.bmr(y, z))
+        return source, target, flow_map(z, log_det)

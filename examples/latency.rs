@@ -1,0 +1,300 @@
+//! Times the networks, whole detections, their parts and a training step on the CPU.
+//!
+//! `cargo run --release --example latency -- [--preset default|paper] [--threads N] [--batch N]
+//! [--seconds S] [--json FILE]`
+//!
+//! The networks are untrained, the images generated: neither changes the time. `benches/rivals` compares
+//! with PyTorch, ONNX Runtime and OpenVINO by `--save`, `--model` and `--outputs`.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Distribution, Tensor, TensorData};
+use clap::{Parser, ValueEnum};
+use image::DynamicImage;
+use nfbmr::backend::Cpu;
+use nfbmr::bmr::residual_map;
+use nfbmr::pipeline::{BidirectionalMapper, FeatureExtractor, TargetSpace};
+use nfbmr::{Phase, Pipeline, PipelineConfig};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde_json::{Value, json};
+
+#[path = "support/exit.rs"]
+mod exit;
+#[path = "support/memory.rs"]
+mod memory;
+#[path = "support/untrained.rs"]
+mod untrained;
+
+use exit::exit;
+
+/// Times the networks, whole detections, their parts and a training step on the CPU.
+#[derive(Parser)]
+struct Args {
+    /// Configuration.
+    #[arg(long, value_enum, default_value = "default")]
+    preset: Preset,
+    /// Model file that includes its backbone, in place of an untrained one.
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Threads; all cores by default.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Images at a time.
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Side of the camera images that whole detections start from.
+    #[arg(long, default_value_t = 640)]
+    camera: u32,
+    /// Time for each figure.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Optimiser steps of each training phase, with 8 images a step; 0 leaves training out.
+    #[arg(long, default_value_t = 20)]
+    train_steps: usize,
+    /// Writes the figures as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Writes the model, backbone included, and ends.
+    #[arg(long)]
+    save: Option<PathBuf>,
+    /// Writes the networks' input and outputs as safetensors, and ends.
+    #[arg(long)]
+    outputs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    Default,
+    Paper,
+}
+
+impl Preset {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Paper => "paper",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    exit(on_threads(&Args::parse()))
+}
+
+fn on_threads(args: &Args) -> Result<(), Box<dyn Error>> {
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
+    threads.install(|| run(args)).map_err(|error| error as Box<dyn Error>)
+}
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let device = Default::default();
+    let pipeline = match &args.model {
+        Some(path) => Pipeline::load(path, None, &device)?,
+        None => {
+            let (config, weights) = untrained::preset::<Cpu>(args.preset.name());
+            untrained::untrained::<Cpu>(config, &weights, args.camera)
+        }
+    };
+    if let Some(path) = &args.save {
+        return Ok(pipeline.save_with_backbone(path)?);
+    }
+    let images: Vec<_> =
+        (0..args.batch as u64).map(|index| untrained::image(index, args.camera)).collect();
+    let x = input(&pipeline, &images);
+    if let Some(path) = &args.outputs {
+        return write_outputs(&pipeline, x, path);
+    }
+
+    let seconds = Duration::from_secs_f64(args.seconds);
+    let y = pipeline.backbone().extract(x.clone())?;
+    let z = pipeline.flow().target(&x, &y)?.features;
+    let network = time(seconds, || networks(&pipeline, x.clone()).map(drop))?;
+    let detect = time(seconds, || {
+        black_box(pipeline.detect_batch(&images)?);
+        Ok(())
+    })?;
+    let backbone = time(seconds, || {
+        black_box(pipeline.backbone().extract(x.clone())?);
+        Ok(())
+    })?;
+    let flow = time(seconds, || {
+        black_box(pipeline.flow().target(&x, &y)?);
+        Ok(())
+    })?;
+    let bmr = time(seconds, || {
+        black_box(pipeline.bmr().map(&y, &z)?);
+        Ok(())
+    })?;
+    let peak_rss_mb = memory::peak_rss_mb();
+    let train_step = train_step(&pipeline, args.train_steps)?;
+
+    let work = pipeline.config().multiply_adds()?;
+    let gflops = |multiply_adds: f64, ms: f64| 2e-6 * multiply_adds * args.batch as f64 / ms;
+    let report = json!({
+        // A model file may be of any configuration.
+        "preset": args.model.is_none().then(|| args.preset.name()),
+        "threads": rayon::current_num_threads(),
+        "batch": args.batch,
+        "network_ms": network.median,
+        "network_p95_ms": network.p95,
+        "detect_ms": detect.median,
+        "detect_p95_ms": detect.p95,
+        "images_per_s": 1e3 * args.batch as f64 / detect.median,
+        "parts": { "backbone": backbone.median, "flow": flow.median, "bmr": bmr.median },
+        "parts_p95": { "backbone": backbone.p95, "flow": flow.p95, "bmr": bmr.p95 },
+        "gflops": {
+            "network": gflops(work.backbone + work.flow + work.bmr, network.median),
+            "backbone": gflops(work.backbone, backbone.median),
+            "flow": gflops(work.flow, flow.median),
+            "bmr": gflops(work.bmr, bmr.median),
+        },
+        "gemm_peak_gflops": gemm_peak_gflops(seconds)?,
+        "train_step_ms": train_step.as_ref().map(|step| step.flow + step.bmr),
+        "train_parts": train_step.map(|step| json!({ "flow": step.flow, "bmr": step.bmr })),
+        "peak_rss_mb": peak_rss_mb,
+    });
+    print(&report);
+    if let Some(path) = &args.json {
+        fs::write(path, serde_json::to_string_pretty(&report)?)?;
+    }
+    Ok(())
+}
+
+fn print(report: &Value) {
+    let Some(fields) = report.as_object() else { return };
+    for (name, value) in fields {
+        println!("{name:>18}  {value}");
+    }
+}
+
+/// Network input `[N, 3, S, S]` from 0 to 1.
+fn input(pipeline: &Pipeline, images: &[DynamicImage]) -> Tensor<Cpu, 4> {
+    let side = pipeline.config().input_size;
+    let mut values = Vec::new();
+    for image in images {
+        let image = image.resize_exact(side, side, image::imageops::FilterType::Triangle).to_rgb8();
+        for channel in 0..3 {
+            values.extend(image.pixels().map(|pixel| f32::from(pixel.0[channel]) / 255.0));
+        }
+    }
+    let side = side as usize;
+    let data = TensorData::new(values, [images.len(), 3, side, side]);
+    Tensor::from_data(data, &Default::default())
+}
+
+/// What the networks compute of an image, by name.
+type Outputs = BTreeMap<&'static str, TensorData>;
+
+/// Source features, target features and both residual maps.
+fn networks(pipeline: &Pipeline, x: Tensor<Cpu, 4>) -> Result<Outputs, Failure> {
+    let y = pipeline.backbone().extract(x.clone())?;
+    let z = pipeline.flow().target(&x, &y)?;
+    let mapped = pipeline.bmr().map(&y, &z.features)?;
+    let mut outputs = BTreeMap::from([
+        ("source", residual_map(y, mapped.y).into_data()),
+        ("target", residual_map(z.features, mapped.z).into_data()),
+    ]);
+    outputs.extend(z.likelihood.map(|likelihood| ("likelihood", likelihood.into_data())));
+    Ok(outputs)
+}
+
+fn write_outputs(pipeline: &Pipeline, x: Tensor<Cpu, 4>, path: &PathBuf) -> Result<(), Failure> {
+    let y = pipeline.backbone().extract(x.clone())?;
+    let mut outputs = networks(pipeline, x.clone())?;
+    outputs.extend([("x", x.into_data()), ("y", y.into_data())]);
+    let mut views = Vec::new();
+    for (name, data) in &outputs {
+        views.push((*name, TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?));
+    }
+    Ok(fs::write(path, safetensors::serialize(views, None)?)?)
+}
+
+/// Milliseconds.
+struct Timing {
+    median: f64,
+    p95: f64,
+}
+
+impl Timing {
+    fn of(mut ms: Vec<f64>) -> Self {
+        ms.sort_by(f64::total_cmp);
+        let quantile = |q: f64| ms[((ms.len() - 1) as f64 * q).round() as usize];
+        Self { median: quantile(0.5), p95: quantile(0.95) }
+    }
+}
+
+/// Runs once to warm up, then as often as the time allows and three times at least.
+fn time(budget: Duration, mut run: impl FnMut() -> Result<(), Failure>) -> Result<Timing, Failure> {
+    run()?;
+    let started = Instant::now();
+    let mut ms = Vec::new();
+    while started.elapsed() < budget || ms.len() < 3 {
+        let start = Instant::now();
+        run()?;
+        ms.push(1e3 * start.elapsed().as_secs_f64());
+    }
+    Ok(Timing::of(ms))
+}
+
+/// The fastest of many products of 1536 x 1536 matrices.
+fn gemm_peak_gflops(budget: Duration) -> Result<f64, Failure> {
+    const SIDE: usize = 1536;
+    let device = Default::default();
+    let a = Tensor::<Cpu, 2>::random([SIDE, SIDE], Distribution::Default, &device);
+    let mut best = f64::INFINITY;
+    time(budget, || {
+        let start = Instant::now();
+        black_box(a.clone().matmul(a.clone()));
+        best = best.min(start.elapsed().as_secs_f64());
+        Ok(())
+    })?;
+    Ok(2e-9 * (SIDE as f64).powi(3) / best)
+}
+
+/// Medians of a step (forward, backward, Adam) of both phases in milliseconds.
+struct TrainStep {
+    flow: f64,
+    bmr: f64,
+}
+
+/// Trains on 8 images, so that an epoch is a step; `None` with no steps.
+fn train_step(pipeline: &Pipeline, steps: usize) -> Result<Option<TrainStep>, Failure> {
+    const BATCH: u64 = 8;
+    if steps == 0 {
+        return Ok(None);
+    }
+    let mut config: PipelineConfig = pipeline.config().clone();
+    for training in [&mut config.flow_training, &mut config.bmr_training] {
+        training.epochs = steps + 1;
+        training.batch_size = BATCH as usize;
+    }
+    let side = config.input_size;
+    let images: Vec<_> = (0..BATCH).map(|index| untrained::image(index, side)).collect();
+    let weights = pipeline.backbone_weights();
+    let (mut flow, mut bmr, mut last) = (Vec::new(), Vec::new(), None);
+    Pipeline::train(&config, Some(weights), &images, &Default::default(), &mut |progress| {
+        let now = Instant::now();
+        if let Some((phase, then)) = last.replace((progress.phase, now))
+            && phase == progress.phase
+        {
+            let ms = 1e3 * (now - then).as_secs_f64();
+            match phase {
+                Phase::Flow => flow.push(ms),
+                Phase::Bmr => bmr.push(ms),
+                _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(Some(TrainStep { flow: Timing::of(flow).median, bmr: Timing::of(bmr).median }))
+}
