@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+#[cfg(feature = "flex")]
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
@@ -18,6 +19,7 @@ pub struct ConvParams<B: Backend> {
     pub prepared: Option<PreparedWeight>,
 }
 
+#[cfg(feature = "flex")]
 impl<B: Backend> ConvParams<Autodiff<B>> {
     /// Without the graph.
     pub(super) fn inner(self) -> ConvParams<B> {
@@ -27,6 +29,7 @@ impl<B: Backend> ConvParams<Autodiff<B>> {
 
 /// A weight in the form that a backend's kernels compute with. Cheap to clone.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "flex"), expect(dead_code, reason = "only kernels read it"))]
 pub struct PreparedWeight(pub(super) Arc<WinogradWeights>);
 
 /// The parameters of a coupling block: subnetworks s1, b1 of the first half and s2, b2 of the second.
@@ -67,12 +70,14 @@ impl<B: FusedOps> Subnet<B> {
     }
 }
 
+#[cfg(feature = "flex")]
 impl<B: Backend> Subnet<Autodiff<B>> {
     fn inner(self) -> Subnet<B> {
         Subnet { conv1: self.conv1.inner(), conv2: self.conv2.inner(), gamma: self.gamma.inner() }
     }
 }
 
+#[cfg(feature = "flex")]
 impl<B: Backend> CouplingBlock<Autodiff<B>> {
     /// Without the graph.
     pub(super) fn inner(self) -> CouplingBlock<B> {
