@@ -51,39 +51,17 @@ impl Pack for RowMajor<'_> {
         depth: Range<usize>,
         columns: Range<usize>,
     ) {
-        let lines = depth.len();
+        let stride = PANEL * depth.len();
         for (i, k) in depth.enumerate() {
             let row = &self.values[k * self.n..][columns.clone()];
-            pack_row(
-                panels,
-                [i, lines],
-                row,
-                #[inline(always)]
-                |_, value| value,
-            );
-        }
-    }
-}
-
-/// Writes the values of a row, by their offset in it, as line `i` of the panels of so many lines.
-#[inline(always)]
-fn pack_row(
-    panels: &mut [f32],
-    [i, lines]: [usize; 2],
-    row: &[f32],
-    map: impl Fn(usize, f32) -> f32,
-) {
-    let stride = PANEL * lines;
-    for (p, values) in row.chunks(PANEL).enumerate() {
-        let line = &mut panels[p * stride + i * PANEL..][..PANEL];
-        if let Ok(values) = <&[f32; PANEL]>::try_from(values) {
-            for (lane, (line, value)) in line.iter_mut().zip(values).enumerate() {
-                *line = map(p * PANEL + lane, *value);
+            let (full, rest) = row.as_chunks::<PANEL>();
+            for (p, values) in full.iter().enumerate() {
+                panels[p * stride + i * PANEL..][..PANEL].copy_from_slice(values);
             }
-        } else {
-            line[values.len()..].fill(0.0);
-            for (lane, (line, value)) in line.iter_mut().zip(values).enumerate() {
-                *line = map(p * PANEL + lane, *value);
+            if !rest.is_empty() {
+                let line = &mut panels[full.len() * stride + i * PANEL..][..PANEL];
+                line[..rest.len()].copy_from_slice(rest);
+                line[rest.len()..].fill(0.0);
             }
         }
     }
@@ -107,30 +85,32 @@ impl Pack for GatedRowMajor<'_> {
         depth: Range<usize>,
         columns: Range<usize>,
     ) {
-        let lines = depth.len();
+        let stride = PANEL * depth.len();
         let images = self.n / self.area;
         let image = columns.start / self.area;
         let one_image = (columns.end - 1) / self.area == image;
         for (i, k) in depth.enumerate() {
             let row = &self.values[k * self.n..][columns.clone()];
             let gates = &self.gates[k * images..][..images];
-            if one_image {
-                let gate = gates[image];
-                pack_row(
-                    panels,
-                    [i, lines],
-                    row,
-                    #[inline(always)]
-                    |_, value| value * gate,
-                );
-            } else {
-                pack_row(
-                    panels,
-                    [i, lines],
-                    row,
-                    #[inline(always)]
-                    |offset, value| value * gates[(columns.start + offset) / self.area],
-                );
+            let (full, rest) = row.as_chunks::<PANEL>();
+            for (p, values) in full.iter().enumerate() {
+                let line = &mut panels[p * stride + i * PANEL..][..PANEL];
+                for (line, value) in line.iter_mut().zip(values) {
+                    *line = value * gates[image];
+                }
+            }
+            if !rest.is_empty() {
+                let line = &mut panels[full.len() * stride + i * PANEL..][..PANEL];
+                line[rest.len()..].fill(0.0);
+                for (line, value) in line.iter_mut().zip(rest) {
+                    *line = value * gates[image];
+                }
+            }
+            if !one_image {
+                for (offset, column) in columns.clone().enumerate() {
+                    let line = &mut panels[offset / PANEL * stride + i * PANEL..][..PANEL];
+                    line[offset % PANEL] = row[offset] * gates[column / self.area];
+                }
             }
         }
     }
