@@ -103,34 +103,14 @@ pub fn activate(x: &mut [f32], activation: Activation) {
     }
 }
 
-/// `dz <- dy * activation'(z)`, given the output `y = activation(z)`.
+/// `dy <- dy * activation'(z)`, given the output `y = activation(z)`.
 ///
 /// At the kink of a rectifier, the derivative is that of the left side, as in PyTorch.
 ///
 /// # Panics
 ///
 /// If the lengths differ, and for SiLU, whose output doesn't determine its derivative.
-pub fn activation_backward(dz: &mut [f32], dy: &[f32], y: &[f32], activation: Activation) {
-    assert_eq!(dz.len(), dy.len(), "dz and dy must have equal lengths");
-    assert_eq!(dz.len(), y.len(), "dz and y must have equal lengths");
-    let Some(slope) = Slope::of(activation) else {
-        return dz.copy_from_slice(dy);
-    };
-    let arch = arch();
-    let chunk = chunk_len(dz.len());
-    if chunk >= dz.len() {
-        return arch.dispatch(Backward { dz, dy: Some(dy), y, slope });
-    }
-    let parts = dz.par_chunks_mut(chunk).zip(dy.par_chunks(chunk)).zip(y.par_chunks(chunk));
-    parts.for_each(|((dz, dy), y)| arch.dispatch(Backward { dz, dy: Some(dy), y, slope }));
-}
-
-/// `dy <- dy * activation'(z)`, given the output `y = activation(z)`; see [`activation_backward`].
-///
-/// # Panics
-///
-/// If the lengths differ, and for SiLU, whose output doesn't determine its derivative.
-pub fn activation_backward_in_place(dy: &mut [f32], y: &[f32], activation: Activation) {
+pub fn activation_backward(dy: &mut [f32], y: &[f32], activation: Activation) {
     assert_eq!(dy.len(), y.len(), "dy and y must have equal lengths");
     let Some(slope) = Slope::of(activation) else {
         return;
@@ -138,10 +118,10 @@ pub fn activation_backward_in_place(dy: &mut [f32], y: &[f32], activation: Activ
     let arch = arch();
     let chunk = chunk_len(dy.len());
     if chunk >= dy.len() {
-        return arch.dispatch(Backward { dz: dy, dy: None, y, slope });
+        return arch.dispatch(Backward { dy, y, slope });
     }
     let parts = dy.par_chunks_mut(chunk).zip(y.par_chunks(chunk));
-    parts.for_each(|(dz, y)| arch.dispatch(Backward { dz, dy: None, y, slope }));
+    parts.for_each(|(dy, y)| arch.dispatch(Backward { dy, y, slope }));
 }
 
 /// A derivative that is 1 for outputs between 0 and `upper` and `outside` elsewhere.
@@ -173,10 +153,9 @@ impl Slope {
     }
 }
 
-/// One thread's share of [`activation_backward`]; without `dy`, `dz` holds it.
+/// One thread's share of [`activation_backward`].
 struct Backward<'a> {
-    dz: &'a mut [f32],
-    dy: Option<&'a [f32]>,
+    dy: &'a mut [f32],
     y: &'a [f32],
     slope: Slope,
 }
@@ -186,27 +165,13 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { dz, dy, y, slope } = self;
-        let (dz_body, dz_tail) = S::as_mut_simd_f32s(dz);
+        let Self { dy, y, slope } = self;
+        let (dy_body, dy_tail) = S::as_mut_simd_f32s(dy);
         let (y_body, y_tail) = S::as_simd_f32s(y);
-        let y_tail = F32s::load_partial(simd, y_tail);
-        match dy.map(|dy| S::as_simd_f32s(dy)) {
-            Some((dy_body, dy_tail)) => {
-                for ((dz, dy), y) in dz_body.iter_mut().zip(dy_body).zip(y_body) {
-                    let gradient = slope.backward(F32s::new(simd, *dy), F32s::new(simd, *y));
-                    *dz = gradient.into_inner();
-                }
-                let gradient = slope.backward(F32s::load_partial(simd, dy_tail), y_tail);
-                gradient.store_partial(dz_tail);
-            }
-            None => {
-                for (dz, y) in dz_body.iter_mut().zip(y_body) {
-                    let gradient = slope.backward(F32s::new(simd, *dz), F32s::new(simd, *y));
-                    *dz = gradient.into_inner();
-                }
-                let gradient = slope.backward(F32s::load_partial(simd, dz_tail), y_tail);
-                gradient.store_partial(dz_tail);
-            }
+        for (dy, y) in dy_body.iter_mut().zip(y_body) {
+            *dy = slope.backward(F32s::new(simd, *dy), F32s::new(simd, *y)).into_inner();
         }
+        let y_tail = F32s::load_partial(simd, y_tail);
+        slope.backward(F32s::load_partial(simd, dy_tail), y_tail).store_partial(dy_tail);
     }
 }

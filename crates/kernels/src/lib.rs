@@ -4,7 +4,6 @@
 //! widest vectors the CPU has: AVX-512, AVX2 with FMA, NEON or plain scalars.
 
 mod activation;
-mod adam;
 mod columns;
 mod conv1x1;
 mod coupling;
@@ -17,7 +16,6 @@ mod microkernel;
 mod padded_rows;
 mod padding;
 mod parallel;
-mod reduce;
 mod residual;
 mod scratch;
 pub mod simd;
@@ -25,15 +23,14 @@ mod squeeze_excite;
 mod stem;
 mod winograd;
 
-pub use activation::{Activation, activate, activation_backward, activation_backward_in_place};
-pub use adam::Adam;
+pub use activation::{Activation, activate, activation_backward};
 pub use conv1x1::{Conv1x1Dims, conv1x1, conv1x1_grad_input, conv1x1_grad_weight};
 pub use coupling::Coupling;
 pub use depthwise::{DepthwiseDims, depthwise};
 pub use elementary::{atan_in_place, exp_in_place, sigmoid_in_place, silu_in_place};
 pub use mbconv::{LayerWeights, MbConv, MbConvDims, mbconv};
 pub use padding::Padding;
-pub use residual::{energy, mean_squared_error, squared_residual, sum_of_squares};
+pub use residual::squared_residual;
 pub use squeeze_excite::{SqueezeExcite, squeeze_excite_gate};
 pub use stem::{StemDims, stem};
 pub use winograd::{

@@ -264,12 +264,6 @@ impl<S: Simd> F32s<S> {
         )
     }
 
-    /// Square root.
-    #[inline(always)]
-    pub(crate) fn sqrt(self) -> Self {
-        Self { lanes: self.simd.sqrt_f32s(self.lanes), ..self }
-    }
-
     /// Sum of the lanes.
     #[inline(always)]
     pub(crate) fn sum(self) -> f32 {

@@ -5,8 +5,7 @@ use rayon::prelude::*;
 
 use crate::elementary::{sigmoid, silu};
 use crate::parallel::SERIAL_ELEMENTS;
-use crate::reduce::dot;
-use crate::simd::{arch, for_each_vector};
+use crate::simd::{F32s, arch, for_each_vector};
 
 /// Weights of a squeeze-and-excitation block, which squeezes `C` channels into `R`.
 #[derive(Clone, Copy, Debug)]
@@ -135,4 +134,27 @@ impl WithSimd for LayerRows<'_> {
             },
         );
     }
+}
+
+/// `x . y` in four independent chains.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, x: &[f32], y: &[f32]) -> f32 {
+    let mut sums = [F32s::splat(simd, 0.0); 4];
+    let step = 4 * F32s::<S>::LANES;
+    let (x_groups, y_groups) = (x.chunks_exact(step), y.chunks_exact(step));
+    let (x_rest, y_rest) = (x_groups.remainder(), y_groups.remainder());
+    for (x, y) in x_groups.zip(y_groups) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let start = i * F32s::<S>::LANES;
+            *sum = F32s::load(simd, &x[start..]).mul_add(F32s::load(simd, &y[start..]), *sum);
+        }
+    }
+    let mut sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for_each_vector(
+        simd,
+        x_rest.len(),
+        #[inline(always)]
+        |at| sum = at.load(x_rest).mul_add(at.load(y_rest), sum),
+    );
+    sum.sum()
 }

@@ -160,8 +160,8 @@ fn finite_differences() {
         conv1x1(&mut y, dims, w, x, Some(bias), activation, None);
         y
     };
-    let mut dz = vec![0.0; co * n];
-    activation_backward(&mut dz, &v, &forward(&w, &x, &bias), activation);
+    let mut dz = v.clone();
+    activation_backward(&mut dz, &forward(&w, &x, &bias), activation);
     let (mut dx, mut dw, mut db) = (vec![0.0; ci * n], vec![0.0; co * ci], vec![0.0; co]);
     conv1x1_grad_input(&mut dx, dims, &w, &dz);
     conv1x1_grad_weight(&mut dw, Some(&mut db), dims, &dz, &x, false);

@@ -209,8 +209,8 @@ fn finite_differences() {
         conv3x3(&mut y, &weights, x, dims, Some(bias), activation, None);
         y
     };
-    let mut dz = vec![0.0; co * n];
-    activation_backward(&mut dz, &v, &forward(&w, &x, &bias), activation);
+    let mut dz = v.clone();
+    activation_backward(&mut dz, &forward(&w, &x, &bias), activation);
     let (mut dx, mut dw, mut db) = (vec![0.0; ci * n], vec![0.0; w.len()], vec![0.0; co]);
     conv3x3_grad_input(&mut dx, &WinogradWeights::transposed_from(&w, co, ci), &dz, dims);
     conv3x3_grad_weight(&mut dw, Some(&mut db), &dz, &x, dims, false);

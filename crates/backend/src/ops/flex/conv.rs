@@ -13,7 +13,7 @@ use super::storage::{contiguous, flex, primitive, tensor, values, values_mut};
 use crate::ops::composed;
 use crate::ops::params::{ConvParams, SpatialConv};
 use nfbmr_kernels::{
-    Activation, DepthwiseDims, Padding, StemDims, activation_backward_in_place, depthwise, stem,
+    Activation, DepthwiseDims, Padding, StemDims, activation_backward, depthwise, stem,
 };
 
 pub(super) fn forward(
@@ -50,7 +50,7 @@ impl Backward<Flex, 3> for ConvBackward {
         let State { x, out, layer, grid, activation } = ops.state;
         let [x_node, weight_node, bias_node] = ops.parents;
         let mut dz = contiguous(gradients.consume::<Flex>(&ops.node));
-        activation_backward_in_place(values_mut(&mut dz), values(&out), activation);
+        activation_backward(values_mut(&mut dz), values(&out), activation);
         if weight_node.is_some() || bias_node.is_some() {
             let params = layer.grad_params(values(&x), values(&dz), grid);
             if let Some(node) = weight_node {

@@ -13,7 +13,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::layer::{Grid, Layer, LayerGradients, has_kernel};
 use super::storage::{contiguous, flex, primitive, tensor, values};
 use crate::ops::params::{CouplingBlock, SUBNET_ACTIVATION, Subnet};
-use nfbmr_kernels::{Activation, Coupling, activation_backward_in_place};
+use nfbmr_kernels::{Activation, Coupling, activation_backward};
 
 /// Whether the windows of all convolutions have kernels.
 pub(super) fn has_kernels<B: Backend>(block: &CouplingBlock<B>) -> bool {
@@ -91,7 +91,7 @@ impl Half {
         let gamma = affine.backward(&mut draw, dx, dout, dlog_det, &trace.scale, &trace.raw, x);
         let conv2 = self.conv2.grad_params(&trace.hidden, &draw, grid);
         let mut dhidden = self.conv2.grad_input(&draw, grid);
-        activation_backward_in_place(&mut dhidden, &trace.hidden, SUBNET_ACTIVATION);
+        activation_backward(&mut dhidden, &trace.hidden, SUBNET_ACTIVATION);
         let conv1 = self.conv1.grad_params(condition, &dhidden, grid);
         for (sum, gradient) in dcondition.iter_mut().zip(self.conv1.grad_input(&dhidden, grid)) {
             *sum += gradient;
