@@ -38,6 +38,10 @@ pub struct PipelineConfig {
     pub pooling: Pooling,
     /// Seed of permutations, initial weights and the order of the training images.
     pub seed: u64,
+    /// Keeps 3 x 3 weights as they are on a CPU, in a quarter of the memory, and transforms them at each
+    /// detection. The result is the same; `docs/performance.md` has the time and the memory of both.
+    #[serde(default)]
+    pub low_memory: bool,
 }
 
 /// Adam and its schedule for one of the two training phases.
@@ -166,6 +170,7 @@ impl Default for PipelineConfig {
             fusion: Fusion::Normalized,
             pooling: Pooling::Std,
             seed: 0,
+            low_memory: false,
         }
     }
 }
@@ -194,6 +199,7 @@ impl PipelineConfig {
             fusion: Fusion::Plain,
             pooling: Pooling::Max,
             seed: 0,
+            low_memory: false,
         }
     }
 

@@ -143,8 +143,10 @@ pub(crate) fn load<B: Backend>(
     let bmr = Bmr::new(&config.bmr, channels, 0, device).map_err(|error| unusable(error.into()))?;
     let mut bmr = load_state_dict(bmr, bmr_state)
         .map_err(|source| ModelError::State { network: "bmr", source })?;
-    flow.prepare();
-    bmr.prepare();
+    if !config.low_memory {
+        flow.prepare();
+        bmr.prepare();
+    }
     Ok(Pipeline {
         config,
         weights: weights.clone(),

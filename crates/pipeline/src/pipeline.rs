@@ -87,7 +87,9 @@ impl<B: Backend> Pipeline<B> {
         )?;
         let order = seed(Draw::FlowOrder);
         let mut flow = train_flow(flow, &y, &config.flow_training, order, progress)?;
-        flow.prepare();
+        if !config.low_memory {
+            flow.prepare();
+        }
         let z: Vec<_> = y
             .iter()
             .map(|y| Ok(flow.forward(y.clone())?.z))
@@ -96,7 +98,9 @@ impl<B: Backend> Pipeline<B> {
         let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, seed(Draw::BmrWeights), device)?;
         let order = seed(Draw::BmrOrder);
         let mut bmr = train_bmr(bmr, &y, &z, &config.bmr_training, order, progress)?;
-        bmr.prepare();
+        if !config.low_memory {
+            bmr.prepare();
+        }
         let normalization = measure_normalization(&bmr, &y, &z)?;
         tracing::info!(images = y.len(), ?normalization, "trained");
         Ok(Self {
