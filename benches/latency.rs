@@ -25,7 +25,7 @@ const CAMERA: u32 = 640;
 /// A preset on a backend: loading, detection in batches of these sizes, and the networks one by one.
 fn measure<B: Backend>(c: &mut Criterion, backend: &str, name: &str, batches: &[usize]) {
     let (config, weights) = preset::<B>(name);
-    let pipeline = untrained::<B>(config, &weights, CAMERA);
+    let pipeline = untrained::<B>(config, &weights, CAMERA, &Default::default());
     let mut group = c.benchmark_group(format!("{name}/{backend}"));
     group.sample_size(10).warm_up_time(Duration::from_millis(500));
     group.measurement_time(Duration::from_secs(3));

@@ -1,7 +1,7 @@
-//! Times the networks, whole detections, their parts and a training step on the CPU.
+//! Times the networks, whole detections, their parts and a training step.
 //!
-//! `cargo run --release --example latency -- [--preset default|paper] [--threads N] [--batch N]
-//! [--seconds S] [--json FILE]`
+//! `cargo run --release --example latency -- [--preset default|paper] [--device cpu|cuda:0] [--threads N]
+//! [--batch N] [--seconds S] [--json FILE]`, with `--features cuda` for a GPU.
 //!
 //! The networks are untrained, the images generated: neither changes the time. `benches/rivals` compares
 //! with PyTorch, ONNX Runtime and OpenVINO by `--save`, `--model` and `--outputs`.
@@ -11,17 +11,18 @@ use std::error::Error;
 use std::fs;
 use std::hint::black_box;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Distribution, Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use image::DynamicImage;
-use nfbmr::backend::Cpu;
+use nfbmr::backend::{Backend, Cpu};
 use nfbmr::bmr::residual_map;
-use nfbmr::pipeline::{BidirectionalMapper, FeatureExtractor, TargetSpace};
-use nfbmr::{Phase, Pipeline, PipelineConfig};
+use nfbmr::pipeline::{BidirectionalMapper, FeatureExtractor, Pipeline, TargetSpace};
+use nfbmr::{DeviceError, DeviceName, Phase, PipelineConfig};
+use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -35,15 +36,24 @@ mod untrained;
 
 use exit::exit;
 
-/// Times the networks, whole detections, their parts and a training step on the CPU.
+/// Times the networks, whole detections, their parts and a training step.
 #[derive(Parser)]
 struct Args {
     /// Configuration.
     #[arg(long, value_enum, default_value = "default")]
     preset: Preset,
     /// Model file that includes its backbone, in place of an untrained one.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["preset", "input_size", "low_memory"])]
     model: Option<PathBuf>,
+    /// Side of the network's input; the preset's by default.
+    #[arg(long)]
+    input_size: Option<u32>,
+    /// Transforms 3 x 3 weights at each detection rather than keep them transformed.
+    #[arg(long)]
+    low_memory: bool,
+    /// Device: `cpu`, or `cuda:0` in a build with the feature `cuda`.
+    #[arg(long, default_value_t = DeviceName::Cpu)]
+    device: DeviceName,
     /// Threads; all cores by default.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -91,18 +101,33 @@ fn main() -> ExitCode {
 
 fn on_threads(args: &Args) -> Result<(), Box<dyn Error>> {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    threads.install(|| run(args)).map_err(|error| error as Box<dyn Error>)
+    let result = threads.install(|| match args.device {
+        DeviceName::Cpu => run::<Cpu>(args, &Default::default()),
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(index) => {
+            use nfbmr::backend::{Cuda, CudaDevice};
+            run::<Cuda>(args, &CudaDevice::new(index))
+        }
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    });
+    result.map_err(|error| error as Box<dyn Error>)
 }
+
+/// A part of a detection: of the input, its source features and its target features.
+type Part<'a, B> =
+    &'a (dyn Fn(&Tensor<B, 4>, &Tensor<B, 4>, &Tensor<B, 4>) -> Result<(), Failure> + Sync);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-fn run(args: &Args) -> Result<(), Failure> {
-    let device = Default::default();
+fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
+    B::probe(device)?;
     let pipeline = match &args.model {
-        Some(path) => Pipeline::load(path, None, &device)?,
+        Some(path) => Pipeline::<B>::load(path, None, device)?,
         None => {
-            let (config, weights) = untrained::preset::<Cpu>(args.preset.name());
-            untrained::untrained::<Cpu>(config, &weights, args.camera)
+            let (mut config, weights) = untrained::preset::<B>(args.preset.name());
+            config.input_size = args.input_size.unwrap_or(config.input_size);
+            config.low_memory = args.low_memory;
+            untrained::untrained::<B>(config, &weights, args.camera, device)
         }
     };
     if let Some(path) = &args.save {
@@ -110,39 +135,46 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     let images: Vec<_> =
         (0..args.batch as u64).map(|index| untrained::image(index, args.camera)).collect();
-    let x = input(&pipeline, &images);
+    let x = input(&pipeline, &images, device);
     if let Some(path) = &args.outputs {
         return write_outputs(&pipeline, x, path);
     }
 
     let seconds = Duration::from_secs_f64(args.seconds);
-    let y = pipeline.backbone().extract(x.clone())?;
-    let z = pipeline.flow().target(&x, &y)?.features;
-    let network = time(seconds, || networks(&pipeline, x.clone()).map(drop))?;
-    let detect = time(seconds, || {
-        black_box(pipeline.detect_batch(&images)?);
-        Ok(())
-    })?;
-    let backbone = time(seconds, || {
-        black_box(pipeline.backbone().extract(x.clone())?);
-        Ok(())
-    })?;
-    let flow = time(seconds, || {
-        black_box(pipeline.flow().target(&x, &y)?);
-        Ok(())
-    })?;
-    let bmr = time(seconds, || {
-        black_box(pipeline.bmr().map(&y, &z)?);
-        Ok(())
-    })?;
+    // As in a detection: on a CPU an image of a batch per core, on a GPU all as one tensor.
+    let inputs = if B::workers() > 1 { x.chunk(args.batch, 0) } else { vec![x] };
+    let features = inputs
+        .iter()
+        .map(|x| {
+            let y = pipeline.backbone().extract(x.clone())?;
+            let z = pipeline.flow().target(x, &y)?.features;
+            Ok((x, y, z))
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let time = |part: Part<'_, B>| {
+        time(seconds, || {
+            match &features[..] {
+                [(x, y, z)] => part(x, y, z)?,
+                many => many.par_iter().try_for_each(|(x, y, z)| part(x, y, z))?,
+            }
+            // A GPU computes while the caller goes on.
+            Ok(B::sync(device)?)
+        })
+    };
+    let network = time(&|x, _, _| networks(&pipeline, x.clone()).map(drop))?;
+    let backbone = time(&|x, _, _| Ok(drop(pipeline.backbone().extract(x.clone())?)))?;
+    let flow = time(&|x, y, _| Ok(drop(pipeline.flow().target(x, y)?)))?;
+    let bmr = time(&|_, y, z| Ok(drop(pipeline.bmr().map(y, z)?)))?;
+    let detect = crate::time(seconds, || Ok(drop(pipeline.detect_batch(&images)?)))?;
     let peak_rss_mb = memory::peak_rss_mb();
-    let train_step = train_step(&pipeline, args.train_steps)?;
+    let train_step = train_step(&pipeline, args.train_steps, device)?;
 
     let work = pipeline.config().multiply_adds()?;
     let gflops = |multiply_adds: f64, ms: f64| 2e-6 * multiply_adds * args.batch as f64 / ms;
     let report = json!({
         // A model file may be of any configuration.
         "preset": args.model.is_none().then(|| args.preset.name()),
+        "device": args.device,
         "threads": rayon::current_num_threads(),
         "batch": args.batch,
         "network_ms": network.median,
@@ -158,7 +190,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             "flow": gflops(work.flow, flow.median),
             "bmr": gflops(work.bmr, bmr.median),
         },
-        "gemm_peak_gflops": gemm_peak_gflops(seconds)?,
+        "gemm_peak_gflops": gemm_peak_gflops::<B>(seconds, device)?,
         "train_step_ms": train_step.as_ref().map(|step| step.flow + step.bmr),
         "train_parts": train_step.map(|step| json!({ "flow": step.flow, "bmr": step.bmr })),
         "peak_rss_mb": peak_rss_mb,
@@ -178,7 +210,11 @@ fn print(report: &Value) {
 }
 
 /// Network input `[N, 3, S, S]` from 0 to 1.
-fn input(pipeline: &Pipeline, images: &[DynamicImage]) -> Tensor<Cpu, 4> {
+fn input<B: Backend>(
+    pipeline: &Pipeline<B>,
+    images: &[DynamicImage],
+    device: &B::Device,
+) -> Tensor<B, 4> {
     let side = pipeline.config().input_size;
     let mut values = Vec::new();
     for image in images {
@@ -189,14 +225,14 @@ fn input(pipeline: &Pipeline, images: &[DynamicImage]) -> Tensor<Cpu, 4> {
     }
     let side = side as usize;
     let data = TensorData::new(values, [images.len(), 3, side, side]);
-    Tensor::from_data(data, &Default::default())
+    Tensor::from_data(data, device)
 }
 
 /// What the networks compute of an image, by name.
 type Outputs = BTreeMap<&'static str, TensorData>;
 
 /// Source features, target features and both residual maps.
-fn networks(pipeline: &Pipeline, x: Tensor<Cpu, 4>) -> Result<Outputs, Failure> {
+fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
     let y = pipeline.backbone().extract(x.clone())?;
     let z = pipeline.flow().target(&x, &y)?;
     let mapped = pipeline.bmr().map(&y, &z.features)?;
@@ -208,7 +244,11 @@ fn networks(pipeline: &Pipeline, x: Tensor<Cpu, 4>) -> Result<Outputs, Failure> 
     Ok(outputs)
 }
 
-fn write_outputs(pipeline: &Pipeline, x: Tensor<Cpu, 4>, path: &PathBuf) -> Result<(), Failure> {
+fn write_outputs<B: Backend>(
+    pipeline: &Pipeline<B>,
+    x: Tensor<B, 4>,
+    path: &Path,
+) -> Result<(), Failure> {
     let y = pipeline.backbone().extract(x.clone())?;
     let mut outputs = networks(pipeline, x.clone())?;
     outputs.extend([("x", x.into_data()), ("y", y.into_data())]);
@@ -247,14 +287,14 @@ fn time(budget: Duration, mut run: impl FnMut() -> Result<(), Failure>) -> Resul
 }
 
 /// The fastest of many products of 1536 x 1536 matrices.
-fn gemm_peak_gflops(budget: Duration) -> Result<f64, Failure> {
+fn gemm_peak_gflops<B: Backend>(budget: Duration, device: &B::Device) -> Result<f64, Failure> {
     const SIDE: usize = 1536;
-    let device = Default::default();
-    let a = Tensor::<Cpu, 2>::random([SIDE, SIDE], Distribution::Default, &device);
+    let a = Tensor::<B, 2>::random([SIDE, SIDE], Distribution::Default, device);
     let mut best = f64::INFINITY;
     time(budget, || {
         let start = Instant::now();
         black_box(a.clone().matmul(a.clone()));
+        B::sync(device)?;
         best = best.min(start.elapsed().as_secs_f64());
         Ok(())
     })?;
@@ -268,7 +308,11 @@ struct TrainStep {
 }
 
 /// Trains on 8 images, so that an epoch is a step; `None` with no steps.
-fn train_step(pipeline: &Pipeline, steps: usize) -> Result<Option<TrainStep>, Failure> {
+fn train_step<B: Backend>(
+    pipeline: &Pipeline<B>,
+    steps: usize,
+    device: &B::Device,
+) -> Result<Option<TrainStep>, Failure> {
     const BATCH: u64 = 8;
     if steps == 0 {
         return Ok(None);
@@ -282,7 +326,7 @@ fn train_step(pipeline: &Pipeline, steps: usize) -> Result<Option<TrainStep>, Fa
     let images: Vec<_> = (0..BATCH).map(|index| untrained::image(index, side)).collect();
     let weights = pipeline.backbone_weights();
     let (mut flow, mut bmr, mut last) = (Vec::new(), Vec::new(), None);
-    Pipeline::train(&config, Some(weights), &images, &Default::default(), &mut |progress| {
+    Pipeline::<B>::train(&config, Some(weights), &images, device, &mut |progress| {
         let now = Instant::now();
         if let Some((phase, then)) = last.replace((progress.phase, now))
             && phase == progress.phase

@@ -3,6 +3,8 @@
     pip install -r requirements.txt
     python compare.py --preset default --batch 1 --json OUT.json
 
+and on an NVIDIA GPU with `--device cuda`, beside PyTorch alone: eager and compiled, in f32 and in TF32.
+
 Builds the example `latency`, has it write an untrained model, gives the flow factors that aren't zero,
 loads the file in PyTorch (`networks.py`), exports ONNX, checks that the outputs of all agree, and times
 them in turn, each in a process of its own, round after round. A figure is the median over the rounds of
@@ -23,8 +25,9 @@ import time
 ROOT = pathlib.Path(__file__).parents[2]
 INFERENCE = ["torch nchw", "torch channels-last", "onnxruntime", "openvino f32", "openvino bf16"]
 TRAINING = ["torch nchw", "torch channels-last"]
-# How far outputs may lie from ours, as a share of the largest value; bf16 has 8 bits.
-TOLERANCE = {"openvino bf16": 0.2}
+GPU = ["torch eager f32", "torch eager tf32", "torch compiled f32", "torch compiled tf32"]
+# How far outputs may lie from ours, as a share of the largest value; bf16 has 8 bits, TF32 has 11.
+TOLERANCE = {"openvino bf16": 0.2, "torch eager tf32": 2e-2, "torch compiled tf32": 2e-2}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -38,7 +41,18 @@ def torch_layout(engine):
     return torch.channels_last if "channels-last" in engine else torch.contiguous_format
 
 
-def inference(engine, folder, part, threads):
+def set_up_torch(engine, threads):
+    """Threads and precision; a function that compiles a module if the engine does."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if engine in GPU:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = "tf32" in engine
+        torch.backends.cudnn.benchmark = True
+    return torch.compile if "compiled" in engine else lambda module, **_: module
+
+
+def inference(engine, folder, part, threads, device):
     """A function that runs the rival once and returns its outputs as numpy arrays."""
     from safetensors.numpy import load_file
 
@@ -47,16 +61,17 @@ def inference(engine, folder, part, threads):
         import torch
         from networks import Detector
 
-        torch.set_num_threads(threads)
+        compile = set_up_torch(engine, threads)
         layout = torch_layout(engine)
-        detector = Detector(folder / "model.nfbmr").to(memory_format=layout)
+        detector = Detector(folder / "model.nfbmr").to(device, memory_format=layout)
         detector = detector.backbone if part == "backbone" else detector
-        image = torch.from_numpy(x).contiguous(memory_format=layout)
+        detector = compile(detector, mode="reduce-overhead")
+        image = torch.from_numpy(x).to(device).contiguous(memory_format=layout)
 
         def run():
             with torch.inference_mode():
                 outputs = detector(image)
-            return [o.numpy() for o in (outputs if isinstance(outputs, tuple) else [outputs])]
+            return [o.cpu().numpy() for o in (outputs if isinstance(outputs, tuple) else [outputs])]
 
         return run
     if engine == "onnxruntime":
@@ -86,23 +101,25 @@ def inference(engine, folder, part, threads):
     return run
 
 
-def training(engine, folder, threads):
+def training(engine, folder, threads, device):
     """A function that takes one step of the flow and one of the mapping networks; their times in ms."""
     import torch
     from networks import Detector
     from nf_bmr import Bmr, Flow, bmr_optimizer, bmr_step, flow_optimizer, flow_step
 
-    torch.set_num_threads(threads)
+    compile = set_up_torch(engine, threads)
     layout = torch_layout(engine)
-    detector = Detector(folder / "model.nfbmr")
+    detector = Detector(folder / "model.nfbmr").to(device)
     config = detector.config
     side = config["input_size"]
     with torch.no_grad():
-        y = detector.backbone(torch.rand(8, 3, side, side)).contiguous(memory_format=layout)
+        images = torch.rand(8, 3, side, side, device=device)
+        y = detector.backbone(images).contiguous(memory_format=layout)
     flow, bmr = detector.flow.to(memory_format=layout), detector.bmr.to(memory_format=layout)
     for parameter in (*flow.parameters(), *bmr.parameters()):
         parameter.requires_grad_(True)
     z = flow(y)[0].detach().contiguous(memory_format=layout)
+    flow, bmr = compile(flow), compile(bmr)
     flow_adam, bmr_adam = flow_optimizer(flow), bmr_optimizer(bmr)
 
     def run():
@@ -126,13 +143,13 @@ def work(arguments):
     folder = pathlib.Path(arguments.folder)
     threads = arguments.threads
     if arguments.work == "training":
-        run = training(arguments.engine, folder, threads)
+        run = training(arguments.engine, folder, threads, arguments.device)
         reply = {}
     else:
         import numpy
         from safetensors.numpy import load_file
 
-        run = inference(arguments.engine, folder, arguments.work, threads)
+        run = inference(arguments.engine, folder, arguments.work, threads, arguments.device)
         ours = load_file(folder / "outputs.safetensors")
         names = ["y"] if arguments.work == "backbone" else ["source", "target", "likelihood"]
         error = lambda name, other: float(
@@ -158,9 +175,10 @@ def work(arguments):
 
 
 class Worker:
-    def __init__(self, engine, folder, work, threads):
+    def __init__(self, engine, folder, work, arguments):
+        threads = arguments.threads
         command = [sys.executable, __file__, "--engine", engine, "--folder", str(folder)]
-        command += ["--work", work, "--threads", str(threads)]
+        command += ["--work", work, "--threads", str(threads), "--device", arguments.device]
         pipe = subprocess.PIPE
         environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
@@ -202,22 +220,22 @@ def export(folder):
         torch.onnx.export(module, (x,), str(path), input_names=["x"], dynamo=False)
 
 
-def latency(binary, threads, *arguments):
-    """Runs the example; its figures, if it is asked for them."""
-    command = [str(binary), "--threads", str(threads), *map(str, arguments)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def latency(binary, arguments, *options):
+    """Runs the example."""
+    command = [binary, "--threads", arguments.threads, "--device", arguments.device, *options]
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
 
 
 def prepare(binary, folder, arguments):
     from networks import read_model, without_trivial_factors, write_model
 
     untrained = folder / "untrained.nfbmr"
-    latency(binary, arguments.threads, "--preset", arguments.preset, "--save", untrained)
+    latency(binary, arguments, "--preset", arguments.preset, "--save", untrained)
     tensors, metadata = read_model(untrained)
     untrained.unlink()
     write_model(folder / "model.nfbmr", without_trivial_factors(tensors), metadata)
     options = ["--model", folder / "model.nfbmr", "--batch", arguments.batch]
-    latency(binary, arguments.threads, *options, "--outputs", folder / "outputs.safetensors")
+    latency(binary, arguments, *options, "--outputs", folder / "outputs.safetensors")
 
 
 def median(rows, key):
@@ -242,11 +260,11 @@ def compare(binary, folder, arguments, work, engines):
     options = ["--model", folder / "model.nfbmr", "--batch", arguments.batch]
     options += ["--seconds", arguments.seconds, "--json", folder / "ours.json"]
     options += ["--train-steps", arguments.train_steps if work == "training" else 0]
-    workers = {engine: Worker(engine, folder, work, arguments.threads) for engine in engines}
+    workers = {engine: Worker(engine, folder, work, arguments) for engine in engines}
     ours, theirs = [], {engine: [] for engine in engines}
     for round_ in range(arguments.rounds):
         print(f"{work}: round {round_ + 1} of {arguments.rounds}", file=sys.stderr)
-        latency(binary, arguments.threads, *options)
+        latency(binary, arguments, *options)
         ours.append(json.loads((folder / "ours.json").read_text()))
         for engine, worker in workers.items():
             theirs[engine].append(worker.time(arguments.seconds))
@@ -290,7 +308,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=2.0, help="of each, in each round")
     parser.add_argument("--train-steps", type=int, default=20)
     parser.add_argument("--only", nargs="+", default=["network", "backbone", "training"])
-    parser.add_argument("--engines", nargs="+", default=INFERENCE)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--engines", nargs="+")
     parser.add_argument("--binary", help="a built example `latency`")
     parser.add_argument("--json", help="output file")
     parser.add_argument("--engine", help=argparse.SUPPRESS)
@@ -300,18 +319,21 @@ def main():
     if arguments.engine:
         return work(arguments)
 
+    gpu = arguments.device != "cpu"
+    inference, training = (GPU, GPU) if gpu else (INFERENCE, TRAINING)
     binary = arguments.binary
     if not binary:
         build = ["cargo", "build", "--release", "--example", "latency", "--locked"]
+        build += ["--features", "cuda"] if gpu else []
         subprocess.run(build, check=True, cwd=ROOT)
         binary = ROOT / "target" / "release" / "examples" / "latency"
-    print(f"{platform.processor() or platform.machine()}, {arguments.threads} threads, "
+    print(f"{platform.processor() or platform.machine()}, {arguments.device}, {arguments.threads} threads, "
           f"preset {arguments.preset}, {time.strftime('%Y-%m-%d')}\n")
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         prepare(binary, folder, arguments)
-        if set(arguments.only) & {"network", "backbone"}:
+        if not gpu and set(arguments.only) & {"network", "backbone"}:
             # In a process of its own: the exporter's memory isn't anybody's.
             subprocess.run(
                 [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r});"
@@ -319,8 +341,8 @@ def main():
                 check=True,
             )
         for kind in arguments.only:
-            engines = TRAINING if kind == "training" else arguments.engines
-            engines = [engine for engine in engines if engine in arguments.engines]
+            engines = training if kind == "training" else inference
+            engines = [engine for engine in engines if engine in (arguments.engines or engines)]
             results[kind] = compare(binary, folder, arguments, kind, engines)
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(results, indent=2) + "\n")

@@ -50,12 +50,12 @@ pub fn untrained<B: Backend>(
     mut config: PipelineConfig,
     weights: &BackboneWeights,
     side: u32,
+    device: &B::Device,
 ) -> Pipeline<B> {
     config.flow_training.epochs = 0;
     config.bmr_training.epochs = 0;
     let images = [image(0, side), image(1, side)];
-    let device = Default::default();
-    Pipeline::train(&config, Some(weights), images.as_slice(), &device, &mut |_| {
+    Pipeline::train(&config, Some(weights), images.as_slice(), device, &mut |_| {
         ControlFlow::Continue(())
     })
     .unwrap()
