@@ -24,6 +24,16 @@ pub enum TextureClass {
     Leather,
     /// Bright knobs on a regular grid.
     Grid,
+    /// Columns of knitted stitches.
+    Knit,
+    /// Wood cut along its grain.
+    Wood,
+    /// Polished stone of light and dark crystals, drawn out along the rows.
+    Granite,
+    /// Tiles in a running bond with mortar between them.
+    Tiles,
+    /// A twill of carbon fibre, two threads over and two under.
+    Twill,
 }
 
 /// A part.
@@ -60,15 +70,35 @@ pub enum DefectKind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Texture(TextureClass::Cloudy),
         Self::Texture(TextureClass::Woven),
         Self::Texture(TextureClass::Brushed),
         Self::Texture(TextureClass::Leather),
         Self::Texture(TextureClass::Grid),
+        Self::Texture(TextureClass::Knit),
+        Self::Texture(TextureClass::Wood),
+        Self::Texture(TextureClass::Granite),
+        Self::Texture(TextureClass::Tiles),
+        Self::Texture(TextureClass::Twill),
         Self::Part(PartClass::Gear),
         Self::Part(PartClass::Flange),
         Self::Part(PartClass::Bracket),
+    ];
+
+    /// The kinds of the synthetic benchmark: the ten textures and a part.
+    pub const BENCHMARK: [Self; 11] = [
+        Self::Texture(TextureClass::Cloudy),
+        Self::Texture(TextureClass::Woven),
+        Self::Texture(TextureClass::Brushed),
+        Self::Texture(TextureClass::Leather),
+        Self::Texture(TextureClass::Grid),
+        Self::Texture(TextureClass::Knit),
+        Self::Texture(TextureClass::Wood),
+        Self::Texture(TextureClass::Granite),
+        Self::Texture(TextureClass::Tiles),
+        Self::Texture(TextureClass::Twill),
+        Self::Part(PartClass::Gear),
     ];
 
     /// The name in lower case, fit for a folder.
@@ -79,6 +109,11 @@ impl Kind {
             Self::Texture(TextureClass::Brushed) => "brushed",
             Self::Texture(TextureClass::Leather) => "leather",
             Self::Texture(TextureClass::Grid) => "grid",
+            Self::Texture(TextureClass::Knit) => "knit",
+            Self::Texture(TextureClass::Wood) => "wood",
+            Self::Texture(TextureClass::Granite) => "granite",
+            Self::Texture(TextureClass::Tiles) => "tiles",
+            Self::Texture(TextureClass::Twill) => "twill",
             Self::Part(PartClass::Gear) => "gear",
             Self::Part(PartClass::Flange) => "flange",
             Self::Part(PartClass::Bracket) => "bracket",
@@ -96,6 +131,11 @@ impl Kind {
             Self::Part(PartClass::Gear) => 6,
             Self::Part(PartClass::Flange) => 7,
             Self::Part(PartClass::Bracket) => 8,
+            Self::Texture(TextureClass::Knit) => 9,
+            Self::Texture(TextureClass::Wood) => 10,
+            Self::Texture(TextureClass::Granite) => 11,
+            Self::Texture(TextureClass::Tiles) => 12,
+            Self::Texture(TextureClass::Twill) => 13,
         }
     }
 

@@ -4,7 +4,8 @@
 //! on a background ([`PartClass`]), normal or with one [`DefectKind`]. An image depends on its
 //! kind, seed, index and size only, so that any of them can be drawn again alone, on any machine:
 //! the drawing uses no operation that IEEE 754 does not define to the last bit.
-//! [`write_mvtec`] writes a data set of such images, and [`paste_defect`] puts a synthetic defect
+//! [`write_mvtec`] writes a data set of such images and [`write_datasets`] one for each of several
+//! kinds, and [`paste_defect`] puts a synthetic defect
 //! on a real image.
 //!
 //! ```
@@ -20,6 +21,7 @@
 
 mod dice;
 mod error;
+mod fabric;
 mod kind;
 mod noise;
 mod outline;
@@ -27,6 +29,7 @@ mod part;
 mod paste;
 mod plane;
 mod shape;
+mod surface;
 mod texture;
 mod write;
 
@@ -35,7 +38,7 @@ use image::{GrayImage, Luma, Rgb, RgbImage};
 pub use error::SyntheticError;
 pub use kind::{DefectKind, Kind, PartClass, TextureClass};
 pub use paste::paste_defect;
-pub use write::{Counts, write_mvtec};
+pub use write::{Counts, write_datasets, write_mvtec};
 
 use dice::{Dice, Purpose};
 use part::Part;

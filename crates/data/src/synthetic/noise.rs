@@ -47,12 +47,12 @@ impl Noise {
         sum / total
     }
 
-    /// The distances to the nearest and second nearest of one random point per lattice cell.
-    pub(super) fn cells(self, p: Point) -> [f32; 2] {
+    /// The cell around the nearest of one random point per lattice cell.
+    pub(super) fn cell(self, p: Point) -> Cell {
         let [fx, fy] = p.map(f32::floor);
         let (x, y) = (fx as i32, fy as i32);
         let other = Self(self.0 ^ 0x5BD1_E995);
-        let [mut first, mut second] = [f32::MAX; 2];
+        let (mut first, mut second, mut at) = (f32::MAX, f32::MAX, [x, y]);
         for row in -1..=1 {
             for column in -1..=1 {
                 let (cx, cy) = (x.wrapping_add(column), y.wrapping_add(row));
@@ -60,12 +60,22 @@ impl Noise {
                 let dy = cy as f32 + 0.1 + 0.8 * other.at(cx, cy) - p[1];
                 let square = dx * dx + dy * dy;
                 if square < first {
-                    (first, second) = (square, first);
+                    (first, second, at) = (square, first, [cx, cy]);
                 } else if square < second {
                     second = square;
                 }
             }
         }
-        [first.sqrt(), second.sqrt()]
+        Cell { first: first.sqrt(), second: second.sqrt(), at }
     }
+}
+
+/// A cell of random outline.
+pub(super) struct Cell {
+    /// The distance to the nearest point, around which the cell lies.
+    pub(super) first: f32,
+    /// The distance to the second nearest.
+    pub(super) second: f32,
+    /// The lattice cell of the nearest point.
+    pub(super) at: [i32; 2],
 }

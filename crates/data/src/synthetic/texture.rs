@@ -5,12 +5,11 @@ use image::{GrayImage, RgbImage};
 use super::dice::Dice;
 use super::kind::{DefectKind, TextureClass};
 use super::noise::Noise;
-use super::plane::{Point, along, coverage, dot, mix, smooth, sub, turn};
+use super::plane::{Point, along, coverage, dot, mix, sub, turn};
 use super::shape::Shape;
-use super::{Painted, paint};
+use super::surface::MEAN;
+use super::{Painted, fabric, paint, surface};
 
-/// The grey that textures vary around.
-const MEAN: f32 = 0.5;
 /// The width of a defect's soft border in pixels.
 const BORDER: f32 = 2.0;
 
@@ -107,60 +106,18 @@ impl Texture {
     fn grey(&self, p: Point) -> f32 {
         let q = turn(p, self.axis);
         let q = [q[0] + self.origin[0], q[1] + self.origin[1]];
-        let scaled = |x: f32, y: f32| [q[0] * x, q[1] * y];
+        let [noise, grain] = [self.noise, self.grain];
         match self.class {
-            TextureClass::Cloudy => {
-                // Two lattices at an angle hide each other's grid.
-                let a = self.noise.octaves(scaled(14.0, 14.0), 3) - 0.5;
-                let b = self.grain.octaves(turn(scaled(14.0, 14.0), [0.8, 0.6]), 3) - 0.5;
-                MEAN + 0.6 * (a + b)
-            }
-            TextureClass::Woven => self.weave(scaled(20.0, 20.0)),
-            TextureClass::Brushed => {
-                let long = self.noise.octaves(scaled(2.5, 90.0), 3) - 0.5;
-                let short = self.grain.octaves(scaled(12.0, 160.0), 2) - 0.5;
-                MEAN + 0.1 + 0.4 * long + 0.2 * short
-            }
-            TextureClass::Leather => {
-                let warp = self.noise.value(scaled(6.0, 6.0)) - 0.5;
-                let cell = [q[0] * 22.0 + warp, q[1] * 22.0 - warp];
-                let [first, second] = self.noise.cells(cell);
-                let groove = smooth((second - first) / 0.35);
-                let relief = self.grain.octaves(scaled(60.0, 60.0), 2) - 0.5;
-                0.28 + 0.3 * groove + 0.06 * (1.0 - first) + 0.12 * relief
-            }
-            TextureClass::Grid => {
-                let [x, y] = scaled(13.0, 13.0).map(wave);
-                let uneven = self.noise.octaves(scaled(30.0, 30.0), 3) - 0.5;
-                0.3 + 0.45 * smooth(1.3 * x * y) + 0.12 * uneven
-            }
+            TextureClass::Cloudy => surface::cloudy(q, noise, grain),
+            TextureClass::Woven => fabric::woven(q, noise, grain),
+            TextureClass::Brushed => surface::brushed(q, noise, grain),
+            TextureClass::Leather => surface::leather(q, noise, grain),
+            TextureClass::Grid => surface::grid(q, noise),
+            TextureClass::Knit => fabric::knit(q, noise, grain),
+            TextureClass::Wood => surface::wood(q, noise, grain),
+            TextureClass::Granite => surface::granite(q, noise, grain),
+            TextureClass::Tiles => surface::tiles(q, noise, grain),
+            TextureClass::Twill => fabric::twill(q, noise, grain),
         }
     }
-
-    /// Threads that pass over and under each other, one crossing per unit square.
-    fn weave(&self, p: Point) -> f32 {
-        let [column, row] = p.map(f32::floor);
-        let [x, y] = [p[0] - column, p[1] - row];
-        let warp_on_top = (column as i32).wrapping_add(row as i32) & 1 == 0;
-        // Across the thread it is round; along it, it dives under its neighbours.
-        let (across, along, thread) = if warp_on_top {
-            (x, y, self.noise.at(column as i32, -1))
-        } else {
-            (y, x, self.noise.at(-1, row as i32))
-        };
-        let arch = |t: f32| 4.0 * t * (1.0 - t);
-        let round = arch(across).sqrt();
-        let height = 0.55 + 0.45 * arch(along);
-        let fibre = if warp_on_top { [p[0] * 9.0, p[1] * 2.0] } else { [p[0] * 2.0, p[1] * 9.0] };
-        let fibre = self.grain.octaves(fibre, 2) - 0.5;
-        let shade = if warp_on_top { 0.0 } else { -0.06 };
-        0.16 + 0.55 * round * height + 0.08 * (thread - 0.5) + 0.14 * fibre + shade
-    }
-}
-
-/// A smooth wave of period 1 from 0 to 1 and back, made of parabolas where a sine would differ
-/// between machines.
-fn wave(t: f32) -> f32 {
-    let t = t - t.floor();
-    smooth(1.0 - (2.0 * t - 1.0).abs())
 }

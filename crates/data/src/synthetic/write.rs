@@ -79,6 +79,22 @@ pub fn write_mvtec(
     })
 }
 
+/// Writes a data set of each of `kinds` into the folder of its name below `root`: with
+/// [`Kind::BENCHMARK`], ten textures and a part.
+///
+/// # Errors
+/// Those of [`write_mvtec`].
+pub fn write_datasets(
+    root: impl AsRef<Path>,
+    kinds: &[Kind],
+    counts: &Counts,
+    size: u32,
+    seed: u64,
+) -> Result<(), DataError> {
+    let root = root.as_ref();
+    kinds.iter().try_for_each(|&kind| write_mvtec(root.join(kind.name()), kind, counts, size, seed))
+}
+
 /// Where an image goes and what it shows.
 struct Entry {
     folder: &'static str,
