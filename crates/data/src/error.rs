@@ -70,7 +70,7 @@ pub enum DataError {
         /// What is there instead.
         found: &'static str,
     },
-    /// A line of a path list names something that is not a file.
+    /// A line of a list names something that is not a file.
     #[error("expected a file at line {line} of {}, found none at {}", list.display(), path.display())]
     ListEntry {
         /// The list.
@@ -80,9 +80,73 @@ pub enum DataError {
         /// Where the file should be.
         path: PathBuf,
     },
+    /// A line of a list does not say what its format wants.
+    #[error("expected {expected} at line {line} of {}, found {found}", list.display())]
+    ListLine {
+        /// The list.
+        list: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What should be there.
+        expected: &'static str,
+        /// What is there instead.
+        found: String,
+    },
+    /// A line of a list names a file that may lie outside the data set.
+    #[error(
+        "expected a path without `..` below {} at line {line} of {}, found {}",
+        root.display(), list.display(), path.display()
+    )]
+    OutsideRoot {
+        /// The list.
+        list: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The folder that the path should stay in.
+        root: PathBuf,
+        /// The path as it is written.
+        path: PathBuf,
+    },
+    /// A data set has too few normal images to train on and to test on.
+    #[error("expected more than {train} normal images in {}, found {found}", path.display())]
+    TooFewNormal {
+        /// The folder of the data set.
+        path: PathBuf,
+        /// How many were to be taken for training.
+        train: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A mask is not of the size of its image.
+    #[error("expected a mask of {expected} pixels at {}, found {found}", path.display())]
+    MaskSize {
+        /// The mask.
+        path: PathBuf,
+        /// The size of the image.
+        expected: Size,
+        /// The size of the mask.
+        found: Size,
+    },
     /// A synthetic image cannot be drawn.
     #[error(transparent)]
     Synthetic(#[from] SyntheticError),
+}
+
+/// A name that is none of those known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected one of {known}, found {found:?}")]
+pub struct NameError {
+    /// The names that there are.
+    pub known: String,
+    /// The name given.
+    pub found: String,
+}
+
+impl NameError {
+    pub(crate) fn new(known: &[impl ToString], found: &str) -> Self {
+        let known: Vec<_> = known.iter().map(ToString::to_string).collect();
+        Self { known: known.join(", "), found: found.to_owned() }
+    }
 }
 
 /// Encoded bytes that are not an image this crate can decode.

@@ -3,9 +3,10 @@
 //! - [`load_image`] decodes a file by its content, [`Frame`] borrows a camera's buffer, and
 //!   [`to_rgb8`] brings either to the three 8 bit channels that the models take.
 //! - [`resize_rgb`] and [`fit_rgb`] bring an image to the model's input size.
-//! - [`mvtec`], [`folder`] and [`path_list`] list the images of a data set;
+//! - [`datasets`] lists the images of a data set in one of the layouts of [`Layout`], which
+//!   [`mvtec`] and others read by themselves, and [`path_list`] those of a text file;
 //!   [`par_load`] and [`load_chunks`] decode them in parallel, and [`OnBadFile`] says what to do
-//!   about those that cannot be decoded.
+//!   about those that cannot be decoded. [`load_mask`] decodes the mask of a defect.
 //! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!
 //! ```
@@ -31,6 +32,7 @@ mod frame;
 mod jpeg;
 mod listing;
 mod load;
+mod mask;
 mod on_bad_file;
 mod png;
 mod read;
@@ -40,13 +42,17 @@ mod size;
 pub mod synthetic;
 mod tiff;
 
-pub use dataset::{Dataset, Label, Sample, folder, mvtec, mvtec_categories, path_list};
+pub use dataset::{
+    CellType, Dataset, DatasetOptions, ElpvOptions, Label, Layout, Sample, btad, dagm, datasets,
+    elpv, folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
+};
 pub use decode::{Limits, decode_image, load_image};
-pub use error::{DataError, DecodeError, FrameError, SizeError};
+pub use error::{DataError, DecodeError, FrameError, NameError, SizeError};
 pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::{Frame, PixelFormat};
 pub use listing::{is_image_path, list_images};
 pub use load::{load_chunks, load_rgb, par_load};
+pub use mask::load_mask;
 pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;

@@ -1,36 +1,17 @@
-//! Data set layouts, path lists and parallel loading.
+//! Plain layouts, path lists and parallel loading.
+
+mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image::{Rgb, RgbImage};
 use nfbmr_data::{
     DataError, Fit, Label, Limits, OnBadFile, folder, list_images, load_chunks, load_rgb, mvtec,
     mvtec_categories, par_load, path_list,
 };
+use support::{layout_error, relative, touch};
 use tempfile::TempDir;
-
-/// Writes empty files; the readers of layouts do not decode.
-fn touch(root: &Path, files: &[&str]) {
-    for file in files {
-        let path = root.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, b"").unwrap();
-    }
-}
-
-/// Paths relative to `root`, with slashes.
-fn relative(root: &Path, paths: impl IntoIterator<Item = PathBuf>) -> Vec<String> {
-    let shorten = |p: PathBuf| p.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-    paths.into_iter().map(shorten).collect()
-}
-
-fn layout_error(error: DataError) -> (PathBuf, &'static str) {
-    match error {
-        DataError::Layout { path, found, .. } => (path, found),
-        other => panic!("expected a layout error, found {other:?}"),
-    }
-}
 
 #[test]
 fn mvtec_reads_splits_defects_and_masks() {
@@ -106,7 +87,7 @@ fn folder_without_abnormal_is_all_training() {
 fn folder_with_abnormal_tests_on_every_fifth_normal() {
     let root = TempDir::new().unwrap();
     let normal: Vec<String> = (0..11).map(|i| format!("normal/{i:02}.png")).collect();
-    touch(root.path(), &normal.iter().map(String::as_str).collect::<Vec<_>>());
+    touch(root.path(), &normal);
     touch(root.path(), &["abnormal/x.png", "abnormal/dent/y.png"]);
     let set = folder(root.path()).unwrap();
     assert_eq!(set.train.len(), 9);

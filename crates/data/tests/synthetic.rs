@@ -1,11 +1,11 @@
 //! Synthetic images: the same everywhere, and changed by a defect only where the mask says.
 
 use image::{GrayImage, Rgb, RgbImage};
-use nfbmr_data::mvtec;
 use nfbmr_data::synthetic::{
     Counts, DefectKind, Kind, PartClass, SyntheticError, TextureClass, generate, paste_defect,
-    write_mvtec,
+    write_datasets, write_mvtec,
 };
+use nfbmr_data::{DatasetOptions, Layout, Limits, datasets, load_mask, mvtec};
 
 const SIZE: u32 = 96;
 
@@ -171,4 +171,25 @@ fn written_data_set_is_read_back() {
 
     let error = write_mvtec(folder.path(), kind, &counts, 8, 9).unwrap_err();
     assert_eq!(error.to_string(), "expected a side of 32 to 8192 pixels, found 8");
+}
+
+#[test]
+fn benchmark_is_ten_textures_and_a_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 1, test_good: 1, test_defect: 5 };
+    write_datasets(folder.path(), &Kind::BENCHMARK, &counts, 32, 2).unwrap();
+    let sets = datasets(folder.path(), Layout::Mvtec, &DatasetOptions::default()).unwrap();
+    let names: Vec<_> = sets.iter().map(|set| set.name.as_str()).collect();
+    let mut expected = Kind::BENCHMARK.map(Kind::name);
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    let textures = Kind::BENCHMARK.iter().filter(|kind| matches!(kind, Kind::Texture(_)));
+    assert_eq!(textures.count(), 10);
+    for set in &sets {
+        assert_eq!((set.train.len(), set.test.len()), (1, 6), "{}", set.name);
+        for sample in set.test.iter().filter(|sample| sample.is_defect()) {
+            let mask = load_mask(sample.mask.as_ref().unwrap(), 32, &Limits::default()).unwrap();
+            assert!(mask.contains(&true) && mask.contains(&false), "{}", sample.path.display());
+        }
+    }
 }

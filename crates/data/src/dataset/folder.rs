@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::mvtec::images_of;
-use super::sample::{Dataset, Label, Sample, folder_name};
+use super::sample::{Dataset, Label, Sample, folder_name, hold_out};
 use crate::error::DataError;
 
 /// Every how many-th normal image is kept for the test.
-const TEST_EVERY: usize = 5;
+pub(super) const TEST_EVERY: usize = 5;
 
 /// Reads `dir/normal` and, where there is one, `dir/abnormal`, each with the folders below it.
 ///
@@ -29,7 +29,7 @@ pub fn folder(dir: impl AsRef<Path>) -> Result<Dataset, DataError> {
         return Ok(Dataset { name, train, test: Vec::new() });
     }
 
-    let (mut train, mut test) = (Vec::new(), Vec::new());
+    let mut test = Vec::new();
     let root = dir.join("abnormal");
     for path in images_of(dir, "abnormal", "abnormal with images of defects")? {
         let defect = path
@@ -40,9 +40,8 @@ pub fn folder(dir: impl AsRef<Path>) -> Result<Dataset, DataError> {
             .map(|folder| folder.to_string_lossy().into_owned());
         test.push(Sample { path, label: Label::Defect, defect, mask: None });
     }
-    for (index, path) in normal.into_iter().enumerate() {
-        let split = if (index + 1) % TEST_EVERY == 0 { &mut test } else { &mut train };
-        split.push(Sample::normal(path));
-    }
+    let (train, test_normal) = hold_out(normal, TEST_EVERY);
+    let train = train.into_iter().map(Sample::normal).collect();
+    test.extend(test_normal.into_iter().map(Sample::normal));
     Ok(Dataset { name, train, test })
 }

@@ -1,34 +1,30 @@
 //! Text files that name images.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 
+use crate::decode::Limits;
 use crate::error::DataError;
+use crate::read::read_file;
 
 /// Reads the paths of a UTF-8 text file, one a line, in the order of the file.
 ///
 /// A relative path starts at the folder of the list. Blank lines and lines that start with `#`
-/// are skipped, spaces around a path are cut off.
+/// are skipped, spaces around a path are cut off. The list is the caller's own: a path may be
+/// absolute and lead anywhere.
 ///
 /// # Errors
-/// [`DataError::Read`] where the list cannot be read or is not UTF-8, [`DataError::ListEntry`]
-/// where a line names no file, [`DataError::Layout`] where there is no path in it.
+/// [`DataError::Read`] where the list cannot be read or is not UTF-8, [`DataError::NotAFile`]
+/// where it is no file, [`DataError::ListEntry`] where a line names no file,
+/// [`DataError::Layout`] where there is no path in it.
 pub fn path_list(list: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
     let list = list.as_ref();
-    let text =
-        fs::read_to_string(list).map_err(|source| DataError::Read { path: list.into(), source })?;
     let root = list.parent().unwrap_or(Path::new(""));
     let mut paths = Vec::new();
-    // Editors on Windows start UTF-8 files with a byte order mark.
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().map(str::trim).enumerate() {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+    for (line, text) in lines(list, &read_text(list)?) {
+        if !text.starts_with('#') {
+            paths.push(line.existing(root.join(text))?);
         }
-        let path = root.join(line);
-        if !path.is_file() {
-            return Err(DataError::ListEntry { list: list.into(), line: index + 1, path });
-        }
-        paths.push(path);
     }
     if paths.is_empty() {
         return Err(DataError::Layout {
@@ -38,4 +34,65 @@ pub fn path_list(list: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
         });
     }
     Ok(paths)
+}
+
+/// The content of a UTF-8 text file, without the byte order mark that editors on Windows put at
+/// its start.
+pub(super) fn read_text(list: &Path) -> Result<String, DataError> {
+    let mut text = String::from_utf8(read_file(list, &Limits::default())?)
+        .map_err(|error| DataError::Read { path: list.into(), source: io::Error::other(error) })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
+
+/// The lines of a list that are not blank, without the spaces around them.
+pub(super) fn lines<'a>(
+    list: &'a Path,
+    text: &'a str,
+) -> impl Iterator<Item = (Line<'a>, &'a str)> + use<'a> {
+    (1..)
+        .zip(text.lines().map(str::trim))
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(number, text)| (Line { list, number }, text))
+}
+
+/// Where in a list something is written.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) list: &'a Path,
+    /// Counted from 1.
+    pub(super) number: usize,
+}
+
+impl Line<'_> {
+    pub(super) fn malformed(self, expected: &'static str, found: impl Into<String>) -> DataError {
+        let (list, line) = (self.list.into(), self.number);
+        DataError::ListLine { list, line, expected, found: found.into() }
+    }
+
+    /// The file of this name below `root`, which a list that comes with the data must not leave.
+    pub(super) fn file_below(self, root: &Path, name: &str) -> Result<PathBuf, DataError> {
+        let path = Path::new(name);
+        let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !path.components().all(stays) {
+            let (list, line) = (self.list.into(), self.number);
+            return Err(DataError::OutsideRoot {
+                list,
+                line,
+                root: root.into(),
+                path: path.into(),
+            });
+        }
+        self.existing(root.join(path))
+    }
+
+    fn existing(self, path: PathBuf) -> Result<PathBuf, DataError> {
+        if !path.is_file() {
+            let (list, line) = (self.list.into(), self.number);
+            return Err(DataError::ListEntry { list, line, path });
+        }
+        Ok(path)
+    }
 }

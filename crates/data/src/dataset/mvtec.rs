@@ -6,7 +6,7 @@ use super::sample::{Dataset, Label, Sample, folder_name};
 use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
 
-/// Reads one category in the layout of MVTec AD.
+/// Reads one category in the layout of MVTec AD, which MPDD shares.
 ///
 /// ```text
 /// bottle/train/good/000.png                       normal images to train on
@@ -21,8 +21,50 @@ use crate::listing::{list_folders, list_images};
 pub fn mvtec(category: impl AsRef<Path>) -> Result<Dataset, DataError> {
     let category = category.as_ref();
     let train = images_of(category, "train/good", "train/good with normal images")?;
+    let test = test_of(category, "good", |masks, image| {
+        let mut name = image.file_stem()?.to_os_string();
+        name.push("_mask.png");
+        Some(masks.join(name)).filter(|mask| mask.is_file())
+    })?;
     let train = train.into_iter().map(Sample::normal).collect();
+    Ok(Dataset { name: folder_name(category), train, test })
+}
 
+/// The categories below `root`, sorted by path: the folders that have a `train/good`.
+///
+/// A `root` that is itself a category is the only one.
+///
+/// # Errors
+/// [`DataError::Layout`] where there is none, [`DataError::Read`] where `root` cannot be read.
+pub fn mvtec_categories(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
+    categories(root.as_ref(), "train/good", "train/good, or folders that have one")
+}
+
+/// The folders below `root` that have a folder `marker`, or `root` itself if it has one.
+pub(super) fn categories(
+    root: &Path,
+    marker: &str,
+    expected: &'static str,
+) -> Result<Vec<PathBuf>, DataError> {
+    let is_category = |dir: &Path| dir.join(marker).is_dir();
+    if is_category(root) {
+        return Ok(vec![root.into()]);
+    }
+    let categories: Vec<_> =
+        list_folders(root)?.into_iter().filter(|dir| is_category(dir)).collect();
+    if categories.is_empty() {
+        return Err(missing(root, expected));
+    }
+    Ok(categories)
+}
+
+/// The images of `test`, where each folder but `good` is a kind of defect whose masks lie in the
+/// folder of that name in `ground_truth`.
+pub(super) fn test_of(
+    category: &Path,
+    good: &str,
+    mask_of: impl Fn(&Path, &Path) -> Option<PathBuf>,
+) -> Result<Vec<Sample>, DataError> {
     let test_dir = category.join("test");
     if !test_dir.is_dir() {
         return Err(missing(category, "test with one folder per defect"));
@@ -30,11 +72,12 @@ pub fn mvtec(category: impl AsRef<Path>) -> Result<Dataset, DataError> {
     let mut test = Vec::new();
     for folder in list_folders(&test_dir)? {
         let defect = folder_name(&folder);
+        let masks = category.join("ground_truth").join(&defect);
         for path in list_images(&folder)? {
-            test.push(if defect == "good" {
+            test.push(if defect == good {
                 Sample::normal(path)
             } else {
-                let mask = mask_of(category, &defect, &path);
+                let mask = mask_of(&masks, &path);
                 Sample { path, label: Label::Defect, defect: Some(defect.clone()), mask }
             });
         }
@@ -46,27 +89,7 @@ pub fn mvtec(category: impl AsRef<Path>) -> Result<Dataset, DataError> {
             found: "none",
         });
     }
-    Ok(Dataset { name: folder_name(category), train, test })
-}
-
-/// The categories below `root`, sorted by path: the folders that have a `train/good`.
-///
-/// A `root` that is itself a category is the only one.
-///
-/// # Errors
-/// [`DataError::Layout`] where there is none, [`DataError::Read`] where `root` cannot be read.
-pub fn mvtec_categories(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
-    let root = root.as_ref();
-    let is_category = |dir: &Path| dir.join("train/good").is_dir();
-    if is_category(root) {
-        return Ok(vec![root.into()]);
-    }
-    let categories: Vec<_> =
-        list_folders(root)?.into_iter().filter(|dir| is_category(dir)).collect();
-    if categories.is_empty() {
-        return Err(missing(root, "train/good, or folders that have one"));
-    }
-    Ok(categories)
+    Ok(test)
 }
 
 /// The images of a folder that must be there and not be empty.
@@ -86,13 +109,6 @@ pub(super) fn images_of(
     Ok(images)
 }
 
-fn missing(root: &Path, expected: &'static str) -> DataError {
+pub(super) fn missing(root: &Path, expected: &'static str) -> DataError {
     DataError::Layout { path: root.into(), expected, found: "no such folder" }
-}
-
-fn mask_of(category: &Path, defect: &str, image: &Path) -> Option<PathBuf> {
-    let mut name = image.file_stem()?.to_os_string();
-    name.push("_mask.png");
-    let mask = category.join("ground_truth").join(defect).join(name);
-    mask.is_file().then_some(mask)
 }

@@ -39,12 +39,31 @@ impl Sample {
 /// Images to train on, all of them normal, and images to test on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// The name of the folder it was read from.
+    /// The category: the name of its folder, or the one that its layout has for it.
     pub name: String,
     /// Normal images, sorted by path.
     pub train: Vec<Sample>,
     /// Normal and defect images, sorted by path; empty where the layout has none.
     pub test: Vec<Sample>,
+}
+
+impl Dataset {
+    pub(super) fn sorted(name: String, mut train: Vec<Sample>, mut test: Vec<Sample>) -> Self {
+        for samples in [&mut train, &mut test] {
+            samples.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        }
+        Self { name, train, test }
+    }
+}
+
+/// Takes every `every`-th of `items` (the 5th, the 10th and so on) out: the rest, then those.
+pub(super) fn hold_out<T>(items: Vec<T>, every: usize) -> (Vec<T>, Vec<T>) {
+    let (mut kept, mut held_out) = (Vec::new(), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
+        let part = if (index + 1) % every == 0 { &mut held_out } else { &mut kept };
+        part.push(item);
+    }
+    (kept, held_out)
 }
 
 /// The name of a folder, or its whole path where it has none (`.` or a root).

@@ -1,0 +1,82 @@
+//! The layout of DAGM 2007.
+
+use std::path::{Path, PathBuf};
+
+use super::list::{Line, lines, read_text};
+use super::mvtec::categories;
+use super::sample::{Dataset, Label, Sample, folder_name};
+use crate::error::DataError;
+
+/// Reads one class in the layout of DAGM 2007 (Wieler and Hahn), as its ten classes are published.
+///
+/// ```text
+/// Class1/Train/0576.PNG                   images
+/// Class1/Train/Label/Labels.txt           which of them have a defect
+/// Class1/Train/Label/0576_label.PNG       an ellipse around the defect
+/// Class1/Test/...                         the same
+/// ```
+///
+/// A line of `Labels.txt` is `576  1  0576.PNG  0  0576_label.PNG`: a number, 1 where there is a
+/// defect and else 0, the image, a number without meaning here, and the mask or 0. The first line
+/// is a header.
+///
+/// To train on are the images of `Train` without a defect; those with one are left out. To test on
+/// is all of `Test`. Kinds of defects have no names. The masks are coarse: an ellipse covers the
+/// defect and some of the surface around it.
+///
+/// # Errors
+/// [`DataError::Layout`] where a `Labels.txt` is missing or lists no image to use,
+/// [`DataError::ListLine`] where a line of it is malformed, [`DataError::ListEntry`] where it
+/// names a file that is not there and [`DataError::OutsideRoot`] where that might be elsewhere,
+/// [`DataError::Read`] where it cannot be read.
+pub fn dagm(class: impl AsRef<Path>) -> Result<Dataset, DataError> {
+    let class = class.as_ref();
+    let mut train = labelled(class, "Train", "Train/Label/Labels.txt")?;
+    train.retain(|sample| !sample.is_defect());
+    let test = labelled(class, "Test", "Test/Label/Labels.txt")?;
+    for (samples, part) in [(&train, "Train"), (&test, "Test")] {
+        if samples.is_empty() {
+            let path = class.join(part).join("Label").join("Labels.txt");
+            let expected = "at least one image to use";
+            return Err(DataError::Layout { path, expected, found: "none" });
+        }
+    }
+    Ok(Dataset::sorted(folder_name(class), train, test))
+}
+
+pub(super) fn dagm_classes(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+    categories(root, "Train/Label", "Train/Label, or folders that have one")
+}
+
+fn labelled(class: &Path, part: &str, expected: &'static str) -> Result<Vec<Sample>, DataError> {
+    let images = class.join(part);
+    let list = images.join("Label").join("Labels.txt");
+    if !list.exists() {
+        return Err(DataError::Layout { path: class.into(), expected, found: "no such file" });
+    }
+    let text = read_text(&list)?;
+    let samples = lines(&list, &text).map(|(line, text)| (line, sample(line, text, &images)));
+    // What the header says differs, if it is there at all.
+    samples
+        .filter(|(line, sample)| {
+            line.number > 1 || !matches!(sample, Err(DataError::ListLine { .. }))
+        })
+        .map(|(_, sample)| sample)
+        .collect()
+}
+
+fn sample(line: Line, text: &str, images: &Path) -> Result<Sample, DataError> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let [_, label @ ("0" | "1"), image, _, mask] = fields[..] else {
+        return Err(line.malformed("five fields `number 0|1 image number mask|0`", text));
+    };
+    let path = line.file_below(images, image)?;
+    if label == "0" {
+        return Ok(Sample::normal(path));
+    }
+    let mask = match mask {
+        "0" => None,
+        mask => Some(line.file_below(&images.join("Label"), mask)?),
+    };
+    Ok(Sample { path, label: Label::Defect, defect: None, mask })
+}

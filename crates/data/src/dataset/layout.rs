@@ -1,0 +1,132 @@
+//! All layouts by name.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use super::btad::{btad, btad_categories};
+use super::dagm::{dagm, dagm_classes};
+use super::elpv::{ElpvOptions, elpv};
+use super::folder::folder;
+use super::kolektor::kolektor;
+use super::magnetic_tile::magnetic_tile;
+use super::mvtec::{mvtec, mvtec_categories};
+use super::sample::Dataset;
+use super::visa::visa;
+use crate::decode::Limits;
+use crate::error::{DataError, NameError};
+
+/// How the files of a data set lie, by the name a user gives it: `mvtec`, `dagm`, `visa`,
+/// `kolektor`, `btad`, `mpdd`, `magnetic-tile`, `elpv` or `folder`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Layout {
+    /// [`mvtec`], all categories below the root.
+    Mvtec,
+    /// [`dagm`], all classes below the root.
+    Dagm,
+    /// [`visa`].
+    Visa,
+    /// [`kolektor`].
+    Kolektor,
+    /// [`btad`], all categories below the root.
+    Btad,
+    /// [`mvtec`], all categories below the root: MPDD has the same layout.
+    Mpdd,
+    /// [`magnetic_tile`].
+    MagneticTile,
+    /// [`elpv`].
+    Elpv,
+    /// [`folder`].
+    Folder,
+}
+
+impl Layout {
+    /// Every layout.
+    pub const ALL: [Self; 9] = [
+        Self::Mvtec,
+        Self::Dagm,
+        Self::Visa,
+        Self::Kolektor,
+        Self::Btad,
+        Self::Mpdd,
+        Self::MagneticTile,
+        Self::Elpv,
+        Self::Folder,
+    ];
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Mvtec => "mvtec",
+            Self::Dagm => "dagm",
+            Self::Visa => "visa",
+            Self::Kolektor => "kolektor",
+            Self::Btad => "btad",
+            Self::Mpdd => "mpdd",
+            Self::MagneticTile => "magnetic-tile",
+            Self::Elpv => "elpv",
+            Self::Folder => "folder",
+        })
+    }
+}
+
+impl FromStr for Layout {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        let known = Self::ALL.into_iter().find(|layout| layout.to_string() == name);
+        known.ok_or_else(|| NameError::new(&Self::ALL, name))
+    }
+}
+
+/// What some of the layouts need to know besides where they lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatasetOptions {
+    /// For [`Layout::Kolektor`], whose masks are decoded to tell which images have a defect.
+    pub limits: Limits,
+    /// For [`Layout::Elpv`].
+    pub elpv: ElpvOptions,
+}
+
+/// Reads all categories of a data set, sorted by path; most layouts have one only.
+///
+/// A `root` that is itself a category is the only one.
+///
+/// # Errors
+/// Those of the layout's reader; the first category that cannot be read is the answer.
+///
+/// ```
+/// use nfbmr_data::synthetic::{Counts, Kind, write_datasets};
+/// use nfbmr_data::{DatasetOptions, Layout, datasets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let root = tempfile::tempdir()?;
+/// # let root = root.path();
+/// let counts = Counts { train: 2, test_good: 1, test_defect: 1 };
+/// write_datasets(root, &Kind::ALL[..2], &counts, 32, 1)?;
+/// let layout: Layout = "mvtec".parse()?;
+/// for set in datasets(root, layout, &DatasetOptions::default())? {
+///     println!("{}: {} train, {} test", set.name, set.train.len(), set.test.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn datasets(
+    root: impl AsRef<Path>,
+    layout: Layout,
+    options: &DatasetOptions,
+) -> Result<Vec<Dataset>, DataError> {
+    let root = root.as_ref();
+    match layout {
+        Layout::Mvtec | Layout::Mpdd => mvtec_categories(root)?.iter().map(mvtec).collect(),
+        Layout::Dagm => dagm_classes(root)?.iter().map(dagm).collect(),
+        Layout::Visa => visa(root),
+        Layout::Kolektor => Ok(vec![kolektor(root, &options.limits)?]),
+        Layout::Btad => btad_categories(root)?.iter().map(btad).collect(),
+        Layout::MagneticTile => Ok(vec![magnetic_tile(root)?]),
+        Layout::Elpv => Ok(vec![elpv(root, &options.elpv)?]),
+        Layout::Folder => Ok(vec![folder(root)?]),
+    }
+}

@@ -1,0 +1,152 @@
+//! Published data sets whose labels are in the names of folders and in masks, each in a small copy
+//! of its layout, and the names of all layouts.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use image::{GrayImage, Luma};
+use nfbmr_data::{
+    CellType, DataError, DatasetOptions, Layout, Limits, btad, datasets, kolektor, magnetic_tile,
+    mvtec,
+};
+use support::{images, known, layout_error, names, touch};
+use tempfile::TempDir;
+
+#[test]
+fn layouts_have_names() {
+    for layout in Layout::ALL {
+        assert_eq!(layout.to_string().parse(), Ok(layout));
+    }
+    for cell in CellType::ALL {
+        assert_eq!(cell.to_string().parse(), Ok(cell));
+    }
+    let error = "mvtek".parse::<Layout>().unwrap_err();
+    let known = "mvtec, dagm, visa, kolektor, btad, mpdd, magnetic-tile, elpv, folder";
+    assert_eq!(error.to_string(), format!("expected one of {known}, found \"mvtek\""));
+}
+
+#[test]
+fn every_layout_refuses_an_empty_root_and_none() {
+    let root = TempDir::new().unwrap();
+    for layout in Layout::ALL {
+        let read = |root: &Path| datasets(root, layout, &DatasetOptions::default()).unwrap_err();
+        let error = read(root.path());
+        assert!(matches!(error, DataError::Layout { .. }), "{layout}: {error:?}");
+        let error = read(&root.path().join("none"));
+        let typed = matches!(error, DataError::Layout { .. } | DataError::Read { .. });
+        assert!(typed, "{layout}: {error:?}");
+    }
+}
+
+#[test]
+fn kolektor_holds_out_whole_items_and_tests_all_defects() {
+    let root = TempDir::new().unwrap();
+    let dir = root.path();
+    touch(dir, &["notes/a.jpg"]);
+    for item in 1..=4 {
+        for part in 0..3 {
+            let name = format!("kos{item:02}/Part{part}");
+            touch(dir, &[format!("{name}.jpg")]);
+            let mut mask = GrayImage::new(5, 4);
+            if [(1, 2), (3, 0)].contains(&(item, part)) {
+                mask.put_pixel(4, 3, Luma([255]));
+            }
+            mask.save(dir.join(format!("{name}_label.bmp"))).unwrap();
+        }
+    }
+    let set = kolektor(dir, &Limits::default()).unwrap();
+    let train = ["01/Part0", "01/Part1", "02/Part0", "02/Part1", "02/Part2", "04/Part0"];
+    let train = [&train[..], &["04/Part1", "04/Part2"]].concat();
+    let test = ["01/Part2", "03/Part0", "03/Part1", "03/Part2"];
+    let full = |names: &[&str]| names.iter().map(|n| format!("kos{n}.jpg")).collect::<Vec<_>>();
+    assert_eq!(images(dir, &set), [full(&train), full(&test)]);
+    let masks: Vec<_> = set.test.iter().map(|sample| known(dir, sample)).collect();
+    let defect = |name: &str| (true, None, Some(format!("{name}_label.bmp")));
+    let normal = (false, None, None);
+    let expected = [defect("kos01/Part2"), defect("kos03/Part0"), normal.clone(), normal];
+    assert_eq!(masks, expected);
+    assert_eq!(datasets(dir, Layout::Kolektor, &DatasetOptions::default()).unwrap(), [set]);
+
+    fs::remove_file(dir.join("kos02/Part1_label.bmp")).unwrap();
+    let error = kolektor(dir, &Limits::default()).unwrap_err();
+    assert!(error.to_string().contains("Part1_label.bmp"), "{error}");
+    fs::remove_dir_all(dir.join("kos03")).unwrap();
+    fs::remove_dir_all(dir.join("kos04")).unwrap();
+    assert_eq!(layout_error(kolektor(dir, &Limits::default()).unwrap_err()), (dir.into(), "fewer"));
+}
+
+#[test]
+fn btad_finds_masks_of_either_kind() {
+    let root = TempDir::new().unwrap();
+    let category = root.path().join("01");
+    touch(&category, &["train/ok/0001.bmp", "train/ok/0000.bmp", "test/ok/0009.bmp"]);
+    touch(&category, &["test/ko/0000.bmp", "test/ko/0001.png", "test/ko/0002.bmp"]);
+    touch(&category, &["ground_truth/ko/0000.png", "ground_truth/ko/0001.bmp"]);
+    touch(root.path(), &["03/train/ok/0.bmp", "03/test/ko/0.bmp"]);
+    assert_eq!(names(root.path(), Layout::Btad), ["01", "03"]);
+
+    let set = btad(&category).unwrap();
+    let test = ["test/ko/0000.bmp", "test/ko/0001.png", "test/ko/0002.bmp", "test/ok/0009.bmp"];
+    let train = ["train/ok/0000.bmp", "train/ok/0001.bmp"];
+    assert_eq!(images(&category, &set), [train.as_slice(), &test]);
+    let test: Vec<_> = set.test.iter().map(|sample| known(&category, sample)).collect();
+    let defect = |mask: Option<&str>| (true, Some("ko"), mask.map(str::to_owned));
+    let masks = [Some("ground_truth/ko/0000.png"), Some("ground_truth/ko/0001.bmp"), None];
+    assert_eq!(test, [&masks.map(defect)[..], &[(false, None, None)]].concat());
+
+    fs::remove_dir_all(category.join("test")).unwrap();
+    assert_eq!(layout_error(btad(&category).unwrap_err()), (category.clone(), "no such folder"));
+    fs::remove_dir_all(category.join("train")).unwrap();
+    let error = btad(&category).unwrap_err();
+    assert!(error.to_string().contains("train/ok with normal images"), "{error}");
+}
+
+#[test]
+fn mpdd_is_laid_out_as_mvtec() {
+    let root = TempDir::new().unwrap();
+    let category = root.path().join("bracket_black");
+    touch(&category, &["train/good/000.png", "test/good/000.png", "test/scratches/007.png"]);
+    touch(&category, &["test/hole/001.png", "ground_truth/scratches/007_mask.png"]);
+    let sets = datasets(root.path(), Layout::Mpdd, &DatasetOptions::default()).unwrap();
+    assert_eq!(sets, [mvtec(&category).unwrap()]);
+    let mask = Some("ground_truth/scratches/007_mask.png".to_owned());
+    assert_eq!(known(&category, &sets[0].test[2]), (true, Some("scratches"), mask));
+}
+
+#[test]
+fn magnetic_tiles_are_read_as_published_and_flat() {
+    let root = TempDir::new().unwrap();
+    for (layout, prefix, images_folder) in [("published", "MT_", "Imgs/"), ("flat", "", "")] {
+        let dir = root.path().join(layout);
+        let at = |kind: &str, file: &str| format!("{prefix}{kind}/{images_folder}{file}");
+        touch(&dir, &["README.md"]);
+        touch(&dir, &(1..=10).map(|i| at("Free", &format!("{i:02}.jpg"))).collect::<Vec<_>>());
+        touch(&dir, &[at("Free", "01.png"), at("Crack", "a.jpg"), at("Crack", "a.png")]);
+        touch(&dir, &[at("Fray", "b.JPG")]);
+        if layout == "published" {
+            touch(&dir, &["docs/figure.jpg"]);
+        }
+        let set = magnetic_tile(&dir).unwrap();
+        let [train, test] = images(&dir, &set);
+        let numbers = [1, 2, 3, 4, 6, 7, 8, 9].map(|i| at("Free", &format!("{i:02}.jpg")));
+        assert_eq!(train, numbers);
+        let defects = [at("Crack", "a.jpg"), at("Fray", "b.JPG")];
+        assert_eq!(
+            test,
+            [&defects[..], &[5, 10].map(|i| at("Free", &format!("{i:02}.jpg")))].concat()
+        );
+        assert_eq!(known(&dir, &set.test[0]), (true, Some("Crack"), Some(at("Crack", "a.png"))));
+        assert_eq!(known(&dir, &set.test[1]), (true, Some("Fray"), None));
+        assert_eq!(known(&dir, &set.test[2]), (false, None, None));
+        assert_eq!(names(&dir, Layout::MagneticTile), [layout]);
+    }
+    let dir = root.path().join("flat");
+    fs::remove_dir_all(dir.join("Crack")).unwrap();
+    fs::remove_dir_all(dir.join("Fray")).unwrap();
+    assert_eq!(layout_error(magnetic_tile(&dir).unwrap_err()), (dir.clone(), "none"));
+    fs::remove_dir_all(dir.join("Free")).unwrap();
+    let error = magnetic_tile(&dir).unwrap_err();
+    assert!(error.to_string().contains("MT_Free/Imgs or Free"), "{error}");
+}
