@@ -1,6 +1,7 @@
-//! Area under the receiver operating characteristic.
+//! The receiver operating characteristic and the area under it.
 
 use crate::error::MetricError;
+use crate::ranking::Ranking;
 
 /// The area under the ROC curve of `scores`, `f32` or `f64`, against `labels` (`true`: defect).
 ///
@@ -14,31 +15,39 @@ use crate::error::MetricError;
 /// [`MetricError::NanScore`] where a score is not a number, [`MetricError::OneClass`] where one of
 /// the labels does not occur.
 pub fn auroc<S: Copy + Into<f64>>(scores: &[S], labels: &[bool]) -> Result<f64, MetricError> {
-    if scores.len() != labels.len() {
-        return Err(MetricError::LengthMismatch { scores: scores.len(), labels: labels.len() });
-    }
-    let mut samples: Vec<(f64, bool)> =
-        scores.iter().map(|&score| score.into()).zip(labels.iter().copied()).collect();
-    if let Some(index) = samples.iter().position(|(score, _)| score.is_nan()) {
-        return Err(MetricError::NanScore { index });
-    }
-    let positives = labels.iter().filter(|&&label| label).count();
-    let negatives = labels.len() - positives;
-    if positives == 0 || negatives == 0 {
-        return Err(MetricError::OneClass { negatives, positives });
-    }
+    Ok(Ranking::new(scores, labels)?.auroc())
+}
 
-    samples.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
-    let mut negatives_below: u128 = 0;
-    // Twice the won pairs, so that a tie, half a pair, stays an integer.
-    let mut twice_won: u128 = 0;
-    // `==` and not `total_cmp` makes the ties, so that -0 and 0 are one score.
-    for ties in samples.chunk_by(|(a, _), (b, _)| a == b) {
-        let tied_positives = ties.iter().filter(|(_, label)| *label).count() as u128;
-        let tied_negatives = ties.len() as u128 - tied_positives;
-        twice_won += tied_positives * (2 * negatives_below + tied_negatives);
-        negatives_below += tied_negatives;
-    }
-    let twice_pairs = 2 * positives as u128 * negatives as u128;
-    Ok(twice_won as f64 / twice_pairs as f64)
+/// A point of the ROC curve: the rates of the verdict `score >= threshold`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RocPoint {
+    /// The lowest score that is flagged as a defect.
+    pub threshold: f64,
+    /// The share of the normal samples that are flagged.
+    pub false_positive_rate: f64,
+    /// The share of the defect samples that are flagged: the recall.
+    pub true_positive_rate: f64,
+}
+
+/// The ROC curve of `scores` against `labels` (`true`: defect), both rates rising.
+///
+/// The first point is (0, 0) at the threshold infinity, by convention even where a score is
+/// infinite; then there is one point for each distinct score, the last of which is (1, 1). This is
+/// scikit-learn's `roc_curve` with `drop_intermediate=False`.
+///
+/// # Errors
+/// As [`auroc`].
+pub fn roc_curve<S: Copy + Into<f64>>(
+    scores: &[S],
+    labels: &[bool],
+) -> Result<Vec<RocPoint>, MetricError> {
+    let ranking = Ranking::new(scores, labels)?;
+    let origin =
+        RocPoint { threshold: f64::INFINITY, false_positive_rate: 0.0, true_positive_rate: 0.0 };
+    let points = ranking.flagged().map(|flagged| RocPoint {
+        threshold: flagged.threshold,
+        false_positive_rate: flagged.normal as f64 / ranking.normal as f64,
+        true_positive_rate: flagged.defect as f64 / ranking.defect as f64,
+    });
+    Ok(std::iter::once(origin).chain(points).collect())
 }

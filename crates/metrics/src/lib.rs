@@ -1,16 +1,31 @@
 //! Detection metrics with ties and degenerate input handled.
 //!
+//! | over | metric |
+//! |---|---|
+//! | images, exact | [`auroc`], [`average_precision`], [`roc_curve`], [`operating_point`] (precision, recall and F1 at a threshold), [`f1_max`] |
+//!
+//! The verdict of a threshold is a defect where the score is at least the threshold. Scores that are
+//! not a number are refused, and so are samples of one class only.
+//!
 //! ```
-//! use nfbmr_metrics::auroc;
+//! use nfbmr_metrics::{auroc, average_precision, f1_max};
 //!
 //! let scores = [0.1, 0.4, 0.35, 0.8];
 //! let is_defect = [false, false, true, true];
 //! assert_eq!(auroc(&scores, &is_defect)?, 0.75);
+//! assert_eq!(average_precision(&scores, &is_defect)?, (1.0 + 2.0 / 3.0) / 2.0);
+//! let best = f1_max(&scores, &is_defect)?;
+//! assert_eq!((best.threshold, best.recall, best.f1), (0.35, 1.0, 0.8));
 //! # Ok::<(), nfbmr_metrics::MetricError>(())
 //! ```
 
 mod auroc;
+mod average_precision;
 mod error;
+mod operating_point;
+mod ranking;
 
-pub use auroc::auroc;
+pub use auroc::{RocPoint, auroc, roc_curve};
+pub use average_precision::average_precision;
 pub use error::MetricError;
+pub use operating_point::{OperatingPoint, f1_max, operating_point};

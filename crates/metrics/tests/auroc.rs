@@ -1,5 +1,8 @@
 //! `auroc` against scikit-learn, its definition and its invariants.
 
+mod common;
+
+use common::samples;
 use nfbmr_metrics::{MetricError, auroc};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -14,7 +17,7 @@ struct Case {
 
 #[test]
 fn equals_scikit_learn() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/auroc.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/image.json")).unwrap();
     assert!(cases.len() > 10);
     for case in cases {
         let got = auroc(&case.scores, &case.labels).unwrap();
@@ -72,17 +75,6 @@ fn by_definition(samples: &[(f64, bool)]) -> f64 {
         }
     }
     won / pairs
-}
-
-/// Samples of both classes whose scores are often tied.
-fn samples() -> impl Strategy<Value = Vec<(f64, bool)>> {
-    let score = prop_oneof![(-3i8..3).prop_map(f64::from), -1e3..1e3f64];
-    let extra = prop::collection::vec((score.clone(), any::<bool>()), 0..60);
-    (score.clone(), score, extra).prop_map(|(positive, negative, mut samples)| {
-        samples.push((positive, true));
-        samples.push((negative, false));
-        samples
-    })
 }
 
 fn area(samples: &[(f64, bool)]) -> f64 {
