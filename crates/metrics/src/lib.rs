@@ -3,6 +3,8 @@
 //! | over | metric |
 //! |---|---|
 //! | images, exact | [`auroc`], [`average_precision`], [`roc_curve`], [`operating_point`] (precision, recall and F1 at a threshold), [`f1_max`] |
+//! | test samples | [`Bootstrap`]: a confidence interval for any metric over images |
+//! | training runs | [`mean_std`] |
 //!
 //! The verdict of a threshold is a defect where the score is at least the threshold. Scores that are
 //! not a number are refused, and so are samples of one class only.
@@ -21,11 +23,15 @@
 
 mod auroc;
 mod average_precision;
+mod bootstrap;
 mod error;
+mod mean_std;
 mod operating_point;
 mod ranking;
 
 pub use auroc::{RocPoint, auroc, roc_curve};
 pub use average_precision::average_precision;
+pub use bootstrap::{Bootstrap, Interval};
 pub use error::MetricError;
+pub use mean_std::{MeanStd, mean_std};
 pub use operating_point::{OperatingPoint, f1_max, operating_point};
