@@ -3,6 +3,7 @@
 //! | over | metric |
 //! |---|---|
 //! | images, exact | [`auroc`], [`average_precision`], [`roc_curve`], [`operating_point`] (precision, recall and F1 at a threshold), [`f1_max`] |
+//! | pixels, streamed | [`PixelHistogram`]: AUROC, AUPRO, highest F1, each with an error bound |
 //! | test samples | [`Bootstrap`]: a confidence interval for any metric over images |
 //! | training runs | [`mean_std`] |
 //!
@@ -21,17 +22,24 @@
 //! # Ok::<(), nfbmr_metrics::MetricError>(())
 //! ```
 
+mod aupro;
 mod auroc;
 mod average_precision;
+mod bins;
 mod bootstrap;
+mod bounded;
+mod components;
 mod error;
 mod mean_std;
 mod operating_point;
+mod pixel;
 mod ranking;
 
 pub use auroc::{RocPoint, auroc, roc_curve};
 pub use average_precision::average_precision;
 pub use bootstrap::{Bootstrap, Interval};
+pub use bounded::Bounded;
 pub use error::MetricError;
 pub use mean_std::{MeanStd, mean_std};
 pub use operating_point::{OperatingPoint, f1_max, operating_point};
+pub use pixel::PixelHistogram;
