@@ -3,7 +3,7 @@
 pub struct Bounded<T> {
     /// The metric.
     pub value: T,
-    /// The most that the metric of the scores themselves can differ: a bound that always holds,
-    /// computed from the histogram, and not an estimate.
+    /// The most by which the metric of the scores themselves can differ, rounding of the last digits
+    /// aside. This is computed from the histogram and always holds; it is no estimate.
     pub error: f64,
 }

@@ -1,4 +1,6 @@
-//! AUPRO from its definition, without a histogram.
+//! The exact pixel metrics; the AUPRO from its definition.
+
+use nfbmr_metrics::{PixelHistogram, auroc, f1_max};
 
 /// An anomaly map and its mask.
 #[derive(Clone, Debug)]
@@ -13,6 +15,14 @@ impl Image {
     fn mask(&self) -> Vec<bool> {
         self.mask.clone().unwrap_or_else(|| vec![false; self.map.len()])
     }
+}
+
+pub fn histogram(images: &[Image]) -> PixelHistogram {
+    let mut histogram = PixelHistogram::new();
+    for Image { map, width, height, mask } in images {
+        histogram.add(map, *width, *height, mask.as_deref()).unwrap();
+    }
+    histogram
 }
 
 /// The scores and labels of all pixels.
@@ -74,4 +84,27 @@ pub fn exact_aupro(images: &[Image], limit: f64) -> f64 {
         }
     }
     area / limit
+}
+
+/// Checks each metric of the histogram against the exact one.
+pub fn assert_bounds_hold(images: &[Image]) {
+    let histogram = histogram(images);
+    let (scores, labels) = pixels(images);
+    let rounding = 1e-12;
+
+    let area = histogram.auroc().unwrap();
+    let exact = auroc(&scores, &labels).unwrap();
+    assert!((area.value - exact).abs() <= area.error + rounding, "{area:?}, exactly {exact}");
+
+    let best = histogram.f1_max().unwrap();
+    let exact = f1_max(&scores, &labels).unwrap();
+    assert!(best.value.f1 <= exact.f1, "{best:?}, exactly {exact:?}");
+    assert!(exact.f1 <= best.value.f1 + best.error + rounding, "{best:?}, exactly {exact:?}");
+
+    for limit in [0.01, 0.3, 1.0] {
+        let area = histogram.aupro(limit).unwrap();
+        let exact = exact_aupro(images, limit);
+        let apart = (area.value - exact).abs();
+        assert!(apart <= area.error + rounding, "up to {limit}: {area:?}, exactly {exact}");
+    }
 }
