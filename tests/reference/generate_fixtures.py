@@ -11,6 +11,7 @@ tolerance much tighter than that gap asks for the same rounding, not for the sam
 """
 
 import argparse
+import copy
 import json
 import math
 import pathlib
@@ -18,7 +19,9 @@ import pathlib
 import torch
 from safetensors.torch import save
 
-from nf_bmr import Bmr, Flow, bmr_losses, bmr_optimizer, bmr_step, flow_loss, flow_optimizer, flow_step
+from nf_bmr import Bmr, Bpfm, ConvNorm, Flow
+from nf_bmr import bmr_losses, bmr_optimizer, bmr_step, bpfm_loss, bpfm_step
+from nf_bmr import flow_loss, flow_optimizer, flow_step
 
 STEPS, BATCH, HEIGHT, WIDTH = 10, 2, 5, 6
 SIZE_LIMIT = 300_000
@@ -26,6 +29,12 @@ SIZE_LIMIT = 300_000
 
 def parameters(module, prefix):
     return {f"{prefix}.{name}": value.detach().clone() for name, value in module.named_parameters()}
+
+
+def state(module, prefix):
+    """Parameters and running statistics; PyTorch's count of batches has no use here."""
+    entries = module.state_dict().items()
+    return {f"{prefix}.{k}": v.clone() for k, v in entries if not k.endswith("batches_tracked")}
 
 
 def load(module, tensors, prefix):
@@ -306,6 +315,114 @@ def bmr_fixture(directory, name, blocks, seed, steps):
     write(directory, name, tensors, metadata)
 
 
+# ---------------------------------------------------------------------------------------------
+# Pre-trained feature mapping
+# ---------------------------------------------------------------------------------------------
+
+
+def randomize_bpfm(bpfm):
+    """Moves the batch normalisations away from the identity, running statistics included.
+
+    A normalisation takes away the biases before it, the shared one included, which only passes
+    through another convolution: but for weight decay their gradients are rounding, which Adam
+    follows as readily. They are made so large that the weight decay rules.
+    """
+    layers = [module for module in bpfm.modules() if isinstance(module, ConvNorm)]
+    for bias in [bpfm.shared.bias] + [layer.conv.bias for layer in layers]:
+        torch.nn.init.uniform_(bias, 0.5, 1.5)
+        bias.data *= torch.randn(len(bias)).sign()
+    for norm in [layer.norm for layer in layers]:
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, -0.3, 0.3)
+        norm.running_mean.uniform_(-0.3, 0.3)
+        norm.running_var.uniform_(0.1, 1.0)
+
+
+def double_bpfm(tensors, config):
+    twin = Bpfm(**config)
+    loaded = {k[len("init.") :]: v for k, v in tensors.items() if k.startswith("init.")}
+    missing, unexpected = twin.load_state_dict(loaded, strict=False)
+    assert not unexpected and all(name.endswith("batches_tracked") for name in missing)
+    return twin.double()
+
+
+def bpfm_maps(bpfm, y, z, suffix):
+    """The features compared, and their images where the direction exists."""
+    with torch.no_grad():
+        y_hat, z_hat = bpfm(y, z)
+        tensors = {"y": bpfm.features(y), "z": bpfm.features(z), "y_hat": y_hat, "z_hat": z_hat}
+        return {f"{k}_{suffix}": v.clone() for k, v in tensors.items() if v is not None}
+
+
+def bpfm_gradients(bpfm, y, z):
+    """The loss of the first batch in training mode and the gradients of all parameters."""
+    names, values = zip(*bpfm.named_parameters())
+    loss = bpfm_loss(bpfm, y, z)
+    gradients = torch.autograd.grad(loss, values)
+    return {"loss0": loss.detach()} | {f"grad0.{k}": v for k, v in zip(names, gradients)}
+
+
+def bpfm_run(bpfm, y, z):
+    """Everything the fixture holds of a network in its initial state, which it changes."""
+    tensors = bpfm_maps(bpfm.eval(), y[0], z[0], "eval_init")
+    before = copy.deepcopy(bpfm.state_dict())
+    bpfm.train()
+    tensors |= bpfm_maps(bpfm, y[0], z[0], "train") | bpfm_gradients(bpfm, y[0], z[0])
+    # Each forward pass in training mode moved the running statistics.
+    bpfm.load_state_dict(before)
+    optimizer = bmr_optimizer(bpfm)
+    losses = torch.stack([bpfm_step(bpfm, optimizer, *batch) for batch in zip(y, z)])
+    assert torch.equal(losses[0], tensors["loss0"])
+    tensors |= {"losses": losses} | state(bpfm, "final")
+    return tensors | bpfm_maps(bpfm.eval(), y[0], z[0], "eval_final")
+
+
+def bpfm_fixture(directory, name, seed, config):
+    torch.manual_seed(seed)
+    bpfm = Bpfm(**config)
+    randomize_bpfm(bpfm)
+    # Far from the origin and of another scale in each channel, as features after a ReLU are.
+    shape = (STEPS, BATCH, config["source_channels"], HEIGHT, WIDTH)
+    y = 2.0 * torch.rand(shape[2]).view(-1, 1, 1) * torch.randn(shape).abs()
+    z = 0.5 + torch.randn(shape[:2] + (config["target_channels"],) + shape[3:])
+    inputs = {"y": y, "z": z} | state(bpfm, "init")
+    twin = double_bpfm(inputs, config)
+    tensors, double = bpfm_run(bpfm, y, z), bpfm_run(twin, y.double(), z.double())
+
+    # Training and inference differ, and training changes what inference gives.
+    z_hats = [tensors[f"z_hat_{suffix}"] for suffix in ("train", "eval_init", "eval_final")]
+    assert gap(z_hats[0], z_hats[1].double()) > 0.05
+    assert gap(z_hats[1], z_hats[2].double()) > 0.05
+
+    def largest(keys, measure):
+        return f"{max(measure(tensors[key], double[key]) for key in keys):.1e}"
+
+    gradients = [key for key in double if key.startswith("grad0.")]
+    scale = max(double[key].abs().max() for key in gradients)
+    write(
+        directory,
+        name,
+        inputs | tensors,
+        config
+        | dict(
+            learning_rate=3e-4,
+            eps=1e-8,
+            weight_decay=1e-5,
+            steps=STEPS,
+            losses=[round(value, 4) for value in tensors["losses"].tolist()],
+            f64_gap_maps=largest([key for key in double if "_hat_" in key], gap),
+            f64_gap_losses=largest(["losses"], gap),
+            f64_gap_grad0=largest(
+                gradients, lambda a, b: ((a.double() - b).abs().max() / scale).item()
+            ),
+            f64_gap_final_absolute=largest(
+                [key for key in double if key.startswith("final.")],
+                lambda a, b: (a.double() - b).abs().max().item(),
+            ),
+        ),
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description="Write the reference fixtures.")
     default = pathlib.Path(__file__).resolve().parent
@@ -320,6 +437,10 @@ def main():
     bmr_fixture(directory, "bmr_steps", blocks=2, seed=4, steps=STEPS)
     bmr_fixture(directory, "bmr_n1", blocks=1, seed=5, steps=0)
     bmr_fixture(directory, "bmr_n3", blocks=3, seed=6, steps=0)
+    bpfm = dict(source_channels=7, target_channels=5, latent=6, both=True, l2_normalize=True)
+    bpfm_fixture(directory, "bpfm_steps", seed=6, config=bpfm)
+    pfm = dict(source_channels=5, target_channels=8, latent=4, both=False, l2_normalize=False)
+    bpfm_fixture(directory, "pfm_steps", seed=8, config=pfm)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The flow and the bidirectional mapping networks in PyTorch.
+"""The flow and the mapping networks in PyTorch.
 
 An independent transcription of the two trainable parts of the detector, written from the
 equations and not from the Rust code, so that the two can be compared value by value. The
@@ -200,6 +200,77 @@ def bmr_step(bmr, optimizer, y, z):
     optimizer.zero_grad(set_to_none=True)
     source, target = bmr_losses(y, z, *bmr(y, z))
     loss = source + target
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+# ---------------------------------------------------------------------------------------------
+# Pre-trained feature mapping (PFM and B-PFM)
+# ---------------------------------------------------------------------------------------------
+
+
+class ConvNorm(nn.Module):
+    """A 1x1 convolution, batch normalisation and a ReLU."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 1)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        return F.relu(self.norm(self.conv(x)))
+
+
+class PointwiseMapping(nn.Module):
+    """One direction. The third, shared convolution belongs to `Bpfm` and is passed in."""
+
+    def __init__(self, inputs, outputs, latent):
+        super().__init__()
+        self.conv1 = ConvNorm(inputs, inputs // 2 + latent)
+        self.conv2 = ConvNorm(inputs // 2 + latent, 2 * latent)
+        self.conv4 = ConvNorm(latent, outputs // 2 + latent)
+        self.conv5 = nn.Conv2d(outputs // 2 + latent, outputs, 1)
+
+    def forward(self, x, shared):
+        return self.conv5(self.conv4(shared(self.conv2(self.conv1(x)))))
+
+
+class Bpfm(nn.Module):
+    """B-PFM, or with `both=False` PFM, which has no `source` direction.
+
+    Source and target features may differ in their channels. With `l2_normalize` they are
+    divided by their norm over the channels first, and the loss compares the results.
+    """
+
+    def __init__(self, source_channels, target_channels, latent, both, l2_normalize):
+        super().__init__()
+        self.l2_normalize = l2_normalize
+        self.target = PointwiseMapping(source_channels, target_channels, latent)
+        self.source = PointwiseMapping(target_channels, source_channels, latent) if both else None
+        self.shared = nn.Conv2d(2 * latent, latent, 1)
+
+    def features(self, x):
+        return F.normalize(x, dim=1) if self.l2_normalize else x
+
+    def forward(self, y, z):
+        """Returns (y_hat, z_hat) of y and z as `features` gives them; a PFM's y_hat is None."""
+        y, z = self.features(y), self.features(z)
+        y_hat = self.source(z, self.shared) if self.source else None
+        return y_hat, self.target(y, self.shared)
+
+
+def bpfm_loss(bpfm, y, z):
+    """The mean squared error of each direction that there is, summed."""
+    y_hat, z_hat = bpfm(y, z)
+    loss = F.mse_loss(z_hat, bpfm.features(z))
+    return loss if y_hat is None else loss + F.mse_loss(y_hat, bpfm.features(y))
+
+
+def bpfm_step(bpfm, optimizer, y, z):
+    """One training step in training mode. Returns the loss before the update."""
+    optimizer.zero_grad(set_to_none=True)
+    loss = bpfm_loss(bpfm, y, z)
     loss.backward()
     optimizer.step()
     return loss.detach()
