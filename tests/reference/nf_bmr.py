@@ -1,6 +1,6 @@
 """The flow and the mapping networks in PyTorch.
 
-An independent transcription of the two trainable parts of the detector, written from the
+An independent transcription of the trainable parts of the detectors, written from the
 equations and not from the Rust code, so that the two can be compared value by value. The
 parameter names are the ones the Rust side loads.
 

@@ -3,9 +3,15 @@
 //!
 //! Trained on normal images only; a defect can't be mapped, so its residuals are large. See [`Bmr`] for
 //! the maps and their loss (11) to (13) and [`residual_map`] for the two terms of the anomaly map (14).
+//! [`Bpfm`] has the older networks PFM and B-PFM, for the baseline of two CNNs and for the ablation.
 
+mod batch_norm;
 mod bmr;
+mod bpfm;
+mod bpfm_config;
 mod residual;
 
 pub use bmr::{Bmr, BmrConfig, BmrError, Mapped};
+pub use bpfm::{Bpfm, Compared, Comparison};
+pub use bpfm_config::{BpfmConfig, BpfmError, Directions};
 pub use residual::{Loss, residual_map};

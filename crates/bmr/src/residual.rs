@@ -4,7 +4,7 @@ use nfbmr_backend::Backend;
 /// The two terms of the training loss (13), each `[1]`.
 #[derive(Clone, Debug)]
 pub struct Loss<B: Backend> {
-    /// Mean of (y − ŷ)² over all elements (11).
+    /// Mean of (y − ŷ)² over all elements (11); 0 where a network doesn't map to the source space.
     pub source: Tensor<B, 1>,
     /// Mean of (z − ẑ)² over all elements (12).
     pub target: Tensor<B, 1>,

@@ -1,39 +1,12 @@
-//! The mapping networks against a PyTorch transcription (`tests/reference/nf_bmr.py`).
+//! BMR against a PyTorch transcription (`tests/reference/nf_bmr.py`).
 
-#[path = "../../../tests/support/fixture.rs"]
-mod fixture;
+mod support;
 
-use burn::backend::Autodiff;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Tensor, backend::AutodiffBackend};
-use fixture::{Fixture, assert_close, values};
+use burn::module::Module;
+use burn::tensor::Tensor;
 use nfbmr_backend::{Cpu, StateDict, load_state_dict, state_dict};
 use nfbmr_bmr::{Bmr, BmrConfig, BmrError, Loss, residual_map};
-
-type B = Autodiff<Cpu>;
-
-/// Collects gradients by the dotted path of their parameter.
-struct Gradients<'a> {
-    gradients: &'a <B as AutodiffBackend>::Gradients,
-    path: Vec<String>,
-    found: StateDict,
-}
-
-impl ModuleVisitor<B> for Gradients<'_> {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        if let Some(gradient) = param.val().grad(self.gradients) {
-            self.found.insert(self.path.join("."), gradient.into_data());
-        }
-    }
-}
+use support::{B, Fixture, assert_close, gradients, values};
 
 fn matches_pytorch(file: &str, blocks: usize) {
     let fixture = Fixture::open(file);
@@ -58,10 +31,7 @@ fn matches_pytorch(file: &str, blocks: usize) {
 
     // The shared block's gradient is PyTorch's, and the sum of what either direction alone gives.
     let gradients = |term: fn(Loss<B>) -> Tensor<B, 1>| {
-        let gradients = &term(bmr.loss(y.clone(), z.clone()).unwrap()).backward();
-        let mut visitor = Gradients { gradients, path: Vec::new(), found: StateDict::new() };
-        bmr.visit(&mut visitor);
-        visitor.found
+        gradients(&term(bmr.loss(y.clone(), z.clone()).unwrap()), &bmr)
     };
     let both = gradients(|loss| loss.total());
     let (source, target) = (gradients(|loss| loss.source), gradients(|loss| loss.target));
