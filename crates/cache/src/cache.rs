@@ -230,3 +230,29 @@ fn start(file: &File, path: &Path) -> Result<(), CacheError> {
         Err(CacheError::Foreign { path: path.into() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two threads meet the same damage; the slower finds it after the faster has written the key anew.
+    #[test]
+    fn a_late_finder_of_damage_forgets_nothing_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::open(folder.path().join("features.nfc")).unwrap();
+        let key = Key::builder().build();
+        let values = [1.0, 2.0];
+        cache.insert(&key, &[2], &values).unwrap();
+        let late = cache.entry(&key).unwrap();
+        let damage =
+            At { file: &cache.file, offset: late.offset + Header::BYTES as u64 }.write(b"x");
+        assert_eq!(damage.unwrap(), 1);
+
+        let mut buffer = [0.0; 2];
+        assert!(!cache.read_into(&key, &mut buffer).unwrap());
+        cache.insert(&key, &[2], &values).unwrap();
+        assert!(!cache.read(&key, &late, &mut buffer).unwrap());
+        assert!(cache.read_into(&key, &mut buffer).unwrap());
+        assert_eq!(buffer, values);
+    }
+}

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Barrier;
 use std::thread;
 
 use common::{HEADER, START, bits, features, insert, is_there, key, write};
@@ -116,45 +117,43 @@ fn one_opener_at_a_time() {
 }
 
 #[test]
-fn threads_share_a_cache_and_heal_it() {
-    const NUMBERS: u64 = 60;
-    let shape = [1, 16, 9];
-    let record = HEADER + 4 * 16 * 9;
+fn threads_share_a_cache_and_heal_it_once() {
+    const NUMBERS: usize = 400;
+    const THREADS: usize = 4;
+    let shape = [1, 16, 100];
+    let record = HEADER + 4 * 16 * 100;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.nfc");
-    let cache = FeatureCache::open(&path).unwrap();
-    (0..NUMBERS / 2).for_each(|number| insert(&cache, number, &shape));
-    drop(cache);
+    // Half of the numbers are there, and every third of those is damaged.
+    write(&path, &[shape.as_slice(); NUMBERS / 2]);
     let mut bytes = fs::read(&path).unwrap();
-    for damaged in [3, 4, 20] {
-        bytes[START + damaged * record + HEADER + 17] ^= 4;
-    }
+    let damaged = (0..NUMBERS / 2).step_by(3);
+    damaged.clone().for_each(|number| bytes[START + number * record + HEADER + 17] ^= 4);
     fs::write(&path, bytes).unwrap();
 
     let cache = FeatureCache::open(&path).unwrap();
+    let together = Barrier::new(THREADS);
     thread::scope(|scope| {
-        for thread in 0..8 {
-            let cache = &cache;
-            scope.spawn(move || {
-                for step in 0..NUMBERS {
-                    let number = (step + 5 * thread) % NUMBERS;
-                    // Absent keys may have been written by another thread meanwhile.
-                    if let Some(found) = cache.get(&key(number)).unwrap() {
-                        assert_eq!(bits(&found), bits(&features(number, &shape)));
-                    } else {
-                        insert(cache, number, &shape);
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for number in 0..NUMBERS as u64 {
+                    let expected = features(number, &shape);
+                    together.wait();
+                    match cache.get(&key(number)).unwrap() {
+                        Some(found) => assert_eq!(bits(&found), bits(&expected)),
+                        None => cache.insert(&key(number), &shape, &expected.values).unwrap(),
                     }
-                    assert!(is_there(cache, number, &shape));
+                    let found = cache.get(&key(number)).unwrap().unwrap();
+                    assert_eq!(bits(&found), bits(&expected));
                 }
             });
         }
     });
-    assert_eq!(cache.len(), NUMBERS as usize);
-    // Nothing was written twice but the damaged.
-    assert_eq!(cache.bytes() as usize, START + (NUMBERS as usize + 3) * record);
+    assert_eq!(cache.len(), NUMBERS);
+    assert_eq!(cache.bytes() as usize, START + (NUMBERS + damaged.len()) * record);
     drop(cache);
     let cache = FeatureCache::open(&path).unwrap();
-    assert!((0..NUMBERS).all(|number| is_there(&cache, number, &shape)));
+    assert!((0..NUMBERS as u64).all(|number| is_there(&cache, number, &shape)));
 }
 
 #[test]

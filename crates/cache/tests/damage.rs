@@ -114,7 +114,7 @@ fn a_header_is_believed_within_its_file_alone() {
     assert_eq!(with(&header(1, [0; 8])), (true, SHAPES.len() + 1), "the header is sound");
     let claims = [
         (1, [1 << 31; 8]),
-        (2, [1 << 31, 1 << 30, 0, 0, 0, 0, 0, 0]),
+        (2, [1 << 31, 1 << 31, 0, 0, 0, 0, 0, 0]),
         (8, [u32::MAX; 8]),
         (9, [1; 8]),
         (u32::MAX, [1; 8]),
