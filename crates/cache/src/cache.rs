@@ -9,7 +9,7 @@ use crate::error::CacheError;
 use crate::key::Key;
 use crate::position::At;
 use crate::record::{self, Header, Shape};
-use crate::scan::{Entry, FORMAT_VERSION, MAGIC, START, scan};
+use crate::scan::{Entry, START, scan, start};
 
 /// An array of a cache.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +30,8 @@ pub struct FeatureCache {
 }
 
 impl FeatureCache {
-    /// Opens a cache, which is created where there is none, and finds its records. What an interrupted
-    /// writer left behind the last of them is cut off.
+    /// Opens a cache, which is created where there is no file or an empty one, and finds its records. What
+    /// an interrupted writer left behind the last of them is cut off.
     ///
     /// Headers are read, values aren't.
     ///
@@ -57,18 +57,16 @@ impl FeatureCache {
             Err(TryLockError::Error(source)) => return Err(CacheError::Open { path, source }),
         }
         start(&file, &path)?;
-        let scanned =
-            file.metadata().and_then(|metadata| Ok((scan(&file, metadata.len())?, metadata)));
-        let ((index, end), metadata) = scanned.map_err(|source| CacheError::Read {
+        let (index, end, length) = scan(&file).map_err(|source| CacheError::Read {
             path: path.clone(),
             offset: START,
             source,
         })?;
-        let behind = metadata.len() - end;
-        if behind > 0 {
+        if end < length {
             tracing::warn!(
-                "{}: {behind} bytes of no whole record cut off at byte {end}",
-                path.display()
+                "{}: {} bytes of no whole record cut off at byte {end}",
+                path.display(),
+                length - end
             );
             if let Err(source) = file.set_len(end) {
                 return Err(CacheError::Write { path, offset: end, source });
@@ -202,32 +200,6 @@ impl fmt::Debug for FeatureCache {
         let mut fields = f.debug_struct("FeatureCache");
         fields.field("path", &self.path).field("len", &len).field("bytes", &bytes);
         fields.finish_non_exhaustive()
-    }
-}
-
-/// Checks how the file starts, and starts one that is empty or was interrupted while it was started.
-fn start(file: &File, path: &Path) -> Result<(), CacheError> {
-    let mut found = Vec::new();
-    At { file, offset: 0 }
-        .take(START)
-        .read_to_end(&mut found)
-        .map_err(|source| CacheError::Read { path: path.into(), offset: 0, source })?;
-    let expected = [MAGIC.as_slice(), &FORMAT_VERSION.to_le_bytes()].concat();
-    if found == expected {
-        Ok(())
-    } else if expected.starts_with(&found) {
-        At { file, offset: 0 }.write_all(&expected).map_err(|source| CacheError::Write {
-            path: path.into(),
-            offset: 0,
-            source,
-        })
-    } else if let Some((MAGIC, version)) = found.split_first_chunk()
-        && let Ok(version) = version.try_into()
-    {
-        let found = u32::from_le_bytes(version);
-        Err(CacheError::Version { path: path.into(), found, expected: FORMAT_VERSION })
-    } else {
-        Err(CacheError::Foreign { path: path.into() })
     }
 }
 

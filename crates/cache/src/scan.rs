@@ -1,16 +1,20 @@
-//! Finding the records of a file.
+//! How a file starts and where its records are.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
+use crate::error::CacheError;
 use crate::key::Key;
+use crate::position::At;
 use crate::record::{ALIGNMENT, Header, Shape};
 
 /// The version of the file's layout that this crate reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
 
-pub(crate) const MAGIC: &[u8; 12] = b"nfbmr cache\n";
+const MAGIC: &[u8; 12] = b"nfbmr cache\n";
+/// Where the first record starts, in bytes.
 pub(crate) const START: u64 = 16;
 
 /// Where the features of a key are and what they should be.
@@ -29,8 +33,36 @@ impl Entry {
     }
 }
 
-/// The records of a file of `length` bytes and where the last of them ends. Values aren't read.
-pub(crate) fn scan(file: &File, length: u64) -> io::Result<(HashMap<Key, Entry>, u64)> {
+/// Checks how the file starts, and starts one that is empty or was interrupted while it was started.
+pub(crate) fn start(file: &File, path: &Path) -> Result<(), CacheError> {
+    let mut found = Vec::new();
+    At { file, offset: 0 }
+        .take(START)
+        .read_to_end(&mut found)
+        .map_err(|source| CacheError::Read { path: path.into(), offset: 0, source })?;
+    let expected = [MAGIC.as_slice(), &FORMAT_VERSION.to_le_bytes()].concat();
+    if found == expected {
+        Ok(())
+    } else if expected.starts_with(&found) {
+        At { file, offset: 0 }.write_all(&expected).map_err(|source| CacheError::Write {
+            path: path.into(),
+            offset: 0,
+            source,
+        })
+    } else if let Some((MAGIC, version)) = found.split_first_chunk()
+        && let Ok(version) = version.try_into()
+    {
+        let found = u32::from_le_bytes(version);
+        Err(CacheError::Version { path: path.into(), found, expected: FORMAT_VERSION })
+    } else {
+        Err(CacheError::Foreign { path: path.into() })
+    }
+}
+
+/// The records of a file, where the last of them ends and where the file does, in bytes. Values aren't
+/// read.
+pub(crate) fn scan(file: &File) -> io::Result<(HashMap<Key, Entry>, u64, u64)> {
+    let length = file.metadata()?.len();
     let mut index = HashMap::new();
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(START))?;
@@ -50,5 +82,5 @@ pub(crate) fn scan(file: &File, length: u64) -> io::Result<(HashMap<Key, Entry>,
         }
         reader.seek_relative(offset.wrapping_sub(values_at).cast_signed())?;
     }
-    Ok((index, end))
+    Ok((index, end, length))
 }
