@@ -1,0 +1,223 @@
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::{Int, Tensor, TensorData};
+use nfbmr_backend::{Backend, StateDict};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::PeerError;
+use crate::coreset::k_center_greedy;
+use crate::features::{append_finite, check, check_channels};
+use crate::memory::Memory;
+use crate::progress::ProgressFn;
+use crate::projection::{min_dimension, sparse_random};
+use crate::scored::{Scored, finite_values};
+use crate::state::Entries;
+
+const MEMORY: &str = "memory_bank";
+const MAX_PATCH_SIZE: usize = 31;
+
+/// How a [`PatchCore`] is fitted and scores; the default is anomalib's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PatchCoreConfig {
+    /// Side of the square of positions whose features are averaged, odd and up to 31; 3. Outside the
+    /// image they count as 0.
+    pub patch_size: usize,
+    /// Share of the features of all positions that the memory keeps, above 0 and up to 1; 0.1.
+    pub coreset_ratio: f64,
+    /// Vectors of the memory that the image score is weighted by; 9. With 1 it is the largest of the
+    /// map.
+    pub neighbors: usize,
+}
+
+impl Default for PatchCoreConfig {
+    fn default() -> Self {
+        Self { patch_size: 3, coreset_ratio: 0.1, neighbors: 9 }
+    }
+}
+
+impl PatchCoreConfig {
+    fn check(&self) -> Result<(), PeerError> {
+        let &Self { patch_size, coreset_ratio, neighbors } = self;
+        let problem = if patch_size % 2 == 0 || patch_size > MAX_PATCH_SIZE {
+            format!("patch_size must be odd and up to {MAX_PATCH_SIZE}, found {patch_size}")
+        } else if !(coreset_ratio > 0.0 && coreset_ratio <= 1.0) {
+            format!("coreset_ratio must be above 0 and up to 1, found {coreset_ratio}")
+        } else if neighbors == 0 {
+            "neighbors must be 1 or more, found 0".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(PeerError::Config(problem))
+    }
+}
+
+/// PatchCore (Roth et al., 2022): the distance of each position's feature to the nearest of a memory of
+/// normal ones.
+///
+/// The memory is a coreset of the features of all positions of all images, chosen by greedy k-centres.
+/// As in anomalib the choice is made on a sparse random projection to the dimension of the
+/// Johnson-Lindenstrauss lemma with ε = 0.9, but only where that is less than the features' own.
+#[derive(Clone, Debug)]
+pub struct PatchCore<B: Backend> {
+    config: PatchCoreConfig,
+    memory: Memory<B>,
+}
+
+impl<B: Backend> PatchCore<B> {
+    /// Fits a memory to features of normal images, each tensor `[N, C, H, W]` with an N, H and W of its
+    /// own.
+    ///
+    /// The projection and the first vector are drawn from `seed`; the same seed gives the same memory
+    /// with any number of threads. `progress` counts the vectors of the memory. Beside the features, up
+    /// to 12·C bytes per position are needed in the host's memory at a time.
+    ///
+    /// # Errors
+    /// [`PeerError::Config`], [`PeerError::TooFewImages`] without an image, [`PeerError::Empty`],
+    /// [`PeerError::Channels`], [`PeerError::NotFinite`] or [`PeerError::Interrupted`].
+    pub fn fit(
+        config: &PatchCoreConfig,
+        features: &[Tensor<B, 4>],
+        seed: u64,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Self, PeerError> {
+        config.check()?;
+        let (_, [channels, _, _]) = check(features, 1)?;
+        features.iter().try_for_each(|batch| check_channels(channels, batch.dims()))?;
+        let device = features[0].device();
+        let positions: usize = features.iter().map(|y| y.dims().iter().product::<usize>()).sum();
+        let positions = positions / channels;
+
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let dimension = min_dimension(positions);
+        let projection =
+            (dimension < channels).then(|| sparse_random(channels, dimension, &mut rng, &device));
+        let mut embeddings = Vec::with_capacity(positions * channels);
+        let projected_dimension = projection.as_ref().map_or(0, |_| dimension);
+        let mut projected = Vec::with_capacity(positions * projected_dimension);
+        let mut images = 0;
+        for batch in features {
+            let count = batch.dims()[0];
+            let embedding = embed(config, batch.clone());
+            append_finite(&mut embeddings, embedding.clone(), images, count)?;
+            if let Some(projection) = projection.clone() {
+                append_finite(&mut projected, embedding.matmul(projection), images, count)?;
+            }
+            images += count;
+        }
+
+        let count = ((positions as f64 * config.coreset_ratio) as usize).max(1);
+        let start = rng.random_range(0..positions);
+        let (points, dimension) = match projection {
+            Some(_) => (&projected, dimension),
+            None => (&embeddings, channels),
+        };
+        let chosen = k_center_greedy(points, dimension, count, start, progress)?;
+        let vectors: Vec<f32> = chosen
+            .iter()
+            .flat_map(|&index| &embeddings[index * channels..][..channels])
+            .copied()
+            .collect();
+        let vectors = TensorData::new(vectors, [chosen.len(), channels]);
+        let memory = Memory::new(Tensor::from_data(vectors, &device));
+        Ok(Self { config: config.clone(), memory })
+    }
+
+    /// Scores features `[N, C, H, W]` of any N, H and W.
+    ///
+    /// The map holds distances to the nearest vector m of the memory. The image score is the largest, s,
+    /// times 1 - exp(s) / Σ exp(d), where the d are the distances from the same feature to the
+    /// `neighbors` vectors nearest to m, m among them: less where the memory is sparse around m. With a
+    /// memory of one vector it is s. About 40 MB are needed beside the memory.
+    ///
+    /// # Errors
+    /// [`PeerError::Empty`], [`PeerError::Channels`] or [`PeerError::NotFinite`].
+    pub fn score(&self, y: Tensor<B, 4>) -> Result<Scored<B>, PeerError> {
+        let found = y.dims();
+        let [images, _, height, width] = found;
+        let [memory, channels] = self.memory.vectors.dims();
+        check_channels(channels, found)?;
+        let embedding = embed(&self.config, y);
+        let (nearest, distances) = self.memory.nearest(embedding.clone());
+        let map = distances.reshape([images, height, width]);
+        let values = finite_values(&map)?;
+        let peaks: Vec<Peak> = values.chunks(height * width).map(Peak::of).collect();
+
+        let neighbors = self.config.neighbors.min(memory);
+        if neighbors == 1 {
+            return Ok(Scored { map, score: peaks.iter().map(|peak| peak.distance).collect() });
+        }
+        let rows: Vec<i64> = (0..)
+            .zip(&peaks)
+            .map(|(i, peak)| (i * height * width + peak.position) as i64)
+            .collect();
+        let rows = Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [images]), &map.device());
+        let centers = self.memory.vectors.clone().select(0, nearest.select(0, rows.clone()));
+        let queries = embedding.select(0, rows);
+        let around: Vec<f32> =
+            self.memory.distances_around(centers, neighbors, queries).into_data().iter().collect();
+        let around = around.chunks(neighbors);
+        let score = peaks.iter().zip(around).map(|(peak, around)| peak.weighted(around)).collect();
+        Ok(Scored { map, score })
+    }
+
+    /// The memory, `memory_bank` `[M, C]`.
+    pub fn state(&self) -> StateDict {
+        let vectors = self.memory.vectors.to_data().convert::<f32>();
+        StateDict::from([(MEMORY.to_owned(), vectors)])
+    }
+
+    /// A detector from what [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// [`PeerError::Config`], or [`PeerError::State`] with every entry that is missing, misshapen, not
+    /// `f32`, not finite, or unknown.
+    pub fn from_state(
+        config: &PatchCoreConfig,
+        state: StateDict,
+        device: &B::Device,
+    ) -> Result<Self, PeerError> {
+        config.check()?;
+        let mut entries = Entries::new(state);
+        let memory = entries.take::<2>(MEMORY);
+        entries.finish()?;
+        let memory = Memory::new(Tensor::from_data(memory, device));
+        Ok(Self { config: config.clone(), memory })
+    }
+}
+
+/// Features averaged over a patch, one row per position `[N * H * W, C]`.
+fn embed<B: Backend>(config: &PatchCoreConfig, y: Tensor<B, 4>) -> Tensor<B, 2> {
+    let [images, channels, height, width] = y.dims();
+    let (side, padding) = (config.patch_size, config.patch_size / 2);
+    let pooled = match side {
+        1 => y,
+        _ => avg_pool2d(y, [side; 2], [1; 2], [padding; 2], true, false),
+    };
+    pooled.permute([0, 2, 3, 1]).reshape([images * height * width, channels])
+}
+
+/// The position of an image farthest from the memory.
+struct Peak {
+    position: usize,
+    distance: f32,
+}
+
+impl Peak {
+    fn of(distances: &[f32]) -> Self {
+        let first = Self { position: 0, distance: distances[0] };
+        distances.iter().enumerate().fold(first, |peak, (position, &distance)| {
+            match distance > peak.distance {
+                true => Self { position, distance },
+                false => peak,
+            }
+        })
+    }
+
+    fn weighted(&self, around: &[f32]) -> f32 {
+        let largest = around.iter().fold(self.distance, |largest, d| largest.max(*d));
+        let sum: f32 = around.iter().map(|d| (d - largest).exp()).sum();
+        self.distance * (1.0 - (self.distance - largest).exp() / sum)
+    }
+}
