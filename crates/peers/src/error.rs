@@ -27,7 +27,10 @@ pub enum PeerError {
         found: [usize; 4],
     },
     /// Features of another shape than expected, where each position has its own statistics.
-    #[error("expected features [N, {}, {}, {}], found {found:?}", .expected[0], .expected[1], .expected[2])]
+    #[error(
+        "expected features [N, {}, {}, {}], found {found:?}",
+        .expected[0], .expected[1], .expected[2]
+    )]
     Shape {
         /// Channels, rows and columns of the features fitted to.
         expected: [usize; 3],
@@ -36,7 +39,8 @@ pub enum PeerError {
     },
     /// Features that are infinite, not a number, or too large for `f32` once squared.
     #[error(
-        "image {image}: expected finite features, found infinite ones, not-a-number or values too large to square"
+        "image {image}: expected finite features, found infinite ones, not-a-number or values too \
+         large to square"
     )]
     NotFinite {
         /// Index of the image, over all images given.
@@ -44,7 +48,8 @@ pub enum PeerError {
     },
     /// A covariance that rounding left without an inverse.
     #[error(
-        "the features in row {row}, column {column} vary too much for their covariance to be inverted"
+        "the features in row {row}, column {column} vary too much for their covariance to be \
+         inverted"
     )]
     Covariance {
         /// Row of the position.

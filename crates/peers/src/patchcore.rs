@@ -85,42 +85,20 @@ impl<B: Backend> PatchCore<B> {
         config.check()?;
         let (_, [channels, _, _]) = check(features, 1)?;
         features.iter().try_for_each(|batch| check_channels(channels, batch.dims()))?;
-        let device = features[0].device();
-        let positions: usize = features.iter().map(|y| y.dims().iter().product::<usize>()).sum();
-        let positions = positions / channels;
-
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let dimension = min_dimension(positions);
-        let projection =
-            (dimension < channels).then(|| sparse_random(channels, dimension, &mut rng, &device));
-        let mut embeddings = Vec::with_capacity(positions * channels);
-        let projected_dimension = projection.as_ref().map_or(0, |_| dimension);
-        let mut projected = Vec::with_capacity(positions * projected_dimension);
-        let mut images = 0;
-        for batch in features {
-            let count = batch.dims()[0];
-            let embedding = embed(config, batch.clone());
-            append_finite(&mut embeddings, embedding.clone(), images, count)?;
-            if let Some(projection) = projection.clone() {
-                append_finite(&mut projected, embedding.matmul(projection), images, count)?;
-            }
-            images += count;
-        }
-
+        let Embeddings { values, positions, projected } =
+            Embeddings::new(config, features, &mut rng)?;
         let count = ((positions as f64 * config.coreset_ratio) as usize).max(1);
         let start = rng.random_range(0..positions);
-        let (points, dimension) = match projection {
-            Some(_) => (&projected, dimension),
-            None => (&embeddings, channels),
-        };
-        let chosen = k_center_greedy(points, dimension, count, start, progress)?;
+        let points = projected.as_ref().unwrap_or(&values);
+        let chosen = k_center_greedy(points, points.len() / positions, count, start, progress)?;
         let vectors: Vec<f32> = chosen
             .iter()
-            .flat_map(|&index| &embeddings[index * channels..][..channels])
+            .flat_map(|&index| &values[index * channels..][..channels])
             .copied()
             .collect();
         let vectors = TensorData::new(vectors, [chosen.len(), channels]);
-        let memory = Memory::new(Tensor::from_data(vectors, &device));
+        let memory = Memory::new(Tensor::from_data(vectors, &features[0].device()));
         Ok(Self { config: config.clone(), memory })
     }
 
@@ -129,7 +107,8 @@ impl<B: Backend> PatchCore<B> {
     /// The map holds distances to the nearest vector m of the memory. The image score is the largest, s,
     /// times 1 - exp(s) / Σ exp(d), where the d are the distances from the same feature to the
     /// `neighbors` vectors nearest to m, m among them: less where the memory is sparse around m. With a
-    /// memory of one vector it is s. About 40 MB are needed beside the memory.
+    /// memory of one vector it is s. Beside the features, the search takes up to 64 MB, and 24 bytes per
+    /// vector of the memory for each image.
     ///
     /// # Errors
     /// [`PeerError::Empty`], [`PeerError::Channels`] or [`PeerError::NotFinite`].
@@ -184,6 +163,44 @@ impl<B: Backend> PatchCore<B> {
         entries.finish()?;
         let memory = Memory::new(Tensor::from_data(memory, device));
         Ok(Self { config: config.clone(), memory })
+    }
+}
+
+/// The features of all positions of all training images, row by row.
+struct Embeddings {
+    /// `[positions, C]`.
+    values: Vec<f32>,
+    positions: usize,
+    /// `[positions, less than C]`, where the projection shortens them.
+    projected: Option<Vec<f32>>,
+}
+
+impl Embeddings {
+    fn new<B: Backend>(
+        config: &PatchCoreConfig,
+        features: &[Tensor<B, 4>],
+        rng: &mut impl RngExt,
+    ) -> Result<Self, PeerError> {
+        let [_, channels, _, _] = features[0].dims();
+        let positions =
+            features.iter().map(|y| y.dims().iter().product::<usize>() / channels).sum();
+        let dimension = min_dimension(positions);
+        let projection = (dimension < channels)
+            .then(|| sparse_random::<B>(channels, dimension, rng, &features[0].device()));
+        let mut values = Vec::with_capacity(positions * channels);
+        let mut projected = projection.as_ref().map(|_| Vec::with_capacity(positions * dimension));
+        let mut first = 0;
+        for batch in features {
+            let images = batch.dims()[0];
+            let embedding = embed(config, batch.clone());
+            if let (Some(projection), Some(projected)) = (&projection, &mut projected) {
+                let product = embedding.clone().matmul(projection.clone());
+                append_finite(projected, product, first, images)?;
+            }
+            append_finite(&mut values, embedding, first, images)?;
+            first += images;
+        }
+        Ok(Self { values, positions, projected })
     }
 }
 
