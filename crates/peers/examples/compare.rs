@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Tensor, TensorData};
@@ -16,13 +17,18 @@ use nfbmr_metrics::auroc;
 use nfbmr_peers::{Padim, PadimConfig, PatchCore, PatchCoreConfig};
 use safetensors::{Dtype, SafeTensors};
 
+#[path = "../../../examples/support/exit.rs"]
+mod exit;
+
+use exit::exit;
+
 /// PatchCore and PaDiM on exported features.
 #[derive(Parser)]
 struct Args {
-    /// `train` and `test` `[N, C, H, W]`, `label` `[N]` with 1 for a defect.
+    /// A safetensors file: `train` and `test` `[N, C, H, W]`, `label` `[N]` with 1 for a defect.
     features: PathBuf,
     /// Rows and columns of the images.
-    #[arg(long, default_value_t = 640)]
+    #[arg(long, default_value_t = 320)]
     size: usize,
     /// Seed of what is drawn at random.
     #[arg(long, default_value_t = 0)]
@@ -35,8 +41,11 @@ struct Features {
     labels: Vec<bool>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    exit(compare(&Args::parse()))
+}
+
+fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     let features = read(&args.features)?;
     let seed = args.seed;
     let mut go_on = |_, _| ControlFlow::Continue(());

@@ -24,7 +24,8 @@ pub struct PatchCoreConfig {
     /// Side of the square of positions whose features are averaged, odd and up to 31; 3. Outside the
     /// image they count as 0.
     pub patch_size: usize,
-    /// Share of the features of all positions that the memory keeps, above 0 and up to 1; 0.1.
+    /// Share of the features of all positions that the memory keeps, above 0 and up to 1, and one at
+    /// least; 0.1.
     pub coreset_ratio: f64,
     /// Vectors of the memory that the image score is weighted by; 9. With 1 it is the largest of the
     /// map.
