@@ -100,7 +100,7 @@ fn run(name: &str, config: &PipelineConfig, set: &Set) -> Result<(), Box<dyn Err
     detections.extend(pipeline.detect_batch(&set.defective)?);
     let labels: Vec<bool> = (0..detections.len()).map(|i| i >= set.good.len()).collect();
 
-    let unit = pipeline.normalization();
+    let unit = pipeline.normalization().ok_or("the default system maps")?;
     let fused = |source_unit: f64, target_unit: f64| {
         move |detection: &Detection| {
             let values = |component: &Option<Component>, unit: f64| -> Vec<f32> {

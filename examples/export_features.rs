@@ -11,9 +11,8 @@ use std::process::ExitCode;
 
 use burn::tensor::Tensor;
 use clap::Parser;
-use nfbmr::backbone::{Backbone, Weights};
 use nfbmr::backend::Cpu;
-use nfbmr::pipeline::extract_features;
+use nfbmr::pipeline::Trainer;
 use nfbmr::{PipelineConfig, data, weights};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -49,15 +48,13 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let set = data::mvtec(&args.data)?;
     let device = Default::default();
-    let weights = weights::embedded().ok_or("this build embeds no weights")?;
-    let weights = Weights::from_safetensors(weights.as_bytes())?;
-    let backbone = Backbone::<Cpu>::load(&config.backbone, &weights, &device)?;
+    let weights = weights::embedded();
     let features = |samples: &[data::Sample]| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
         let files: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
-        let features = extract_features(&backbone, &config, (&files).into(), &device, &mut |_| {
+        let trainer = Trainer::<Cpu>::new(&config, weights, &files, None, &device, &mut |_| {
             ControlFlow::Continue(())
         })?;
-        let features = Tensor::cat(features, 0);
+        let features = Tensor::cat(trainer.features().to_vec(), 0);
         let shape = features.dims().to_vec();
         Ok((features.into_data().as_bytes().to_vec(), shape))
     };

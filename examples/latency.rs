@@ -19,7 +19,8 @@ use burn::tensor::{Distribution, Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use image::DynamicImage;
 use nfbmr::backend::{Backend, Cpu};
-use nfbmr::bmr::residual_map;
+use nfbmr::bmr::Bmr;
+use nfbmr::flow::Flow;
 use nfbmr::pipeline::{BidirectionalMapper, FeatureExtractor, Pipeline, TargetSpace};
 use nfbmr::{DeviceError, DeviceName, Phase, PipelineConfig};
 use rayon::prelude::*;
@@ -130,6 +131,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
             untrained::untrained::<B>(config, &weights, args.camera, device)
         }
     };
+    let (flow, bmr) = parts(&pipeline)?;
     if let Some(path) = &args.save {
         return Ok(pipeline.save_with_backbone(path)?);
     }
@@ -142,12 +144,12 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
 
     let seconds = Duration::from_secs_f64(args.seconds);
     // As in a detection: on a CPU an image of a batch per core, on a GPU all as one tensor.
-    let inputs = if B::workers() > 1 { x.chunk(args.batch, 0) } else { vec![x] };
+    let inputs = x.chunk(args.batch.div_ceil(B::images_at_once()), 0);
     let features = inputs
         .iter()
         .map(|x| {
             let y = pipeline.backbone().extract(x.clone())?;
-            let z = pipeline.flow().target(x, &y)?.features;
+            let z = flow.target(x, &y)?.features;
             Ok((x, y, z))
         })
         .collect::<Result<Vec<_>, Failure>>()?;
@@ -162,10 +164,22 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
         })
     };
     let network = time(&|x, _, _| networks(&pipeline, x.clone()).map(drop))?;
-    let backbone = time(&|x, _, _| Ok(drop(pipeline.backbone().extract(x.clone())?)))?;
-    let flow = time(&|x, y, _| Ok(drop(pipeline.flow().target(x, y)?)))?;
-    let bmr = time(&|_, y, z| Ok(drop(pipeline.bmr().map(y, z)?)))?;
-    let detect = crate::time(seconds, || Ok(drop(pipeline.detect_batch(&images)?)))?;
+    let backbone = time(&|x, _, _| {
+        black_box(pipeline.backbone().extract(x.clone())?);
+        Ok(())
+    })?;
+    let flow_time = time(&|x, y, _| {
+        black_box(flow.target(x, y)?);
+        Ok(())
+    })?;
+    let bmr_time = time(&|_, y, z| {
+        black_box(bmr.residuals(y.clone(), z.clone())?);
+        Ok(())
+    })?;
+    let detect = crate::time(seconds, || {
+        black_box(pipeline.detect_batch(&images)?);
+        Ok(())
+    })?;
     let peak_rss_mb = memory::peak_rss_mb();
     let train_step = train_step(&pipeline, args.train_steps, device)?;
 
@@ -182,13 +196,13 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
         "detect_ms": detect.median,
         "detect_p95_ms": detect.p95,
         "images_per_s": 1e3 * args.batch as f64 / detect.median,
-        "parts": { "backbone": backbone.median, "flow": flow.median, "bmr": bmr.median },
-        "parts_p95": { "backbone": backbone.p95, "flow": flow.p95, "bmr": bmr.p95 },
+        "parts": { "backbone": backbone.median, "flow": flow_time.median, "bmr": bmr_time.median },
+        "parts_p95": { "backbone": backbone.p95, "flow": flow_time.p95, "bmr": bmr_time.p95 },
         "gflops": {
             "network": gflops(work.backbone + work.flow + work.bmr, network.median),
             "backbone": gflops(work.backbone, backbone.median),
-            "flow": gflops(work.flow, flow.median),
-            "bmr": gflops(work.bmr, bmr.median),
+            "flow": gflops(work.flow, flow_time.median),
+            "bmr": gflops(work.bmr, bmr_time.median),
         },
         "gemm_peak_gflops": gemm_peak_gflops::<B>(seconds, device)?,
         "train_step_ms": train_step.as_ref().map(|step| step.flow + step.bmr),
@@ -231,17 +245,22 @@ fn input<B: Backend>(
 /// What the networks compute of an image, by name.
 type Outputs = BTreeMap<&'static str, TensorData>;
 
-/// Source features, target features and both residual maps.
+/// Both residual maps and the likelihood.
 fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
+    let (flow, bmr) = parts(pipeline)?;
     let y = pipeline.backbone().extract(x.clone())?;
-    let z = pipeline.flow().target(&x, &y)?;
-    let mapped = pipeline.bmr().map(&y, &z.features)?;
-    let mut outputs = BTreeMap::from([
-        ("source", residual_map(y, mapped.y).into_data()),
-        ("target", residual_map(z.features, mapped.z).into_data()),
-    ]);
+    let z = flow.target(&x, &y)?;
+    let residuals = bmr.residuals(y, z.features)?;
+    let mut outputs = BTreeMap::from([("target", residuals.target.into_data())]);
+    outputs.extend(residuals.source.map(|source| ("source", source.into_data())));
     outputs.extend(z.likelihood.map(|likelihood| ("likelihood", likelihood.into_data())));
     Ok(outputs)
+}
+
+/// The networks behind the backbone.
+fn parts<B: Backend>(pipeline: &Pipeline<B>) -> Result<(&Flow<B>, &Bmr<B>), Failure> {
+    let parts = pipeline.flow().zip(pipeline.bmr());
+    parts.ok_or_else(|| format!("{}: only nf-bmr is timed", pipeline.config().system).into())
 }
 
 fn write_outputs<B: Backend>(

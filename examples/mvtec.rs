@@ -1,17 +1,20 @@
 //! Trains and tests on MVTec AD categories by the official protocol.
 //!
 //! `cargo run --release --example mvtec -- --data DIR [--category NAME]… [--preset default|paper]
-//! [--device cpu] [--seed N] [--limit N] [--scores FILE.csv] [--json FILE]`
+//! [--system nf-bmr] [--device cpu] [--seed N] [--limit N] [--scores FILE.csv] [--json FILE]`
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use nfbmr::data::{self, Dataset, Limits};
-use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, metrics, weights};
+use nfbmr::pipeline::{ImageMetrics, PixelMetrics, Tested, evaluate};
+use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, System, weights};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -40,6 +43,9 @@ struct Args {
     /// Configuration as a JSON file, in place of a preset.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// `nf`, `nf+bpfm`, `nf-bmr`, `patchcore` or `padim`; the configuration's by default.
+    #[arg(long)]
+    system: Option<System>,
     /// Backbone weights, in place of the embedded ones (safetensors or PyTorch).
     #[arg(long)]
     weights: Option<PathBuf>,
@@ -70,17 +76,18 @@ enum Preset {
 }
 
 struct Outcome {
-    image_auroc: f64,
-    parts: Vec<(&'static str, f64)>,
+    image: ImageMetrics,
+    pixel: Option<PixelMetrics>,
+    parts: BTreeMap<&'static str, f64>,
     train_s: f64,
     detect_ms: f64,
 }
 
 fn main() -> ExitCode {
-    exit(evaluate(&Args::parse()))
+    exit(all(&Args::parse()))
 }
 
-fn evaluate(args: &Args) -> Result<(), Box<dyn Error>> {
+fn all(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut config = config(args)?;
     config.seed = args.seed;
     let weights = args.weights.as_ref().map(BackboneWeights::open).transpose()?;
@@ -96,7 +103,7 @@ fn evaluate(args: &Args) -> Result<(), Box<dyn Error>> {
         let outcome = run(&set, &config, weights, args, &mut scores)?;
         eprintln!(
             "{}: image AUROC {:.4}, trained in {:.1} s, detection {:.1} ms",
-            set.name, outcome.image_auroc, outcome.train_s, outcome.detect_ms
+            set.name, outcome.image.auroc, outcome.train_s, outcome.detect_ms
         );
         categories.push((set.name, outcome));
     }
@@ -106,7 +113,7 @@ fn evaluate(args: &Args) -> Result<(), Box<dyn Error>> {
         );
     }
 
-    let aurocs = categories.iter().map(|(_, outcome)| outcome.image_auroc);
+    let aurocs = categories.iter().map(|(_, outcome)| outcome.image.auroc);
     let mean = aurocs.sum::<f64>() / categories.len() as f64;
     eprintln!("mean image AUROC {mean:.4}");
     if let Some(path) = &args.scores {
@@ -118,8 +125,13 @@ fn evaluate(args: &Args) -> Result<(), Box<dyn Error>> {
             .map(|(name, outcome)| {
                 json!({
                     "name": name,
-                    "image_auroc": outcome.image_auroc,
-                    "auroc_by_part": outcome.parts.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+                    "image_auroc": outcome.image.auroc,
+                    "image_average_precision": outcome.image.average_precision,
+                    "image_f1_max": outcome.image.f1_max.f1,
+                    "pixel_auroc": outcome.pixel.map(|pixel| pixel.auroc.value),
+                    "pixel_aupro": outcome.pixel.map(|pixel| pixel.aupro.value),
+                    "pixel_f1_max": outcome.pixel.map(|pixel| pixel.f1_max.value.f1),
+                    "auroc_by_part": outcome.parts,
                     "train_s": outcome.train_s,
                     "detect_ms": outcome.detect_ms,
                 })
@@ -138,11 +150,13 @@ fn evaluate(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 fn config(args: &Args) -> Result<PipelineConfig, Box<dyn Error>> {
-    match (&args.config, args.preset) {
-        (Some(path), _) => Ok(serde_json::from_str(&fs::read_to_string(path)?)?),
-        (None, Preset::Default) => Ok(PipelineConfig::default()),
-        (None, Preset::Paper) => Ok(PipelineConfig::paper()),
-    }
+    let mut config = match (&args.config, args.preset) {
+        (Some(path), _) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        (None, Preset::Default) => PipelineConfig::default(),
+        (None, Preset::Paper) => PipelineConfig::paper(),
+    };
+    config.system = args.system.unwrap_or(config.system);
+    Ok(config)
 }
 
 fn run(
@@ -167,36 +181,25 @@ fn run(
         model.save(&folder.join(format!("{}.nfbmr", set.name)))?;
     }
 
-    let mut labels = Vec::new();
-    let mut parts = [
-        ("fused", Vec::new()),
-        ("source", Vec::new()),
-        ("target", Vec::new()),
-        ("flow", Vec::new()),
+    let evaluation = evaluate(&*model, &set.test, &Limits::default(), &mut |tested, _| {
+        scores.push_str(&csv_line(&tested.sample.path, tested.sample.is_defect(), tested.score));
+        ControlFlow::Continue(())
+    })?;
+    let mut parts = BTreeMap::from([("fused", evaluation.image_metrics()?.auroc)]);
+    let part: [(_, fn(&Tested) -> _); 3] = [
+        ("source", |tested| tested.source),
+        ("target", |tested| tested.target),
+        ("flow", |tested| tested.likelihood),
     ];
-    let mut detect_s = 0.0;
-    for sample in &set.test {
-        let image = data::load_image(&sample.path, &Limits::default())?;
-        let start = Instant::now();
-        let detection = model.detect(&image)?;
-        detect_s += start.elapsed().as_secs_f64();
-        let components = [&detection.source, &detection.target, &detection.likelihood];
-        parts[0].1.push(detection.score);
-        for (part, component) in parts[1..].iter_mut().zip(components) {
-            part.1.extend(component.as_ref().map(|component| component.score));
-        }
-        labels.push(sample.is_defect());
-        scores.push_str(&csv_line(&sample.path, sample.is_defect(), detection.score));
-    }
-    let mut aurocs = Vec::new();
-    for (name, scores) in &parts {
-        aurocs.push((*name, metrics::auroc(scores, &labels)?));
+    for (name, score) in part {
+        parts.extend(evaluation.auroc_of(score)?.map(|auroc| (name, auroc)));
     }
     Ok(Outcome {
-        image_auroc: aurocs[0].1,
-        parts: aurocs,
+        image: evaluation.image_metrics()?,
+        pixel: evaluation.pixel_metrics()?,
+        parts,
         train_s,
-        detect_ms: 1e3 * detect_s / set.test.len() as f64,
+        detect_ms: 1e3 * evaluation.mean_time().as_secs_f64(),
     })
 }
 

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -12,7 +13,8 @@ use std::time::Instant;
 use image::RgbImage;
 use nfbmr::data::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
 use nfbmr::data::{Limits, Sample, load_image, mvtec};
-use nfbmr::{Detection, Pipeline, PipelineConfig, metrics, weights};
+use nfbmr::pipeline::evaluate;
+use nfbmr::{Detection, Pipeline, PipelineConfig, weights};
 
 #[path = "support/exit.rs"]
 mod exit;
@@ -61,19 +63,17 @@ fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Err
     let model = Path::new(OUT).join(format!("{}.nfbmr", kind.name()));
     pipeline.save(&model)?;
 
-    let start = Instant::now();
     let mut detections = Vec::new();
-    for sample in &set.test {
-        detections.push(pipeline.detect(&load_image(&sample.path, &Limits::default())?)?);
-    }
-    let detect_ms = 1e3 * start.elapsed().as_secs_f64() / set.test.len() as f64;
-    let scores: Vec<f32> = detections.iter().map(|detection| detection.score).collect();
-    let labels: Vec<bool> = set.test.iter().map(Sample::is_defect).collect();
+    let evaluation = evaluate(&pipeline, &set.test, &Limits::default(), &mut |_, detection| {
+        detections.push(detection.clone());
+        ControlFlow::Continue(())
+    })?;
+    let detect_ms = 1e3 * evaluation.mean_time().as_secs_f64();
     println!(
         "{}: image AUROC {:.3} on {} good and {} defective images, trained on {} good ones in \
          {train_s:.0} s, detection {detect_ms:.0} ms, model {} ({} kB)",
         kind.name(),
-        metrics::auroc(&scores, &labels)?,
+        evaluation.image_metrics()?.auroc,
         COUNTS.test_good,
         COUNTS.test_defect,
         train.len(),

@@ -11,7 +11,10 @@
 //!   the threads of the pool that calls (`rayon::ThreadPool::install`).
 //! - **Another backend**: [`pipeline::Pipeline<B>`](pipeline::Pipeline) over any
 //!   [`backend::Backend`].
-//! - **The networks themselves**: [`backbone`], [`flow`] and [`bmr`].
+//! - **Other systems**: [`PipelineConfig::system`] names NF alone, NF with B-PFM, PatchCore or PaDiM;
+//!   [`pipeline::Trainer`] trains many on features that are computed once, and [`pipeline::evaluate`]
+//!   compares them.
+//! - **The networks themselves**: [`backbone`], [`flow`], [`bmr`] and [`peers`].
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -53,9 +56,11 @@ pub mod backend {
 
 pub use nfbmr_backbone as backbone;
 pub use nfbmr_bmr as bmr;
+pub use nfbmr_cache as cache;
 pub use nfbmr_data as data;
 pub use nfbmr_flow as flow;
 pub use nfbmr_metrics as metrics;
+pub use nfbmr_peers as peers;
 pub use nfbmr_pipeline as pipeline;
 
 pub use device::{load, train};
@@ -63,7 +68,7 @@ pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, BackboneWeights, Detection, Images, Phase, PipelineConfig, PipelineError,
-    Progress, ProgressFn, ScoreMap,
+    Progress, ProgressFn, ScoreMap, System,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

@@ -13,7 +13,7 @@ use std::thread;
 use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{FORMAT_VERSION, ModelError, Pipeline};
-use nfbmr::{BackboneWeights, PipelineError, weights};
+use nfbmr::{BackboneWeights, PipelineError, System, weights};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -125,6 +125,13 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
         }
         other => panic!("{other:?}"),
     }
+    let without_bmr = |metadata: String| metadata.replace("\"nf-bmr\"", "\"nf\"");
+    assert!(matches!(
+        rewrite(&path, without_bmr, all),
+        Err(ModelError::UnknownTensor(name, System::Nf)) if name.starts_with("bmr.")
+    ));
+    let unknown_system = |metadata: String| metadata.replace("\"nf-bmr\"", "\"nf-bmx\"");
+    assert!(matches!(rewrite(&path, unknown_system, all), Err(ModelError::Metadata(_))));
     assert!(matches!(load(&path, None), Err(ModelError::Backbone { found: None, .. })));
     let other = BackboneWeights::new(b"other".as_slice());
     assert!(matches!(load(&path, Some(&other)), Err(ModelError::Backbone { found: Some(_), .. })));
@@ -184,14 +191,18 @@ fn an_included_backbone_is_checked_too() {
 /// One committed file per format version loads for ever.
 #[test]
 fn files_of_every_format_version_load() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/model-v1.nfbmr");
-    let pipeline = load(&fixture, weights::embedded()).unwrap();
-    let detection = pipeline.detect(&pattern()).unwrap();
-    suite::assert_close("score", &[detection.score], &[SCORE_V1], 1e-3);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    assert_eq!(SCORES.len() as u64, FORMAT_VERSION);
+    for (index, score) in SCORES.iter().enumerate() {
+        let fixture = fixtures.join(format!("model-v{}.nfbmr", index + 1));
+        let pipeline = load(&fixture, weights::embedded()).unwrap();
+        let detection = pipeline.detect(&pattern()).unwrap();
+        suite::assert_close("score", &[detection.score], &[*score], 1e-3);
+    }
 }
 
-/// Score of [`pattern`] by `model-v1.nfbmr` when it was written.
-const SCORE_V1: f32 = 0.4868163;
+/// Score of [`pattern`] by the file of each format version when it was written.
+const SCORES: [f32; 2] = [0.4868163, 0.0];
 
 /// `cargo test --features ndarray --test model_file -- --ignored --nocapture write_a_fixture` writes the
 /// file of a new format version and prints its score.

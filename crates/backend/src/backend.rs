@@ -14,6 +14,12 @@ pub trait Backend: FusedOps {
         1
     }
 
+    /// How many images are worth computing as one tensor: several where the device itself is parallel, one
+    /// on a CPU, whose caches hold the tensors of one image but not of more.
+    fn images_at_once() -> usize {
+        8
+    }
+
     /// Checks that a device is there before anything is computed on it.
     ///
     /// # Errors
@@ -26,6 +32,10 @@ pub trait Backend: FusedOps {
 impl<B: Backend> Backend for Autodiff<B> {
     fn workers() -> usize {
         B::workers()
+    }
+
+    fn images_at_once() -> usize {
+        B::images_at_once()
     }
 
     fn probe(device: &Self::Device) -> Result<(), DeviceError> {
@@ -42,6 +52,10 @@ impl Backend for burn::backend::Flex {
     fn workers() -> usize {
         rayon::current_num_threads()
     }
+
+    fn images_at_once() -> usize {
+        1
+    }
 }
 
 /// The reference CPU backend on `ndarray`.
@@ -52,6 +66,10 @@ pub type NdArray = burn::backend::NdArray<f32>;
 impl Backend for burn::backend::NdArray<f32> {
     fn workers() -> usize {
         rayon::current_num_threads()
+    }
+
+    fn images_at_once() -> usize {
+        1
     }
 }
 

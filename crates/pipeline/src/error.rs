@@ -2,11 +2,15 @@ use std::path::PathBuf;
 
 use nfbmr_backbone::{BackboneError, WeightsError};
 use nfbmr_backend::{DeviceError, StateError};
-use nfbmr_bmr::BmrError;
+use nfbmr_bmr::{BmrError, BpfmError};
+use nfbmr_cache::CacheError;
 use nfbmr_data::{DataError, FrameError, SizeError};
 use nfbmr_flow::FlowError;
+use nfbmr_metrics::MetricError;
+use nfbmr_peers::PeerError;
 
 use crate::progress::Phase;
+use crate::system::System;
 
 /// What can go wrong in training, scoring, saving and loading.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,12 @@ pub enum PipelineError {
     /// A camera frame that doesn't hold what it says.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A feature cache that can't be read or written.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Scores that a metric is not defined on.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     /// A backbone that can't be built, or images it can't take.
     #[error(transparent)]
     Backbone(#[from] BackboneError),
@@ -50,6 +60,12 @@ pub enum PipelineError {
     /// A mapping network that can't be built.
     #[error(transparent)]
     Bmr(#[from] BmrError),
+    /// A mapping network B-PFM that can't be built.
+    #[error(transparent)]
+    Bpfm(#[from] BpfmError),
+    /// A memory or distributions that can't be fitted or used.
+    #[error(transparent)]
+    Peer(PeerError),
     /// Images or settings that don't train.
     #[error(transparent)]
     Training(#[from] TrainingError),
@@ -67,6 +83,15 @@ pub enum PipelineError {
     /// A device that can't be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
+}
+
+impl From<PeerError> for PipelineError {
+    fn from(error: PeerError) -> Self {
+        match error {
+            PeerError::Interrupted => Self::Interrupted(Phase::Fit),
+            error => Self::Peer(error),
+        }
+    }
 }
 
 /// Why a set of images or a setting doesn't train.
@@ -136,8 +161,8 @@ pub enum ModelError {
         newest: u64,
     },
     /// A tensor that belongs to no network of a model.
-    #[error("tensor {0}: expected names under `flow.` or `bmr.`, or `backbone`")]
-    UnknownTensor(String),
+    #[error("tensor {0}: belongs to no network of a system `{1}`")]
+    UnknownTensor(String, System),
     /// A tensor of another type than expected.
     #[error("tensor {name}: expected {expected}, found {found:?}")]
     DType {
@@ -151,7 +176,7 @@ pub enum ModelError {
     /// Parameters that don't fit the configured network.
     #[error("{network}: {source}")]
     State {
-        /// `flow` or `bmr`.
+        /// Its name in the file.
         network: &'static str,
         /// What doesn't fit.
         source: StateError,
@@ -175,6 +200,9 @@ pub enum ModelError {
         /// Mean target residual.
         target_mean: f64,
     },
+    /// A mapping network without the units of its residuals.
+    #[error("no normalisation constants: the model's mapping network needs them")]
+    NoNormalization,
     /// The model needs backbone weights that weren't given.
     #[error(
         "the model needs the backbone weights it was trained with, SHA-256 {expected}, found {}: give \

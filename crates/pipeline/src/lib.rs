@@ -7,26 +7,36 @@
 mod atomic_file;
 mod config;
 mod error;
+mod evaluate;
 mod features;
+mod head;
 mod images;
 mod map;
+mod mapper;
+mod maps;
 mod model_file;
 mod optim;
 mod pipeline;
 mod progress;
 mod score;
+mod system;
 mod train;
+mod trainer;
 mod traits;
 mod weights;
 
 pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, TrainingConfig};
 pub use error::{ModelError, PipelineError, TrainingError};
-pub use features::extract_features;
+pub use evaluate::{Evaluation, ImageMetrics, PixelMetrics, Tested, evaluate};
 pub use images::Images;
 pub use map::ScoreMap;
 pub use model_file::FORMAT_VERSION;
 pub use pipeline::Pipeline;
 pub use progress::{Phase, Progress, ProgressFn};
 pub use score::{Component, Detection, Normalization};
-pub use traits::{AnomalyModel, BidirectionalMapper, FeatureExtractor, Target, TargetSpace};
+pub use system::System;
+pub use trainer::Trainer;
+pub use traits::{
+    AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,
+};
 pub use weights::BackboneWeights;

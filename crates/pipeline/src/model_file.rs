@@ -6,11 +6,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::TensorData;
 use nfbmr_backbone::Backbone;
-use nfbmr_backend::{Backend, StateDict, load_state_dict, state_dict};
-use nfbmr_bmr::Bmr;
-use nfbmr_flow::Flow;
+use nfbmr_backend::{Backend, StateDict, load_state_dict};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -19,12 +18,14 @@ use sha2::{Digest, Sha256};
 use crate::atomic_file;
 use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
+use crate::head::Head;
 use crate::pipeline::Pipeline;
 use crate::score::Normalization;
+use crate::system::System;
 use crate::weights::BackboneWeights;
 
 /// The newest format version; files of older versions keep loading.
-pub const FORMAT_VERSION: u64 = 1;
+pub const FORMAT_VERSION: u64 = 2;
 
 const METADATA: &str = "nfbmr";
 const CHECKSUM: &str = "sha256";
@@ -36,7 +37,7 @@ struct Metadata {
     format_version: u64,
     config: PipelineConfig,
     permutations: Vec<Vec<usize>>,
-    normalization: Normalization,
+    normalization: Option<Normalization>,
     backbone_sha256: String,
 }
 
@@ -54,13 +55,13 @@ pub(crate) fn save<B: Backend>(
     let metadata = Metadata {
         format_version: FORMAT_VERSION,
         config: pipeline.config.clone(),
-        permutations: pipeline.permutations.clone(),
-        normalization: pipeline.normalization,
+        permutations: pipeline.head.flow().map_or_else(Vec::new, |flow| flow.permutations.clone()),
+        normalization: pipeline.normalization(),
         backbone_sha256: pipeline.weights.sha256().to_owned(),
     };
     let metadata = serde_json::to_string(&metadata)?;
-    let flow = prefixed("flow", state_dict(&pipeline.flow));
-    let parameters: Vec<_> = flow.chain(prefixed("bmr", state_dict(&pipeline.bmr))).collect();
+    let state = pipeline.head.state().into_iter();
+    let parameters: Vec<_> = state.flat_map(|(network, state)| prefixed(network, state)).collect();
     let mut tensors = Vec::with_capacity(parameters.len() + 1);
     for (name, data) in &parameters {
         let shape = data.shape.to_vec();
@@ -113,8 +114,8 @@ pub(crate) fn load<B: Backend>(
         return Err(ModelError::Damaged);
     }
     let metadata: Metadata = serde_json::from_str(metadata)?;
-    check_normalization(metadata.normalization)?;
-    let Tensors { flow: flow_state, bmr: bmr_state, backbone: included } = Tensors::read(&tensors)?;
+    metadata.normalization.map_or(Ok(()), check_normalization)?;
+    let Tensors { mut networks, backbone: included } = Tensors::read(&tensors)?;
 
     let expected = &metadata.backbone_sha256;
     let candidates = [included.as_ref(), weights];
@@ -127,8 +128,7 @@ pub(crate) fn load<B: Backend>(
     let Metadata { config, permutations, normalization, .. } = metadata;
     let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
     let [channels, _, _] = config.validate().map_err(unusable)?;
-    let parameters =
-        config.flow.parameters(channels).saturating_add(config.bmr.parameters(channels));
+    let parameters = config.parameters(channels);
     // Before anything of that size is allocated.
     if parameters > bytes.len() {
         return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
@@ -136,27 +136,9 @@ pub(crate) fn load<B: Backend>(
     let parsed = weights.parse().map_err(unusable)?;
     let backbone = Backbone::load(&config.backbone, &parsed, device)
         .map_err(|error| unusable(error.into()))?;
-    let flow = Flow::new(&config.flow, &permutations, channels, 0, device)
-        .map_err(|error| unusable(error.into()))?;
-    let mut flow = load_state_dict(flow, flow_state)
-        .map_err(|source| ModelError::State { network: "flow", source })?;
-    let bmr = Bmr::new(&config.bmr, channels, 0, device).map_err(|error| unusable(error.into()))?;
-    let mut bmr = load_state_dict(bmr, bmr_state)
-        .map_err(|source| ModelError::State { network: "bmr", source })?;
-    if !config.low_memory {
-        flow.prepare();
-        bmr.prepare();
-    }
-    Ok(Pipeline {
-        config,
-        weights: weights.clone(),
-        backbone,
-        permutations,
-        flow,
-        bmr,
-        normalization,
-        device: device.clone(),
-    })
+    let head = Head::load(&config, channels, permutations, normalization, &mut networks, device)?;
+    networks.check_empty(config.system)?;
+    Ok(Pipeline { config, weights: weights.clone(), backbone, head, device: device.clone() })
 }
 
 fn check_normalization(normalization: Normalization) -> Result<(), ModelError> {
@@ -175,9 +157,39 @@ fn prefixed(prefix: &str, state: StateDict) -> impl Iterator<Item = (String, Ten
 /// The tensors of a model file by what they belong to.
 #[derive(Default)]
 struct Tensors {
-    flow: StateDict,
-    bmr: StateDict,
+    networks: Networks,
     backbone: Option<BackboneWeights>,
+}
+
+/// Parameters by the network's name, the part of a tensor's name up to the first dot.
+#[derive(Default)]
+pub(crate) struct Networks(BTreeMap<String, StateDict>);
+
+impl Networks {
+    /// The parameters of a network, none if there are none.
+    pub(crate) fn take(&mut self, network: &str) -> StateDict {
+        self.0.remove(network).unwrap_or_default()
+    }
+
+    /// A network with the parameters of that name.
+    pub(crate) fn load_into<B: Backend, M: Module<B>>(
+        &mut self,
+        network: &'static str,
+        module: M,
+    ) -> Result<M, ModelError> {
+        load_state_dict(module, self.take(network))
+            .map_err(|source| ModelError::State { network, source })
+    }
+
+    /// Every network has been taken.
+    fn check_empty(&self, system: System) -> Result<(), ModelError> {
+        match self.0.iter().find_map(|(network, state)| Some((network, state.keys().next()?))) {
+            Some((network, parameter)) => {
+                Err(ModelError::UnknownTensor(format!("{network}.{parameter}"), system))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Tensors {
@@ -192,11 +204,6 @@ impl Tensors {
                 tensors.backbone = Some(BackboneWeights::new(view.data().to_vec()));
                 continue;
             }
-            let (network, parameter) = match name.split_once('.') {
-                Some(("flow", parameter)) => (&mut tensors.flow, parameter),
-                Some(("bmr", parameter)) => (&mut tensors.bmr, parameter),
-                _ => return Err(ModelError::UnknownTensor(name)),
-            };
             check_dtype(&name, &view, Dtype::F32, "F32")?;
             let values: Vec<f32> = view
                 .data()
@@ -205,6 +212,8 @@ impl Tensors {
                 .iter()
                 .map(|bytes| f32::from_le_bytes(*bytes))
                 .collect();
+            let (network, parameter) = name.split_once('.').unwrap_or((&name, ""));
+            let network = tensors.networks.0.entry(network.to_owned()).or_default();
             network.insert(parameter.to_owned(), TensorData::new(values, view.shape().to_vec()));
         }
         Ok(tensors)

@@ -50,6 +50,11 @@ impl Workers {
         Self((0..B::workers()).map_while(pool).collect())
     }
 
+    /// No threads: every batch is taken whole, on the network itself.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Mean loss of a batch, and its gradients, added up in order: the same number of workers gives the
     /// same result.
     pub(crate) fn gradients<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(

@@ -1,6 +1,5 @@
 use std::path::Path;
 
-use burn::backend::Autodiff;
 use image::DynamicImage;
 use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
@@ -11,16 +10,17 @@ use rayon::prelude::*;
 
 use crate::config::PipelineConfig;
 use crate::error::PipelineError;
-use crate::features::{BATCH, extract_features};
+use crate::head::Head;
 use crate::images::{Images, to_tensor};
+use crate::mapper::Mapper;
 use crate::model_file;
 use crate::progress::ProgressFn;
-use crate::score::{Detection, Normalization, Scoring, batch_maps, to_maps};
-use crate::train::{measure_normalization, train_bmr, train_flow};
-use crate::traits::AnomalyModel;
+use crate::score::{Detection, Normalization, Scoring};
+use crate::trainer::Trainer;
+use crate::traits::{AnomalyModel, FeatureExtractor};
 use crate::weights::BackboneWeights;
 
-/// A trained NF-BMR detector on the backend `B`.
+/// A trained detector on the backend `B`: NF-BMR, or another [`System`](crate::System) of the configuration.
 ///
 /// Scoring takes `&self` and works from several threads at once.
 #[derive(Clone, Debug)]
@@ -28,28 +28,8 @@ pub struct Pipeline<B: Backend> {
     pub(crate) config: PipelineConfig,
     pub(crate) weights: BackboneWeights,
     pub(crate) backbone: Backbone<B>,
-    pub(crate) permutations: Vec<Vec<usize>>,
-    pub(crate) flow: Flow<B>,
-    pub(crate) bmr: Bmr<B>,
-    pub(crate) normalization: Normalization,
+    pub(crate) head: Head<B>,
     pub(crate) device: B::Device,
-}
-
-/// Purposes of the random numbers drawn from one seed.
-#[derive(Clone, Copy)]
-enum Draw {
-    Permutations,
-    FlowWeights,
-    BmrWeights,
-    FlowOrder,
-    BmrOrder,
-}
-
-impl Draw {
-    fn seed(self, seed: u64) -> u64 {
-        // An odd multiplier keeps different (seed, purpose) pairs apart.
-        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self as u64)
-    }
 }
 
 impl<B: Backend> Pipeline<B> {
@@ -57,7 +37,7 @@ impl<B: Backend> Pipeline<B> {
     ///
     /// The backbone runs once over the images and its features are kept in memory; the flow is trained
     /// on them, then the mapping network on source and target features. The same configuration, images,
-    /// backend and thread count give the same model.
+    /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
@@ -69,50 +49,7 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
-        B::probe(device)?;
-        let [channels, _, _] = config.validate()?;
-        let weights = weights.ok_or(PipelineError::NoWeights)?;
-        let backbone = Backbone::load(&config.backbone, &weights.parse()?, device)?;
-        let y = extract_features(&backbone, config, images.into(), device, progress)?;
-        let seed = |draw: Draw| draw.seed(config.seed);
-
-        let permutations =
-            Flow::<B>::random_permutations(&config.flow, channels, seed(Draw::Permutations));
-        let flow = Flow::<Autodiff<B>>::new(
-            &config.flow,
-            &permutations,
-            channels,
-            seed(Draw::FlowWeights),
-            device,
-        )?;
-        let order = seed(Draw::FlowOrder);
-        let mut flow = train_flow(flow, &y, &config.flow_training, order, progress)?;
-        if !config.low_memory {
-            flow.prepare();
-        }
-        let z: Vec<_> = y
-            .iter()
-            .map(|y| Ok(flow.forward(y.clone())?.z))
-            .collect::<Result<_, PipelineError>>()?;
-
-        let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, seed(Draw::BmrWeights), device)?;
-        let order = seed(Draw::BmrOrder);
-        let mut bmr = train_bmr(bmr, &y, &z, &config.bmr_training, order, progress)?;
-        if !config.low_memory {
-            bmr.prepare();
-        }
-        let normalization = measure_normalization(&bmr, &y, &z)?;
-        tracing::info!(images = y.len(), ?normalization, "trained");
-        Ok(Self {
-            config: config.clone(),
-            weights: weights.clone(),
-            backbone,
-            permutations,
-            flow,
-            bmr,
-            normalization,
-            device: device.clone(),
-        })
+        Trainer::new(config, weights, images, None, device, progress)?.train(config, progress)
     }
 
     /// Reads a model file. `weights` are those of the backbone, for a file that doesn't include them.
@@ -174,16 +111,17 @@ impl<B: Backend> Pipeline<B> {
     /// # Errors
     /// As [`Self::detect`], for the first image at fault.
     pub fn detect_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
-        // On a CPU an image for each core at a time: they share no work, and one image's tensors stay
-        // in the caches that eight would not.
-        if B::workers() > 1 {
-            return images.par_iter().map(|image| self.detect(image)).collect();
+        match B::images_at_once() {
+            // An image for each core: they share no work.
+            1 => images.par_iter().map(|image| self.detect(image)).collect(),
+            several => {
+                let mut detections = Vec::with_capacity(images.len());
+                for chunk in images.chunks(several) {
+                    detections.extend(self.detect_chunk(chunk)?);
+                }
+                Ok(detections)
+            }
         }
-        let mut detections = Vec::with_capacity(images.len());
-        for chunk in images.chunks(BATCH) {
-            detections.extend(self.detect_chunk(chunk)?);
-        }
-        Ok(detections)
     }
 
     /// The configuration the model was trained with.
@@ -201,19 +139,22 @@ impl<B: Backend> Pipeline<B> {
         &self.backbone
     }
 
-    /// The target flow.
-    pub fn flow(&self) -> &Flow<B> {
-        &self.flow
+    /// The target flow, of a system that has one.
+    pub fn flow(&self) -> Option<&Flow<B>> {
+        self.head.flow().map(|target| &target.flow)
     }
 
-    /// The bidirectional mapping network.
-    pub fn bmr(&self) -> &Bmr<B> {
-        &self.bmr
+    /// The bidirectional mapping network of `nf-bmr`.
+    pub fn bmr(&self) -> Option<&Bmr<B>> {
+        match &self.head {
+            Head::Mapping { mapper: Mapper::Bmr(bmr), .. } => Some(bmr),
+            _ => None,
+        }
     }
 
-    /// Mean residuals over the training images.
-    pub fn normalization(&self) -> Normalization {
-        self.normalization
+    /// Mean residuals over the training images, of a system that maps.
+    pub fn normalization(&self) -> Option<Normalization> {
+        self.head.normalization()
     }
 
     /// One image or more in one pass.
@@ -224,16 +165,15 @@ impl<B: Backend> Pipeline<B> {
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted?.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
-        let maps = batch_maps(&self.backbone, &self.flow, &self.bmr, input)?;
-        let likelihood = maps.likelihood.map(to_maps).into_iter().flatten().map(Some);
-        let likelihood = likelihood.chain(std::iter::repeat(None));
-        let scoring =
-            Scoring { fusion, pooling, normalization: self.normalization, input: input_size };
-        let maps = to_maps(maps.source).into_iter().zip(to_maps(maps.target)).zip(likelihood);
-        maps.zip(images.iter().zip(contents))
-            .map(|(((source, target), likelihood), (image, content))| {
+        let y = self.backbone.extract(input.clone())?;
+        let maps = self.head.maps(&input, y)?.by_image();
+        let normalization = self.normalization();
+        let scoring = Scoring { fusion, pooling, normalization, input: input_size };
+        maps.into_iter()
+            .zip(images.iter().zip(contents))
+            .map(|(maps, (image, content))| {
                 let size = (image.width(), image.height()).into();
-                scoring.detection(source, target, likelihood, content, size)
+                scoring.detection(maps, content, size)
             })
             .collect()
     }

@@ -14,6 +14,11 @@ pub enum Phase {
     Flow,
     /// The bidirectional mapping network is trained.
     Bmr,
+    /// The mapping network B-PFM is trained.
+    Bpfm,
+    /// The memory of PatchCore or the distributions of PaDiM are fitted; in place of images their steps
+    /// are counted.
+    Fit,
 }
 
 impl fmt::Display for Phase {
@@ -22,6 +27,8 @@ impl fmt::Display for Phase {
             Self::Features => "features",
             Self::Flow => "flow",
             Self::Bmr => "bmr",
+            Self::Bpfm => "bpfm",
+            Self::Fit => "fit",
         })
     }
 }
@@ -102,5 +109,23 @@ impl<'a, 'b> Reporter<'a, 'b> {
         tracing::debug!(%phase, epoch, epochs, loss, "epoch");
         self.progress.loss = Some(loss);
         self.progress.epoch += 1;
+    }
+}
+
+/// The progress of a fit, told by steps done of all.
+pub(crate) fn fit_progress(
+    progress: &mut ProgressFn<'_>,
+) -> impl FnMut(usize, usize) -> ControlFlow<()> {
+    let (mut callback, mut before) = (Some(progress), 0);
+    let mut reporter = None;
+    move |done, total| {
+        if let Some(callback) = callback.take() {
+            reporter = Some(Reporter::new(Phase::Fit, 1, total, callback));
+        }
+        let steps = done.saturating_sub(std::mem::replace(&mut before, done));
+        match reporter.as_mut().map(|reporter| reporter.advance(steps)) {
+            Some(Err(_)) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
     }
 }

@@ -1,13 +1,10 @@
-use burn::tensor::Tensor;
-use nfbmr_backend::Backend;
-use nfbmr_bmr::residual_map;
 use nfbmr_data::{Rect, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Fusion, Pooling};
 use crate::error::PipelineError;
 use crate::map::ScoreMap;
-use crate::traits::{BidirectionalMapper, FeatureExtractor, TargetSpace};
+use crate::maps::Maps;
 
 /// What a detector says of one image.
 #[derive(Clone, Debug)]
@@ -43,6 +40,7 @@ pub struct Component {
 }
 
 /// Mean residuals over the training images once training has ended: the units of the two directions.
+/// That of the source is 1 where the mapping goes to the target alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Normalization {
@@ -52,48 +50,11 @@ pub struct Normalization {
     pub target: f64,
 }
 
-/// The maps of a batch, still on the device, each `[N, H, W]`.
-pub(crate) struct BatchMaps<B: Backend> {
-    pub(crate) source: Tensor<B, 3>,
-    pub(crate) target: Tensor<B, 3>,
-    pub(crate) likelihood: Option<Tensor<B, 3>>,
-}
-
-/// Runs images `[N, 3, S, S]` (0 to 1) through the networks: both terms of (14).
-pub(crate) fn batch_maps<B: Backend>(
-    extractor: &dyn FeatureExtractor<B>,
-    space: &dyn TargetSpace<B>,
-    mapper: &dyn BidirectionalMapper<B>,
-    images: Tensor<B, 4>,
-) -> Result<BatchMaps<B>, PipelineError> {
-    let y = extractor.extract(images.clone())?;
-    let target = space.target(&images, &y)?;
-    let z = target.features;
-    let mapped = mapper.map(&y, &z)?;
-    Ok(BatchMaps {
-        source: residual_map(y, mapped.y),
-        target: residual_map(z, mapped.z),
-        likelihood: target.likelihood,
-    })
-}
-
-/// `[N, H, W]` to one map per image.
-pub(crate) fn to_maps<B: Backend>(maps: Tensor<B, 3>) -> Vec<ScoreMap> {
-    let [_, height, width] = maps.dims();
-    let values: Vec<f32> = maps.into_data().iter::<f32>().collect();
-    let map = |values: &[f32]| ScoreMap {
-        width: width as u32,
-        height: height as u32,
-        values: values.to_vec(),
-    };
-    values.chunks(width * height).map(map).collect()
-}
-
 /// How maps become a [`Detection`].
 pub(crate) struct Scoring {
     pub(crate) fusion: Fusion,
     pub(crate) pooling: Pooling,
-    pub(crate) normalization: Normalization,
+    pub(crate) normalization: Option<Normalization>,
     /// Side of the network input.
     pub(crate) input: u32,
 }
@@ -102,36 +63,49 @@ impl Scoring {
     /// Scores one image of `size` whose pixels lie in `content` of the network input.
     pub(crate) fn detection(
         &self,
-        source: ScoreMap,
-        target: ScoreMap,
-        likelihood: Option<ScoreMap>,
+        maps: Maps<ScoreMap, f32>,
         content: Rect,
         size: Size,
     ) -> Result<Detection, PipelineError> {
-        let fused = self.fuse(&source, &target);
-        Ok(Detection {
-            score: self.pool(&fused, content),
-            anomaly_map: fused.resize_content(content, self.input, size)?,
-            source: Some(self.component(source, content)),
-            target: Some(self.component(target, content)),
-            likelihood: likelihood.map(|map| self.component(map, content)),
-        })
+        let at_size = |map: &ScoreMap| map.resize_content(content, self.input, size);
+        let component = |map: ScoreMap| Component { score: self.pool(&map, content), map };
+        match maps {
+            Maps::Residuals { source, target, likelihood } => {
+                let fused = self.fuse(source.as_ref(), &target);
+                Ok(Detection {
+                    score: self.pool(&fused, content),
+                    anomaly_map: at_size(&fused)?,
+                    source: source.map(component),
+                    target: Some(component(target)),
+                    likelihood: likelihood.map(component),
+                })
+            }
+            Maps::Likelihood(map) => {
+                let anomaly_map = at_size(&map)?;
+                let likelihood = component(map);
+                let detection = Detection::new(likelihood.score, anomaly_map);
+                Ok(Detection { likelihood: Some(likelihood), ..detection })
+            }
+            Maps::Scored { map, score } => Ok(Detection::new(score, at_size(&map)?)),
+        }
     }
 
-    /// Equation (14), each direction in its own unit if so configured.
-    fn fuse(&self, source: &ScoreMap, target: &ScoreMap) -> ScoreMap {
-        let Normalization { source: source_mean, target: target_mean } = self.normalization;
-        let (source_unit, target_unit) = match self.fusion {
-            Fusion::Plain => (1.0, 1.0),
-            Fusion::Normalized => (source_mean as f32, target_mean as f32),
+    /// Equation (14), each direction in its own unit if so configured; of one direction, that one.
+    fn fuse(&self, source: Option<&ScoreMap>, target: &ScoreMap) -> ScoreMap {
+        let (source_unit, target_unit) = match (self.fusion, self.normalization) {
+            (Fusion::Normalized, Some(Normalization { source, target })) => {
+                (source as f32, target as f32)
+            }
+            _ => (1.0, 1.0),
         };
-        let fuse = |(s, t): (&f32, &f32)| (s / source_unit + t / target_unit) / 2.0;
-        let values = source.values.iter().zip(&target.values).map(fuse).collect();
-        ScoreMap { width: source.width, height: source.height, values }
-    }
-
-    fn component(&self, map: ScoreMap, content: Rect) -> Component {
-        Component { score: self.pool(&map, content), map }
+        let mut fused = target.clone();
+        fused.values.iter_mut().for_each(|t| *t /= target_unit);
+        if let Some(source) = source {
+            for (fused, s) in fused.values.iter_mut().zip(&source.values) {
+                *fused = (s / source_unit + *fused) / 2.0;
+            }
+        }
+        fused
     }
 
     /// Pools the cells that touch the image's content.
@@ -155,7 +129,7 @@ mod tests {
     use super::*;
 
     fn scoring(fusion: Fusion) -> Scoring {
-        let normalization = Normalization { source: 4.0, target: 2.0 };
+        let normalization = Some(Normalization { source: 4.0, target: 2.0 });
         Scoring { fusion, pooling: Pooling::Max, normalization, input: 64 }
     }
 
@@ -166,9 +140,10 @@ mod tests {
     #[test]
     fn fusion_as_defined() {
         let (source, target) = (map([4.0, 0.0, 8.0, 4.0]), map([2.0, 2.0, 0.0, 6.0]));
-        let fuse = |fusion| scoring(fusion).fuse(&source, &target).values;
+        let fuse = |fusion| scoring(fusion).fuse(Some(&source), &target).values;
         assert_eq!(fuse(Fusion::Plain), [3.0, 1.0, 4.0, 5.0]);
         assert_eq!(fuse(Fusion::Normalized), [1.0, 0.5, 1.0, 2.0]);
+        assert_eq!(scoring(Fusion::Plain).fuse(None, &target), target);
     }
 
     #[test]
@@ -176,9 +151,8 @@ mod tests {
         let content = Rect { x: 0, y: 0, width: 64, height: 32 };
         let size = Size { width: 8, height: 4 };
         let map = map([1.0, 2.0, 9.0, 9.0]);
-        let detection = scoring(Fusion::Plain)
-            .detection(map.clone(), map.clone(), None, content, size)
-            .unwrap();
+        let maps = Maps::Likelihood(map.clone());
+        let detection = scoring(Fusion::Plain).detection(maps, content, size).unwrap();
         assert_eq!(detection.score, 2.0);
         // The map is the upper half of what the whole input would get.
         assert_eq!(detection.anomaly_map.values, map.resize(8, 8).unwrap().values[..32]);

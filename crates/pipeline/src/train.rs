@@ -2,7 +2,7 @@ use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
-use nfbmr_bmr::{Bmr, residual_map};
+use nfbmr_bmr::{Bmr, Bpfm};
 use nfbmr_flow::{Flow, nll};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -13,6 +13,7 @@ use crate::error::{PipelineError, TrainingError};
 use crate::optim::{Stepper, Workers};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::score::Normalization;
+use crate::traits::BidirectionalMapper;
 
 /// Trains the flow on source features, each `[1, C, H, W]`.
 pub(crate) fn train_flow<B: Backend>(
@@ -23,7 +24,8 @@ pub(crate) fn train_flow<B: Backend>(
     progress: &mut ProgressFn<'_>,
 ) -> Result<Flow<B>, PipelineError> {
     let mut reporter = Reporter::new(Phase::Flow, config.epochs, features.len(), progress);
-    fit(flow, features.len(), config, seed, &mut reporter, |flow, batch| {
+    let workers = Workers::new::<B>();
+    fit(flow, features.len(), config, seed, &workers, &mut reporter, |flow, batch| {
         let y = Tensor::from_inner(select(features, batch));
         Ok(nll(&flow.forward(y)?))
     })
@@ -39,25 +41,44 @@ pub(crate) fn train_bmr<B: Backend>(
     progress: &mut ProgressFn<'_>,
 ) -> Result<Bmr<B>, PipelineError> {
     let mut reporter = Reporter::new(Phase::Bmr, config.epochs, y.len(), progress);
-    fit(bmr, y.len(), config, seed, &mut reporter, |bmr, batch| {
+    let workers = Workers::new::<B>();
+    fit(bmr, y.len(), config, seed, &workers, &mut reporter, |bmr, batch| {
         let y = Tensor::from_inner(select(y, batch));
         let z = Tensor::from_inner(select(z, batch));
         Ok(bmr.loss(y, z)?.total())
     })
 }
 
+/// As [`train_bmr`], for the older networks: a step takes its batch whole, since batch normalisation knows
+/// no parts of it.
+pub(crate) fn train_bpfm<B: Backend>(
+    bpfm: Bpfm<Autodiff<B>>,
+    y: &[Tensor<B, 4>],
+    z: &[Tensor<B, 4>],
+    config: &TrainingConfig,
+    seed: u64,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Bpfm<B>, PipelineError> {
+    let mut reporter = Reporter::new(Phase::Bpfm, config.epochs, y.len(), progress);
+    fit(bpfm, y.len(), config, seed, &Workers::none(), &mut reporter, |bpfm, batch| {
+        let y = Tensor::from_inner(select(y, batch));
+        let z = Tensor::from_inner(select(z, batch));
+        Ok(bpfm.loss(y, z)?.total())
+    })
+}
+
 /// Mean residuals of a trained network over the images it was trained on.
 pub(crate) fn measure_normalization<B: Backend>(
-    bmr: &Bmr<B>,
+    mapper: &dyn BidirectionalMapper<B>,
     y: &[Tensor<B, 4>],
     z: &[Tensor<B, 4>],
 ) -> Result<Normalization, PipelineError> {
     let (mut source, mut target) = (0.0, 0.0);
     for (y, z) in y.iter().zip(z) {
-        let mapped = bmr.forward(y.clone(), z.clone())?;
+        let residuals = mapper.residuals(y.clone(), z.clone())?;
         let mean = |map: Tensor<B, 3>| f64::from(map.mean().into_scalar());
-        source += mean(residual_map(y.clone(), mapped.y));
-        target += mean(residual_map(z.clone(), mapped.z));
+        source += residuals.source.map_or(1.0, mean);
+        target += mean(residuals.target);
     }
     let count = y.len().max(1) as f64;
     // A residual of exactly 0 would divide by zero.
@@ -71,12 +92,12 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     count: usize,
     config: &TrainingConfig,
     seed: u64,
+    workers: &Workers,
     reporter: &mut Reporter<'_, '_>,
     loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
 ) -> Result<M::InnerModule, PipelineError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut stepper = Stepper::new(config);
-    let workers = Workers::new::<B>();
     let mut order: Vec<usize> = (0..count).collect();
     for epoch in 1..=config.epochs {
         order.shuffle(&mut rng);

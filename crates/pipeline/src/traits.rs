@@ -4,7 +4,6 @@ use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
-use nfbmr_bmr::{Bmr, Mapped};
 use nfbmr_data::Frame;
 use nfbmr_flow::{Flow, nll_map};
 
@@ -42,13 +41,22 @@ pub trait TargetSpace<B: Backend>: Send + Sync {
     ) -> Result<Target<B>, PipelineError>;
 }
 
+/// Both terms of the anomaly map (14), each `[N, H, W]`.
+#[derive(Clone, Debug)]
+pub struct Residuals<B: Backend> {
+    /// ‖y − ŷ‖² by position; `None` of a mapper that goes to the target space alone.
+    pub source: Option<Tensor<B, 3>>,
+    /// ‖z − ẑ‖² by position.
+    pub target: Tensor<B, 3>,
+}
+
 /// Maps each space to the other (equations (9) and (10)).
 pub trait BidirectionalMapper<B: Backend>: Send + Sync {
-    /// Source features y and target features z to ŷ(z) and ẑ(y).
+    /// What the mapping of source features y and target features z, `[N, C, H, W]`, misses.
     ///
     /// # Errors
     /// If a shape doesn't suit the mapper.
-    fn map(&self, y: &Tensor<B, 4>, z: &Tensor<B, 4>) -> Result<Mapped<B>, PipelineError>;
+    fn residuals(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Result<Residuals<B>, PipelineError>;
 }
 
 /// A trained detector of any kind: images in, scores and anomaly maps out.
@@ -96,11 +104,5 @@ impl<B: Backend> TargetSpace<B> for Flow<B> {
         let output = self.forward(source.clone())?;
         let likelihood = Some(nll_map(&output));
         Ok(Target { features: output.z, likelihood })
-    }
-}
-
-impl<B: Backend> BidirectionalMapper<B> for Bmr<B> {
-    fn map(&self, y: &Tensor<B, 4>, z: &Tensor<B, 4>) -> Result<Mapped<B>, PipelineError> {
-        Ok(self.forward(y.clone(), z.clone())?)
     }
 }

@@ -1,0 +1,260 @@
+use burn::backend::Autodiff;
+use burn::tensor::Tensor;
+use nfbmr_backend::{Backend, StateDict, state_dict};
+use nfbmr_bmr::{Bmr, Bpfm};
+use nfbmr_flow::{Flow, nll_map};
+use nfbmr_peers::{Padim, PatchCore, Upsampling, smooth};
+
+use crate::config::PipelineConfig;
+use crate::error::{ModelError, PipelineError};
+use crate::mapper::Mapper;
+use crate::maps::Maps;
+use crate::model_file::Networks;
+use crate::progress::{ProgressFn, fit_progress};
+use crate::score::Normalization;
+use crate::system::System;
+use crate::train::{measure_normalization, train_bmr, train_bpfm, train_flow};
+use crate::traits::{BidirectionalMapper, TargetSpace};
+
+// Names of networks in a model file.
+const FLOW: &str = "flow";
+const BMR: &str = "bmr";
+const BPFM: &str = "bpfm";
+const PATCHCORE: &str = "patchcore";
+const PADIM: &str = "padim";
+
+/// What a system learns of source features.
+#[derive(Clone, Debug)]
+pub(crate) enum Head<B: Backend> {
+    Flow(TargetFlow<B>),
+    Mapping { flow: TargetFlow<B>, mapper: Mapper<B>, normalization: Normalization },
+    PatchCore(PatchCore<B>),
+    Padim(Padim<B>),
+}
+
+/// A flow with the permutations it was made with.
+#[derive(Clone, Debug)]
+pub(crate) struct TargetFlow<B: Backend> {
+    pub(crate) permutations: Vec<Vec<usize>>,
+    pub(crate) flow: Flow<B>,
+}
+
+/// Purposes of the random numbers drawn from one seed.
+#[derive(Clone, Copy)]
+enum Draw {
+    Permutations,
+    FlowWeights,
+    BmrWeights,
+    FlowOrder,
+    BmrOrder,
+    Peer,
+}
+
+impl Draw {
+    fn seed(self, seed: u64) -> u64 {
+        // An odd multiplier keeps different (seed, purpose) pairs apart.
+        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self as u64)
+    }
+}
+
+impl<B: Backend> TargetFlow<B> {
+    /// Target features of source features.
+    fn targets(&self, y: &[Tensor<B, 4>]) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
+        y.iter().map(|y| Ok(self.flow.forward(y.clone())?.z)).collect()
+    }
+
+    /// Trains a flow on source features, each `[1, C, H, W]`.
+    pub(crate) fn train(
+        config: &PipelineConfig,
+        channels: usize,
+        y: &[Tensor<B, 4>],
+        device: &B::Device,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Self, PipelineError> {
+        let seed = |draw: Draw| draw.seed(config.seed);
+        let permutations =
+            Flow::<B>::random_permutations(&config.flow, channels, seed(Draw::Permutations));
+        let weights = seed(Draw::FlowWeights);
+        let flow =
+            Flow::<Autodiff<B>>::new(&config.flow, &permutations, channels, weights, device)?;
+        let order = seed(Draw::FlowOrder);
+        let mut flow = train_flow(flow, y, &config.flow_training, order, progress)?;
+        if !config.low_memory {
+            flow.prepare();
+        }
+        Ok(Self { permutations, flow })
+    }
+}
+
+impl<B: Backend> Head<B> {
+    /// Trains the configured system on source features, each `[1, C, H, W]`; `flow` gives the trained flow
+    /// to the systems that have one.
+    pub(crate) fn train(
+        config: &PipelineConfig,
+        channels: usize,
+        y: &[Tensor<B, 4>],
+        flow: impl FnOnce(&mut ProgressFn<'_>) -> Result<TargetFlow<B>, PipelineError>,
+        device: &B::Device,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Self, PipelineError> {
+        let seed = |draw: Draw| draw.seed(config.seed);
+        let weights = seed(Draw::BmrWeights);
+        let order = seed(Draw::BmrOrder);
+        let training = &config.bmr_training;
+        match config.system {
+            System::Nf => Ok(Self::Flow(flow(progress)?)),
+            System::NfBmr => {
+                let flow = flow(progress)?;
+                let z = flow.targets(y)?;
+                let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, weights, device)?;
+                let mut bmr = train_bmr(bmr, y, &z, training, order, progress)?;
+                if !config.low_memory {
+                    bmr.prepare();
+                }
+                Self::mapping(flow, Mapper::Bmr(bmr.into()), y, &z)
+            }
+            System::NfBpfm => {
+                let flow = flow(progress)?;
+                let z = flow.targets(y)?;
+                let bpfm = &config.bpfm;
+                let bpfm = Bpfm::<Autodiff<B>>::new(bpfm, channels, channels, weights, device)?;
+                let bpfm = train_bpfm(bpfm, y, &z, training, order, progress)?;
+                Self::mapping(flow, Mapper::Bpfm(bpfm.into()), y, &z)
+            }
+            System::PatchCore => {
+                let mut report = fit_progress(progress);
+                let fitted = PatchCore::fit(&config.patchcore, y, seed(Draw::Peer), &mut report);
+                Ok(Self::PatchCore(fitted?))
+            }
+            System::Padim => {
+                let mut report = fit_progress(progress);
+                let fitted = Padim::fit(&config.padim, y, seed(Draw::Peer), &mut report);
+                Ok(Self::Padim(fitted?))
+            }
+        }
+    }
+
+    fn mapping(
+        flow: TargetFlow<B>,
+        mapper: Mapper<B>,
+        y: &[Tensor<B, 4>],
+        z: &[Tensor<B, 4>],
+    ) -> Result<Self, PipelineError> {
+        let normalization = measure_normalization(&mapper, y, z)?;
+        Ok(Self::Mapping { flow, mapper, normalization })
+    }
+
+    /// The maps of images `[N, 3, S, S]` (0 to 1) with source features `[N, C, H, W]`.
+    pub(crate) fn maps(
+        &self,
+        images: &Tensor<B, 4>,
+        y: Tensor<B, 4>,
+    ) -> Result<Maps<Tensor<B, 3>>, PipelineError> {
+        let [_, _, height, width] = images.dims();
+        match self {
+            Self::Flow(TargetFlow { flow, .. }) => Ok(Maps::Likelihood(nll_map(&flow.forward(y)?))),
+            Self::Mapping { flow: TargetFlow { flow, .. }, mapper, .. } => {
+                let target = flow.target(images, &y)?;
+                let residuals = mapper.residuals(y, target.features)?;
+                Ok(Maps::Residuals {
+                    source: residuals.source,
+                    target: residuals.target,
+                    likelihood: target.likelihood,
+                })
+            }
+            Self::PatchCore(detector) => {
+                let scored = detector.score(y)?;
+                let map = smooth(scored.map, [height, width], Upsampling::Nearest)?;
+                Ok(Maps::Scored { map, score: scored.score })
+            }
+            Self::Padim(detector) => {
+                let scored = detector.score(y, [height, width])?;
+                let map = smooth(scored.map, [height, width], Upsampling::Bilinear)?;
+                Ok(Maps::Scored { map, score: scored.score })
+            }
+        }
+    }
+
+    pub(crate) fn normalization(&self) -> Option<Normalization> {
+        match self {
+            Self::Mapping { normalization, .. } => Some(*normalization),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn flow(&self) -> Option<&TargetFlow<B>> {
+        match self {
+            Self::Flow(flow) | Self::Mapping { flow, .. } => Some(flow),
+            _ => None,
+        }
+    }
+
+    /// Everything learnt, by the name of the network it belongs to.
+    pub(crate) fn state(&self) -> Vec<(&'static str, StateDict)> {
+        let flow = |flow: &TargetFlow<B>| (FLOW, state_dict(&flow.flow));
+        match self {
+            Self::Flow(own) => vec![flow(own)],
+            Self::Mapping { flow: own, mapper: Mapper::Bmr(bmr), .. } => {
+                vec![flow(own), (BMR, state_dict(&**bmr))]
+            }
+            Self::Mapping { flow: own, mapper: Mapper::Bpfm(bpfm), .. } => {
+                vec![flow(own), (BPFM, state_dict(&**bpfm))]
+            }
+            Self::PatchCore(detector) => vec![(PATCHCORE, detector.state())],
+            Self::Padim(detector) => vec![(PADIM, detector.state())],
+        }
+    }
+
+    /// Of what [`Self::state`] gave, and the rest that a model file holds. The configuration is valid, and
+    /// its networks are no larger than the file.
+    pub(crate) fn load(
+        config: &PipelineConfig,
+        channels: usize,
+        permutations: Vec<Vec<usize>>,
+        normalization: Option<Normalization>,
+        networks: &mut Networks,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
+        let flow = |networks: &mut Networks| {
+            let flow = Flow::new(&config.flow, &permutations, channels, 0, device);
+            let mut flow = networks.load_into(FLOW, flow.map_err(unusable)?)?;
+            if !config.low_memory {
+                flow.prepare();
+            }
+            Ok::<_, ModelError>(TargetFlow { permutations: permutations.clone(), flow })
+        };
+        let normalization = || normalization.ok_or(ModelError::NoNormalization);
+        match config.system {
+            System::Nf => Ok(Self::Flow(flow(networks)?)),
+            System::NfBmr => {
+                let bmr = Bmr::new(&config.bmr, channels, 0, device).map_err(unusable)?;
+                let mut bmr = networks.load_into(BMR, bmr)?;
+                if !config.low_memory {
+                    bmr.prepare();
+                }
+                let (flow, mapper) = (flow(networks)?, Mapper::Bmr(bmr.into()));
+                Ok(Self::Mapping { flow, mapper, normalization: normalization()? })
+            }
+            System::NfBpfm => {
+                let bpfm = Bpfm::new(&config.bpfm, channels, channels, 0, device);
+                let bpfm = networks.load_into(BPFM, bpfm.map_err(unusable)?)?;
+                let mapper = Mapper::Bpfm(bpfm.into());
+                let flow = flow(networks)?;
+                Ok(Self::Mapping { flow, mapper, normalization: normalization()? })
+            }
+            System::PatchCore => {
+                let state = networks.take(PATCHCORE);
+                let detector = PatchCore::from_state(&config.patchcore, state, device);
+                Ok(Self::PatchCore(detector.map_err(unusable)?))
+            }
+            System::Padim => {
+                let detector = Padim::from_state(networks.take(PADIM), device);
+                Ok(Self::Padim(detector.map_err(unusable)?))
+            }
+        }
+    }
+}
+
+fn unusable(error: impl Into<PipelineError>) -> ModelError {
+    ModelError::Unusable(Box::new(error.into()))
+}

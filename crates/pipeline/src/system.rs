@@ -1,0 +1,86 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::PipelineError;
+
+/// A detector by its name: what it learns of the features of normal images, and how it scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum System {
+    /// `nf`: the flow alone, scored by its negative log-likelihood.
+    Nf,
+    /// `nf+bpfm`: source and target features mapped to each other by the older, plain networks.
+    NfBpfm,
+    /// `nf-bmr`: source and target features mapped to each other by residual networks.
+    #[default]
+    NfBmr,
+    /// `patchcore`: the distance to the nearest of a memory of normal features.
+    PatchCore,
+    /// `padim`: the Mahalanobis distance to the normal features at the same position.
+    Padim,
+}
+
+impl System {
+    /// Every system.
+    pub const ALL: [Self; 5] = [Self::Nf, Self::NfBpfm, Self::NfBmr, Self::PatchCore, Self::Padim];
+
+    /// The name, as users give it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nf => "nf",
+            Self::NfBpfm => "nf+bpfm",
+            Self::NfBmr => "nf-bmr",
+            Self::PatchCore => "patchcore",
+            Self::Padim => "padim",
+        }
+    }
+}
+
+impl FromStr for System {
+    type Err = PipelineError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|system| system.name() == name);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join("`, `");
+            PipelineError::Config(format!("system must be one of `{names}`, found {name:?}"))
+        })
+    }
+}
+
+impl TryFrom<String> for System {
+    type Error = PipelineError;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl From<System> for String {
+    fn from(system: System) -> Self {
+        system.to_string()
+    }
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for system in System::ALL {
+            assert_eq!(system.to_string().parse::<System>().unwrap(), system);
+        }
+        let error = "NF".parse::<System>().unwrap_err().to_string();
+        assert!(error.contains("`nf`, `nf+bpfm`") && error.contains("\"NF\""), "{error}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Trains and tests systems on every category of a data set, several seeds each.
+//!
+//! `cargo run --release --example experiments -- --data DIR --dataset mvtec --systems all --seeds 3
+//! --out DIR`
+//!
+//! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
+//! command goes on after an interruption. Features are computed once for all systems, and kept in
+//! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
+//! `results.json`, `results.csv` and `tables.md`.
+
+mod paper;
+mod run;
+mod tables;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use nfbmr::backend::Cpu;
+use nfbmr::cache::FeatureCache;
+use nfbmr::data::{Dataset, DatasetOptions, Layout, datasets};
+use nfbmr::pipeline::Trainer;
+use nfbmr::{BackboneWeights, PipelineConfig, System, weights};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+#[path = "../support/exit.rs"]
+mod exit;
+#[path = "../support/memory.rs"]
+mod memory;
+#[allow(dead_code)] // Shared with examples that draw pictures.
+#[path = "../support/mod.rs"]
+mod support;
+
+use exit::exit;
+use run::Run;
+
+/// Every system and seed on every category of a data set.
+#[derive(Parser)]
+struct Args {
+    /// Folder of the data set.
+    #[arg(long)]
+    data: PathBuf,
+    /// `mvtec`, `dagm`, `visa`, `kolektor`, `btad`, `mpdd`, `magnetic-tile`, `elpv` or `folder`.
+    #[arg(long)]
+    dataset: Layout,
+    /// Categories to run; all by default.
+    #[arg(long)]
+    category: Vec<String>,
+    /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim`.
+    #[arg(long, num_args = 1.., default_value = "all")]
+    systems: Vec<String>,
+    /// Seeds 0, 1, … of each.
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// Trains on so many of the good images at most, drawn by the seed.
+    #[arg(long, default_value_t = 200)]
+    limit: usize,
+    /// Configuration as a JSON file, in place of the default.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Backbone weights, in place of the embedded ones (safetensors or PyTorch).
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Folder for everything that is written.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// The systems of the paper's ablation, and those that people compare with.
+const NAMES: [&str; 7] =
+    ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3", "patchcore", "padim"];
+
+fn main() -> ExitCode {
+    exit(experiments(&Args::parse()))
+}
+
+fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
+    let config = match &args.config {
+        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        None => PipelineConfig::default(),
+    };
+    let systems = systems(&args.systems)?;
+    let weights = args.weights.as_ref().map(BackboneWeights::open).transpose()?;
+    let weights = weights.as_ref().or(weights::embedded());
+    let mut sets = datasets(&args.data, args.dataset, &DatasetOptions::default())?;
+    sets.retain(|set| args.category.is_empty() || args.category.contains(&set.name));
+    if sets.is_empty() {
+        return Err(format!("no category of {:?} in {}", args.category, args.data.display()).into());
+    }
+    fs::create_dir_all(args.out.join("runs"))?;
+    let cache = FeatureCache::open(args.out.join("features.nfc"))?;
+
+    let mut clock = Clock::new(sets.len() * args.seeds as usize * systems.len());
+    let mut runs = Vec::new();
+    for set in &sets {
+        for seed in 0..args.seeds {
+            let mut trainer: Option<Trainer<Cpu>> = None;
+            for name in &systems {
+                let config = configured(&config, name, seed)?;
+                let path = args.out.join("runs").join(format!("{}-{seed}-{name}.json", set.name));
+                let run = match Run::read(&path, &config, args.limit) {
+                    Some(run) => run,
+                    None => {
+                        let mut bar = support::Bar::new(&format!("{} {seed} {name}", set.name));
+                        let trainer = match &mut trainer {
+                            Some(trainer) => trainer,
+                            none => {
+                                let images = training_images(set, args.limit, seed);
+                                none.insert(Trainer::new(
+                                    &config,
+                                    weights,
+                                    &images,
+                                    Some(&cache),
+                                    &Default::default(),
+                                    &mut |progress| bar.show(progress),
+                                )?)
+                            }
+                        };
+                        let mut show = |progress: &_| bar.show(progress);
+                        let run = Run::new(trainer, set, name, &config, args.limit, &mut show)?;
+                        bar.finish();
+                        run.write(&path)?;
+                        run
+                    }
+                };
+                clock.tick(&run);
+                runs.push(run);
+            }
+        }
+    }
+    tables::write(&args.out, &runs, &systems)?;
+    if let Some(peak) = memory::peak_rss_mb() {
+        eprintln!("peak memory {peak:.0} MB");
+    }
+    Ok(())
+}
+
+/// The names asked for, each known.
+fn systems(asked: &[String]) -> Result<Vec<&'static str>, String> {
+    if asked.iter().any(|name| name == "all") {
+        return Ok(NAMES.to_vec());
+    }
+    let known = |name: &String| {
+        let found = NAMES.into_iter().find(|known| known == name);
+        found.ok_or_else(|| {
+            format!("system {name:?}: expected `all` or some of `{}`", NAMES.join("`, `"))
+        })
+    };
+    asked.iter().map(known).collect()
+}
+
+/// The configuration of a system; `nf-bmr-N` has N residual blocks on either side of the shared one.
+fn configured(
+    config: &PipelineConfig,
+    name: &str,
+    seed: u64,
+) -> Result<PipelineConfig, Box<dyn Error>> {
+    let mut config = config.clone();
+    config.seed = seed;
+    match name.strip_prefix("nf-bmr-") {
+        Some(blocks) => (config.system, config.bmr.blocks) = (System::NfBmr, blocks.parse()?),
+        None => config.system = name.parse()?,
+    }
+    Ok(config)
+}
+
+/// Up to `limit` of the good images, drawn by the seed.
+fn training_images(set: &Dataset, limit: usize, seed: u64) -> Vec<PathBuf> {
+    let mut images: Vec<_> = set.train.iter().map(|sample| sample.path.clone()).collect();
+    if images.len() > limit {
+        images.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        images.truncate(limit);
+    }
+    images
+}
+
+/// Tells how far the runs are.
+struct Clock {
+    started: Instant,
+    done: usize,
+    computed: usize,
+    all: usize,
+}
+
+impl Clock {
+    fn new(all: usize) -> Self {
+        Self { started: Instant::now(), done: 0, computed: 0, all }
+    }
+
+    fn tick(&mut self, run: &Run) {
+        self.done += 1;
+        self.computed += usize::from(!run.kept);
+        let each = self.started.elapsed().as_secs_f64() / self.computed.max(1) as f64;
+        let left = Duration::from_secs_f64(each * (self.all - self.done) as f64).as_secs();
+        eprintln!(
+            "{} of {}: {} seed {} {}: image AUROC {:.4}{}, about {} min {:02} s left",
+            self.done,
+            self.all,
+            run.category,
+            run.seed,
+            run.system,
+            run.image_auroc,
+            if run.kept { " (kept)" } else { "" },
+            left / 60,
+            left % 60,
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! One system on one category with one seed.
+
+use std::error::Error;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use nfbmr::backend::Cpu;
+use nfbmr::data::{Dataset, Limits};
+use nfbmr::metrics::{Bootstrap, auroc};
+use nfbmr::pipeline::{Trainer, evaluate};
+use nfbmr::{PipelineConfig, ProgressFn};
+use serde::{Deserialize, Serialize};
+
+/// Its outcome, as kept in a file. Shares are from 0 to 1.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    pub category: String,
+    pub seed: u64,
+    pub system: String,
+    /// Of the configuration, which a kept run must share.
+    pub fingerprint: String,
+    pub limit: usize,
+    pub image_auroc: f64,
+    /// 95 % interval over the test images.
+    pub image_auroc_interval: [f64; 2],
+    pub image_average_precision: f64,
+    /// At the threshold with the highest F1.
+    pub precision: f64,
+    pub recall: f64,
+    pub f1: f64,
+    /// Pixel metrics, where every defect has a mask.
+    pub pixel: Option<Pixel>,
+    /// Image AUROC of each kind of defect against the good images.
+    pub auroc_by_defect: Vec<(String, f64)>,
+    pub train_images: usize,
+    pub train_s: f64,
+    pub detect_ms: f64,
+    pub scores: Vec<Score>,
+    /// Whether it was read from a file.
+    #[serde(skip)]
+    pub kept: bool,
+}
+
+/// Pixel metrics and the most by which binning the scores can have moved them.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pixel {
+    pub auroc: f64,
+    pub aupro: f64,
+    pub f1_max: f64,
+    pub largest_error: f64,
+}
+
+/// An image and its score.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    pub path: String,
+    pub defect: Option<String>,
+    pub score: f32,
+}
+
+impl Run {
+    /// Trains and tests.
+    pub fn new(
+        trainer: &mut Trainer<Cpu>,
+        set: &Dataset,
+        system: &str,
+        config: &PipelineConfig,
+        limit: usize,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let start = Instant::now();
+        let model = trainer.train(config, progress)?;
+        let train_s = start.elapsed().as_secs_f64();
+        let go_on = &mut |_: &_, _: &_| ControlFlow::Continue(());
+        let evaluation = evaluate(&model, &set.test, &Limits::default(), go_on)?;
+        let image = evaluation.image_metrics()?;
+        let pixel = evaluation.pixel_metrics()?.map(|pixel| Pixel {
+            auroc: pixel.auroc.value,
+            aupro: pixel.aupro.value,
+            f1_max: pixel.f1_max.value.f1,
+            largest_error: pixel.auroc.error.max(pixel.aupro.error).max(pixel.f1_max.error),
+        });
+        let (values, labels) = (evaluation.scores(), evaluation.labels());
+        let bootstrap = Bootstrap::default();
+        let interval = bootstrap.interval(&values, &labels, auroc)?;
+
+        let scores: Vec<Score> = evaluation
+            .images
+            .iter()
+            .map(|tested| Score {
+                path: tested.sample.path.display().to_string(),
+                defect: tested
+                    .sample
+                    .is_defect()
+                    .then(|| tested.sample.defect.clone().unwrap_or_else(|| "defect".to_owned())),
+                score: tested.score,
+            })
+            .collect();
+        Ok(Self {
+            category: set.name.clone(),
+            seed: config.seed,
+            system: system.to_owned(),
+            fingerprint: config.fingerprint(),
+            limit,
+            image_auroc: image.auroc,
+            image_auroc_interval: [interval.low, interval.high],
+            image_average_precision: image.average_precision,
+            precision: image.f1_max.precision,
+            recall: image.f1_max.recall,
+            f1: image.f1_max.f1,
+            pixel,
+            auroc_by_defect: by_defect(&scores)?,
+            train_images: trainer.features().len(),
+            train_s,
+            detect_ms: 1e3 * evaluation.mean_time().as_secs_f64(),
+            scores,
+            kept: false,
+        })
+    }
+
+    /// A run kept earlier, if it is of the same configuration.
+    pub fn read(path: &Path, config: &PipelineConfig, limit: usize) -> Option<Self> {
+        let run: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let same = run.fingerprint == config.fingerprint() && run.limit == limit;
+        same.then_some(Self { kept: true, ..run })
+    }
+
+    /// Keeps the run; the file is whole or not there.
+    pub fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        let partial = path.with_extension("partial");
+        fs::write(&partial, serde_json::to_string_pretty(self)?)?;
+        Ok(fs::rename(partial, path)?)
+    }
+}
+
+fn by_defect(scores: &[Score]) -> Result<Vec<(String, f64)>, Box<dyn Error>> {
+    let mut kinds: Vec<&String> = scores.iter().filter_map(|score| score.defect.as_ref()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let mut aurocs = Vec::new();
+    for kind in kinds {
+        let kept = |score: &&Score| score.defect.as_ref().is_none_or(|defect| defect == kind);
+        let (values, labels): (Vec<f32>, Vec<bool>) =
+            scores.iter().filter(kept).map(|score| (score.score, score.defect.is_some())).unzip();
+        aurocs.push((kind.clone(), auroc(&values, &labels)?));
+    }
+    Ok(aurocs)
+}

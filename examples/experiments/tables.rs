@@ -1,0 +1,220 @@
+//! The outcome of all runs as JSON, CSV and Markdown.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use nfbmr::metrics::mean_std;
+
+use crate::paper;
+use crate::run::Run;
+
+/// Writes `results.json`, `results.csv` and `tables.md`.
+pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn Error>> {
+    fs::write(out.join("results.json"), serde_json::to_string_pretty(runs)?)?;
+    fs::write(out.join("results.csv"), csv(runs))?;
+    let tables = [
+        auroc_table(runs, systems),
+        precision_table(runs),
+        ablation_table(runs, systems),
+        pixel_table(runs, systems),
+        defect_table(runs, systems),
+    ];
+    fs::write(out.join("tables.md"), tables.concat())?;
+    print!("{}", tables.concat());
+    Ok(())
+}
+
+fn csv(runs: &[Run]) -> String {
+    let mut csv = String::from(
+        "category,seed,system,image_auroc,image_auroc_low,image_auroc_high,image_average_precision,\
+         precision,recall,f1,pixel_auroc,pixel_aupro,pixel_f1_max,train_images,train_s,detect_ms\n",
+    );
+    for run in runs {
+        let pixel = run.pixel.map_or(",,".to_owned(), |pixel| {
+            format!("{:.5},{:.5},{:.5}", pixel.auroc, pixel.aupro, pixel.f1_max)
+        });
+        let [low, high] = run.image_auroc_interval;
+        let _ = writeln!(
+            csv,
+            "\"{}\",{},{},{:.5},{low:.5},{high:.5},{:.5},{:.5},{:.5},{:.5},{pixel},{},{:.1},{:.1}",
+            run.category.replace('"', "\"\""),
+            run.seed,
+            run.system,
+            run.image_auroc,
+            run.image_average_precision,
+            run.precision,
+            run.recall,
+            run.f1,
+            run.train_images,
+            run.train_s,
+            run.detect_ms,
+        );
+    }
+    csv
+}
+
+/// Categories in the order of the runs.
+fn categories(runs: &[Run]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for run in runs {
+        if !names.contains(&run.category.as_str()) {
+            names.push(&run.category);
+        }
+    }
+    names
+}
+
+/// Mean over the seeds, in percent, and the deviation where there are several.
+fn percent(runs: &[Run], of: impl Fn(&Run) -> Option<f64>) -> String {
+    let values: Vec<f64> = runs.iter().filter_map(of).map(|share| 100.0 * share).collect();
+    match (mean_std(&values), &values[..]) {
+        (Ok(spread), _) => format!("{:.1} ± {:.1}", spread.mean, spread.std),
+        (_, [value]) => format!("{value:.1}"),
+        _ => "-".to_owned(),
+    }
+}
+
+fn select<'a>(runs: &'a [Run], system: &str, category: Option<&str>) -> Vec<Run> {
+    let kept = |run: &&'a Run| {
+        run.system == system && category.is_none_or(|category| run.category == category)
+    };
+    runs.iter().filter(kept).cloned().collect()
+}
+
+/// Mean over the categories of each seed, so that the deviation is over seeds.
+fn by_seed(runs: &[Run], of: impl Fn(&Run) -> Option<f64>) -> String {
+    let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let mean = |seed: &u64| {
+        let own: Option<Vec<f64>> = runs.iter().filter(|run| run.seed == *seed).map(&of).collect();
+        own.filter(|own| !own.is_empty()).map(|own| own.iter().sum::<f64>() / own.len() as f64)
+    };
+    let means: Vec<f64> = seeds.iter().filter_map(mean).map(|share| 100.0 * share).collect();
+    match (mean_std(&means), &means[..]) {
+        (Ok(spread), _) => format!("{:.1} ± {:.1}", spread.mean, spread.std),
+        (_, [value]) => format!("{value:.1}"),
+        _ => "-".to_owned(),
+    }
+}
+
+fn header(title: &str, columns: &[&str]) -> String {
+    format!("## {title}\n\n| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
+}
+
+/// Tables 1 and 3: a category a row, a system a column.
+fn by_category(
+    runs: &[Run],
+    systems: &[&str],
+    title: &str,
+    of: impl Fn(&Run) -> Option<f64> + Copy,
+    paper: impl Fn(&str) -> Option<String>,
+) -> String {
+    let categories = categories(runs);
+    let reported = categories.iter().any(|category| paper(category).is_some());
+    let mut columns = vec!["category"];
+    columns.extend(systems);
+    columns.extend(reported.then_some("paper, NF-BMR"));
+    let mut table = header(title, &columns);
+    for category in &categories {
+        let _ = write!(table, "| {category} |");
+        for system in systems {
+            let _ = write!(table, " {} |", percent(&select(runs, system, Some(category)), of));
+        }
+        if reported {
+            let _ = write!(table, " {} |", paper(category).unwrap_or("-".to_owned()));
+        }
+        table.push('\n');
+    }
+    table.push_str("| mean |");
+    for system in systems {
+        let _ = write!(table, " {} |", by_seed(&select(runs, system, None), of));
+    }
+    table.push_str(if reported { " |\n\n" } else { "\n\n" });
+    table
+}
+
+fn auroc_table(runs: &[Run], systems: &[&str]) -> String {
+    let paper =
+        |category: &str| Some(paper::cell(paper::AUROC, category)).filter(|cell| cell != "-");
+    let title = "Image AUROC, % (Tables 1 and 3)";
+    by_category(runs, systems, title, |run| Some(run.image_auroc), paper)
+}
+
+fn pixel_table(runs: &[Run], systems: &[&str]) -> String {
+    if runs.iter().all(|run| run.pixel.is_none()) {
+        return String::new();
+    }
+    let auroc = |run: &Run| run.pixel.map(|pixel| pixel.auroc);
+    let aupro = |run: &Run| run.pixel.map(|pixel| pixel.aupro);
+    let none = |_: &str| None;
+    by_category(runs, systems, "Pixel AUROC, %", auroc, none)
+        + &by_category(runs, systems, "AUPRO up to a false-positive rate of 0.3, %", aupro, none)
+}
+
+/// Tables 2 and 4: precision, recall and F1 of NF-BMR, n = 2.
+fn precision_table(runs: &[Run]) -> String {
+    let columns = ["category", "precision", "recall", "F1", "paper: precision", "recall", "F1"];
+    let mut table =
+        header("NF-BMR (n = 2) at the threshold with the highest F1, % (Tables 2 and 4)", &columns);
+    for category in categories(runs) {
+        let own = select(runs, "nf-bmr-2", Some(category));
+        let paper = paper::PRECISION_RECALL_F1.iter().find(|(name, _)| *name == category);
+        let paper = paper.map_or(["-"; 3].map(str::to_owned), |(_, values)| {
+            values.map(|value| format!("{value:.1}"))
+        });
+        let _ = writeln!(
+            table,
+            "| {category} | {} | {} | {} | {} |",
+            percent(&own, |run| Some(run.precision)),
+            percent(&own, |run| Some(run.recall)),
+            percent(&own, |run| Some(run.f1)),
+            paper.join(" | "),
+        );
+    }
+    table + "\n"
+}
+
+/// Table 5, with the time that each takes.
+fn ablation_table(runs: &[Run], systems: &[&str]) -> String {
+    let columns = ["system", "image AUROC, %", "paper, MVTec AD", "training, s", "detection, ms"];
+    let mut table = header("Systems, means over the categories (Table 5)", &columns);
+    for system in systems {
+        let own = select(runs, system, None);
+        let mean = |of: fn(&Run) -> f64| own.iter().map(of).sum::<f64>() / own.len().max(1) as f64;
+        let _ = writeln!(
+            table,
+            "| {system} | {} | {} | {:.1} | {:.1} |",
+            by_seed(&own, |run| Some(run.image_auroc)),
+            paper::cell(paper::ABLATION, system),
+            mean(|run| run.train_s),
+            mean(|run| run.detect_ms),
+        );
+    }
+    table
+        + "\nA flow that several systems build on is trained, and its time counted, with the first of them.\n\n"
+}
+
+/// Image AUROC by kind of defect.
+fn defect_table(runs: &[Run], systems: &[&str]) -> String {
+    let mut columns = vec!["category", "defect"];
+    columns.extend(systems);
+    let mut table = header("Image AUROC by kind of defect, %", &columns);
+    for category in categories(runs) {
+        let first = runs.iter().find(|run| run.category == category);
+        for (kind, _) in first.map_or(&[][..], |run| &run.auroc_by_defect) {
+            let _ = write!(table, "| {category} | {kind} |");
+            for system in systems {
+                let of = |run: &Run| {
+                    let found = run.auroc_by_defect.iter().find(|(name, _)| name == kind);
+                    found.map(|(_, auroc)| *auroc)
+                };
+                let _ = write!(table, " {} |", percent(&select(runs, system, Some(category)), of));
+            }
+            table.push('\n');
+        }
+    }
+    table + "\n"
+}
