@@ -10,9 +10,12 @@ use std::time::Duration;
 use burn::tensor::{Distribution, Tensor};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::BackboneWeights;
 use nfbmr::backend::Backend;
 use nfbmr::pipeline::{FeatureExtractor, Pipeline};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 #[path = "../examples/support/untrained.rs"]
 mod untrained;
@@ -62,6 +65,16 @@ fn detect<B: Backend>(
     for &batch in batches {
         group.bench_function(BenchmarkId::new("detect", batch), |b| {
             b.iter(|| black_box(pipeline.detect_batch(&images[..batch]).unwrap()));
+        });
+    }
+    // Whatever an image shows, it takes the same time: denormal numbers, which would be slow, don't come up.
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let noise = RgbImage::from_fn(CAMERA, CAMERA, |_, _| Rgb(rng.random()));
+    let flat = |grey| RgbImage::from_pixel(CAMERA, CAMERA, Rgb([grey; 3]));
+    for (name, image) in [("black", flat(0)), ("white", flat(255)), ("noise", noise)] {
+        let image = DynamicImage::from(image);
+        group.bench_function(format!("detect {name}"), |b| {
+            b.iter(|| black_box(pipeline.detect(&image).unwrap()));
         });
     }
 }

@@ -66,33 +66,25 @@ fn categories(runs: &[Run]) -> Vec<&str> {
     names
 }
 
-/// Mean over the seeds, in percent, and the deviation where there are several.
-fn percent(runs: &[Run], of: impl Fn(&Run) -> Option<f64>) -> String {
-    let values: Vec<f64> = runs.iter().filter_map(of).map(|share| 100.0 * share).collect();
-    match (mean_std(&values), &values[..]) {
-        (Ok(spread), _) => format!("{:.1} ± {:.1}", spread.mean, spread.std),
-        (_, [value]) => format!("{value:.1}"),
-        _ => "-".to_owned(),
-    }
-}
-
-fn select<'a>(runs: &'a [Run], system: &str, category: Option<&str>) -> Vec<Run> {
-    let kept = |run: &&'a Run| {
+/// The runs of a system, of one category or of all.
+fn select<'a>(runs: &'a [Run], system: &str, category: Option<&str>) -> Vec<&'a Run> {
+    let kept = |run: &&Run| {
         run.system == system && category.is_none_or(|category| run.category == category)
     };
-    runs.iter().filter(kept).cloned().collect()
+    runs.iter().filter(kept).collect()
 }
 
-/// Mean over the categories of each seed, so that the deviation is over seeds.
-fn by_seed(runs: &[Run], of: impl Fn(&Run) -> Option<f64>) -> String {
+/// Mean over the categories of each seed, then over the seeds, in percent, with the deviation over them.
+fn percent(runs: &[&Run], of: impl Fn(&Run) -> Option<f64>) -> String {
     let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
     seeds.sort_unstable();
     seeds.dedup();
     let mean = |seed: &u64| {
-        let own: Option<Vec<f64>> = runs.iter().filter(|run| run.seed == *seed).map(&of).collect();
-        own.filter(|own| !own.is_empty()).map(|own| own.iter().sum::<f64>() / own.len() as f64)
+        let own = runs.iter().filter(|run| run.seed == *seed);
+        let own = own.map(|run| of(run)).collect::<Option<Vec<f64>>>()?;
+        Some(100.0 * own.iter().sum::<f64>() / own.len() as f64)
     };
-    let means: Vec<f64> = seeds.iter().filter_map(mean).map(|share| 100.0 * share).collect();
+    let means: Vec<f64> = seeds.iter().filter_map(mean).collect();
     match (mean_std(&means), &means[..]) {
         (Ok(spread), _) => format!("{:.1} ± {:.1}", spread.mean, spread.std),
         (_, [value]) => format!("{value:.1}"),
@@ -130,7 +122,7 @@ fn by_category(
     }
     table.push_str("| mean |");
     for system in systems {
-        let _ = write!(table, " {} |", by_seed(&select(runs, system, None), of));
+        let _ = write!(table, " {} |", percent(&select(runs, system, None), of));
     }
     table.push_str(if reported { " |\n\n" } else { "\n\n" });
     table
@@ -187,7 +179,7 @@ fn ablation_table(runs: &[Run], systems: &[&str]) -> String {
         let _ = writeln!(
             table,
             "| {system} | {} | {} | {:.1} | {:.1} |",
-            by_seed(&own, |run| Some(run.image_auroc)),
+            percent(&own, |run| Some(run.image_auroc)),
             paper::cell(paper::ABLATION, system),
             mean(|run| run.train_s),
             mean(|run| run.detect_ms),
