@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use crate::error::ReportError;
+use crate::{atomic_file, page};
+
+/// The systems of the ablation, in the order in which each adds a part.
+pub const ABLATION: [&str; 5] = ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3"];
+
+/// What a report shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Heading and title of the page.
+    pub title: String,
+    /// One for each (category, seed, system). Categories and systems are shown in the order in which they
+    /// first occur.
+    pub runs: Vec<Run>,
+    /// Systems that the ablation chart compares; [`ABLATION`] from [`Report::new`]. Those without runs are
+    /// left out.
+    pub ablation: Vec<String>,
+    /// Images of the gallery, in any order.
+    pub examples: Vec<Example>,
+}
+
+/// One system on one category with one seed.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Run {
+    /// The category of the data set.
+    pub category: String,
+    /// The seed of the training.
+    pub seed: u64,
+    /// The system, such as `nf-bmr-2`.
+    pub system: String,
+    /// One for each test image; image AUROC, average precision, precision, recall and F1 are theirs.
+    pub scores: Vec<Score>,
+    /// 95 % interval of the image AUROC, low and high, from 0 to 1.
+    pub image_auroc_interval: Option<[f64; 2]>,
+    /// Where there are masks.
+    pub pixel: Option<Pixel>,
+    /// Time of the training in seconds.
+    pub train_s: Option<f64>,
+    /// Mean time of an image in milliseconds.
+    pub detect_ms: Option<f64>,
+}
+
+/// A test image and its score.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Score {
+    /// The file.
+    pub path: String,
+    /// The kind of defect; `None` for a normal image.
+    pub defect: Option<String>,
+    /// The image score: the higher, the likelier a defect.
+    pub score: f32,
+}
+
+/// Pixel metrics, from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pixel {
+    /// Area under the ROC curve over pixels.
+    pub auroc: f64,
+    /// Area under the per-region-overlap curve.
+    pub aupro: f64,
+    /// The highest F1 of any threshold.
+    pub f1_max: f64,
+}
+
+/// A test image of the gallery.
+///
+/// Category, seed and system name the run whose scores tell how wrong the score is. Without such a run
+/// the example has no verdict and comes last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Example {
+    /// Heading, such as the file name.
+    pub title: String,
+    /// A sentence below it; may be empty.
+    pub caption: String,
+    /// The category of the run.
+    pub category: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The system of the run.
+    pub system: String,
+    /// The kind of defect; `None` for a normal image.
+    pub defect: Option<String>,
+    /// The image score.
+    pub score: f32,
+    /// The image as PNG.
+    pub image: Vec<u8>,
+    /// The mask of the defect as PNG.
+    pub mask: Option<Vec<u8>>,
+    /// The anomaly map as PNG, usually laid over the image.
+    pub overlay: Option<Vec<u8>>,
+}
+
+impl Report {
+    /// A report without runs.
+    pub fn new(title: impl Into<String>) -> Self {
+        let ablation = ABLATION.map(str::to_owned).to_vec();
+        Self { title: title.into(), ablation, ..Self::default() }
+    }
+
+    /// The page as one HTML file in UTF-8.
+    ///
+    /// # Errors
+    /// [`ReportError::DuplicateRun`] where two runs have the same category, seed and system,
+    /// [`ReportError::NotPng`] where the bytes of an example are not a PNG file.
+    pub fn to_html(&self) -> Result<String, ReportError> {
+        page::render(self)
+    }
+
+    /// Writes the page. The file at `path` is whole at any time: the old one or the new one.
+    ///
+    /// # Errors
+    /// As [`Report::to_html`]; [`ReportError::Write`] where the file can't be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ReportError> {
+        let path = path.as_ref();
+        atomic_file::write(path, self.to_html()?.as_bytes())
+            .map_err(|source| ReportError::Write { path: path.to_owned(), source })
+    }
+}
+
+impl Run {
+    /// A run without results.
+    pub fn new(category: impl Into<String>, seed: u64, system: impl Into<String>) -> Self {
+        Self { category: category.into(), seed, system: system.into(), ..Self::default() }
+    }
+}

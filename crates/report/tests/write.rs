@@ -1,0 +1,37 @@
+//! The file.
+
+mod common;
+
+use common::{report, run};
+use nfbmr_report::{Report, ReportError};
+
+#[test]
+fn the_file_is_the_page_and_replaces_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    Report::new("old").write(&path).unwrap();
+    let report = report(vec![run("screws", 0, "nf")]);
+    report.write(&path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), report.to_html().unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_report_that_fails_leaves_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    Report::new("old").write(&path).unwrap();
+    let twice = report(vec![run("screws", 0, "nf"), run("screws", 0, "nf")]);
+    let error = twice.write(&path).unwrap_err();
+    assert!(matches!(error, ReportError::DuplicateRun { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), Report::new("old").to_html().unwrap());
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent").join("report.html");
+    let error = Report::new("").write(&path).unwrap_err();
+    assert!(error.to_string().contains("absent"), "{error}");
+    assert!(matches!(error, ReportError::Write { .. }));
+}
