@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let shown = report.runs.iter().filter(|run| run.system == "nf-bmr-2" && run.seed == 0);
     let examples: Vec<Example> = shown
-        .flat_map(|run| run.scores.iter().step_by(17).map(|score| example(run, score)))
+        .flat_map(|run| run.scores.iter().step_by(7).map(|score| example(run, score)))
         .collect::<Result<_, _>>()?;
     report.examples = examples;
 

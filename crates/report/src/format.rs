@@ -33,6 +33,22 @@ impl Spread {
     }
 }
 
+/// A score with at least three significant digits.
+pub(crate) fn score(value: f64) -> String {
+    if value.is_nan() {
+        return UNDEFINED.to_owned();
+    }
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = 2 - value.abs().log10().floor() as i32;
+    match digits {
+        0..=5 => format!("{value:.*}", digits as usize),
+        -3..0 => format!("{value:.0}"),
+        _ => format!("{value:.2e}"),
+    }
+}
+
 /// Replaces what no browser should get to see: characters that XML forbids, other controls, and those that
 /// reorder the text around them.
 pub(crate) fn clean(text: String) -> String {
@@ -76,5 +92,12 @@ mod tests {
     fn names_are_cut_between_characters() {
         assert_eq!(shorten("部品部品部品", 4), "部品部…");
         assert_eq!(shorten("部品部品", 4), "部品部品");
+    }
+
+    #[test]
+    fn scores_have_three_digits() {
+        let texts = [0.0, 1.0, -0.012345, 123.4, 12345.6, 1.5e9, 1e-9, 0.25].map(score);
+        assert_eq!(texts, ["0", "1.00", "-0.0123", "123", "12346", "1.50e9", "1.00e-9", "0.250"]);
+        assert_eq!([f64::NAN, f64::NEG_INFINITY, 5e-324].map(score), ["-", "-inf", "4.94e-324"]);
     }
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use crate::error::ReportError;
+use crate::format::score;
 use crate::report::{Example, Report};
 use crate::summary::Summary;
 
@@ -92,7 +93,7 @@ fn figure(judged: &Judged) -> Result<Markup, ReportError> {
                 @if !example.caption.is_empty() { p { (example.caption) } }
                 dl {
                     div { dt { "Label" } dd { (label) } }
-                    div { dt { "Score" } dd { (format!("{:.4}", example.score)) } }
+                    div { dt { "Score" } dd { (score(example.score.into())) } }
                     div { dt { "Category" } dd { (example.category) } }
                     div { dt { "System" } dd { (example.system) ", seed " (example.seed) } }
                 }

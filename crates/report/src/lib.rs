@@ -31,10 +31,10 @@
 //!
 //! # Charts
 //!
-//! The charts are `maud` templates rather than drawn by `plotters`, whose SVG has fixed colours (no dark
-//! mode), no titles for screen readers, and many more dependencies. Text and axes have the colour of their
-//! surroundings (black in a file of its own); systems have the colours of Okabe and Ito, which people with
-//! any colour vision tell apart, and a dash pattern each.
+//! The charts are `maud` templates, as the page is, rather than drawn by `plotters`, whose SVG has fixed
+//! text colours (no dark mode), no titles for screen readers and no tooltips. Text and axes have the colour
+//! of their surroundings, black in a file of its own; systems have the colours of Okabe and Ito, which people
+//! with any colour vision tell apart, and lines a dash pattern each.
 
 mod atomic_file;
 mod error;

@@ -55,7 +55,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
                     @if !report.examples.is_empty() {
                         section #examples {
                             h2 { "Examples" }
-                            p {
+                            p.note {
                                 "Wrong verdicts first, and of these the scores that are on the wrong side of \
                                  the most images of the other class. The verdict is at the threshold with the \
                                  highest F1 of the run."

@@ -46,8 +46,8 @@ impl<'a> RunMetrics<'a> {
         own.map(|(&score, _)| f64::from(score)).collect()
     }
 
-    /// How wrong a score is on any scale of scores: the share of the other class on the wrong side of it.
-    /// 0 is right, 1 is as wrong as can be.
+    /// How wrong a score is on any scale of scores: the share of the other class on the wrong side of it,
+    /// or level with it. 0 is right, 1 is as wrong as can be.
     pub fn wrongness(&self, score: f32, defect: bool) -> f64 {
         let others = self.values.iter().zip(&self.labels).filter(|&(_, &label)| label != defect);
         let (mut wrong, mut all) = (0.0, 0.0);

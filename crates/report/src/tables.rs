@@ -28,7 +28,7 @@ const METRICS: [Metric; 10] = [
 
 /// Image AUROC, a category a row and a system a column.
 pub(crate) fn auroc(summary: &Summary) -> Markup {
-    let caption = "Image AUROC, %: mean ± standard deviation over the seeds";
+    let title = "Image AUROC, %: mean ± standard deviation over the seeds";
     let columns = columns(&["Category"], summary.systems.iter().copied());
     let rows = summary.categories.iter().map(|category| {
         let cells = summary.systems.iter().map(|system| summary.auroc(category, system));
@@ -40,12 +40,12 @@ pub(crate) fn auroc(summary: &Summary) -> Markup {
             @for system in &summary.systems { (number(summary.mean_auroc(system), 100.0)) }
         }
     };
-    table(caption, &columns, rows, Some(mean))
+    table(title, &columns, rows, Some(mean))
 }
 
 /// All metrics, a category and system a row.
 pub(crate) fn metrics(summary: &Summary) -> Markup {
-    let caption = "All metrics: mean ± standard deviation over the seeds";
+    let title = "All metrics: mean ± standard deviation over the seeds";
     let metrics = shown(summary);
     let columns = columns(&["Category", "System"], metrics.iter().map(|metric| metric.name));
     let pairs = summary
@@ -63,7 +63,7 @@ pub(crate) fn metrics(summary: &Summary) -> Markup {
             }
         })
     });
-    table(caption, &columns, rows, None)
+    table(title, &columns, rows, None)
 }
 
 /// All metrics of each run.
@@ -108,15 +108,16 @@ fn columns<'a>(texts: &[&'a str], numbers: impl Iterator<Item = &'a str>) -> Vec
 }
 
 fn table(
-    caption: &str,
+    title: &str,
     columns: &[Column],
     rows: impl Iterator<Item = Markup>,
     foot: Option<Markup>,
 ) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
-            table {
-                caption { (caption) }
+        h3 { (title) }
+        // Scrolls sideways, by keyboard too.
+        div.scroll role="region" aria-label=(title) tabindex="0" {
+            table aria-label=(title) {
                 thead {
                     tr {
                         @for (name, numeric) in columns {

@@ -107,7 +107,7 @@ fn draw(title: &str, groups: &[(Option<&str>, Vec<Bar>)], low: f64) -> Option<Ma
         }
         @for row in &rows { (row) }
         (line((place(0.5), 2.0), (place(0.5), y), 0.6))
-        (text(RIGHT + 14.0, y + 14.0, "start", "AUROC, %"))
+        (text(WIDTH, y + 14.0, "end", "AUROC, %"))
     };
     Some(frame(y + 20.0, title, content))
 }

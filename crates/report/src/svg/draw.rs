@@ -7,9 +7,10 @@ use crate::format::shorten;
 /// Width of every chart, in CSS pixels, so that text is readable on a phone.
 pub(crate) const WIDTH: f64 = 360.0;
 
-/// The palette of Okabe and Ito without yellow, which is too light for lines on white.
+/// The palette of Okabe and Ito without yellow, too light for lines on white, and with grey for black, so
+/// that all are visible on light and dark.
 const COLORS: [&str; 7] =
-    ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "currentColor"];
+    ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C"];
 
 /// As many as are coprime to the colours, so that 56 systems look different.
 const DASHES: [&str; 8] = ["none", "7 2", "2 2", "8 2 2 2", "4 2", "10 3", "1 3", "8 2 2 2 2 2"];
@@ -61,32 +62,4 @@ pub(crate) fn path(points: impl IntoIterator<Item = (f64, f64)>) -> String {
 pub(crate) fn px(coordinate: f64) -> String {
     let text = format!("{coordinate:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
-}
-
-/// A score with three significant digits.
-pub(crate) fn score(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = 2 - value.abs().log10().floor() as i32;
-    match digits {
-        0..=5 => format!("{value:.*}", digits as usize),
-        -3..0 => format!("{value:.0}"),
-        _ => format!("{value:.2e}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scores_have_three_digits() {
-        let texts = [0.0, 1.0, -0.012345, 123.4, 12345.6, 1.5e9, 1e-9, 99.96].map(score);
-        assert_eq!(
-            texts,
-            ["0", "1.00", "-0.0123", "123", "12346", "1.50e9", "1.00e-9", "99.96"]
-                .map(|text| if text == "99.96" { "100.0".to_owned() } else { text.to_owned() })
-        );
-    }
 }

@@ -1,6 +1,8 @@
 use maud::{Markup, html};
 
-use super::draw::{WIDTH, color, dash, frame, line, path, px, score, text};
+use super::draw::{WIDTH, dash, frame, line, path, px, text};
+use crate::format::score;
+use crate::run_metrics::RunMetrics;
 use crate::summary::Summary;
 
 const BINS: usize = 30;
@@ -8,6 +10,10 @@ const LEFT: f64 = 40.0;
 const RIGHT: f64 = WIDTH - 10.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 170.0;
+
+/// Sky blue, filled, and vermilion, in outline.
+const NORMAL: &str = "#56B4E9";
+const DEFECT: &str = "#D55E00";
 
 /// Scores of normal and of defect images, each as shares of its class, with the threshold of the highest
 /// F1; of the lowest seed that has scores.
@@ -27,8 +33,8 @@ pub(crate) fn histogram(summary: &Summary, category: &str, system: &str) -> Opti
     };
     let threshold = run.threshold.map(|threshold| ((threshold - low) / (high - low)).min(1.0));
     let content = html! {
-        path d={ (outline(&shares[0])) "Z" } fill=(color(0)) fill-opacity="0.55" {}
-        path d=(outline(&shares[1])) fill="none" stroke=(color(3)) stroke-width="2" {}
+        path d={ (outline(&shares[0])) "Z" } fill=(NORMAL) fill-opacity="0.65" {}
+        path d=(outline(&shares[1])) fill="none" stroke=(DEFECT) stroke-width="2" {}
         (line((LEFT, BOTTOM), (RIGHT, BOTTOM), 0.5))
         @if let Some(threshold) = threshold.filter(|place| place.is_finite() && *place >= 0.0) {
             @let x = px(LEFT + (RIGHT - LEFT) * threshold);
@@ -40,9 +46,9 @@ pub(crate) fn histogram(summary: &Summary, category: &str, system: &str) -> Opti
         (text(LEFT, BOTTOM + 16.0, "start", &score(low)))
         (text((LEFT + RIGHT) / 2.0, BOTTOM + 16.0, "middle", "image score"))
         (text(RIGHT, BOTTOM + 16.0, "end", &format!("{}{}", if cut { "≥ " } else { "" }, score(high))))
-        rect x=(LEFT) y="6" width="14" height="10" fill=(color(0)) fill-opacity="0.55" {}
+        rect x=(LEFT) y="6" width="14" height="10" fill=(NORMAL) fill-opacity="0.65" {}
         (text(LEFT + 19.0, 15.0, "start", &format!("normal ({})", normal.len())))
-        rect x="161" y="7" width="12" height="8" fill="none" stroke=(color(3)) stroke-width="2" {}
+        rect x="161" y="7" width="12" height="8" fill="none" stroke=(DEFECT) stroke-width="2" {}
         (text(179.0, 15.0, "start", &format!("defect ({})", defect.len())))
     };
     let title = format!("Histogram of the scores of {system} on {category}");
@@ -51,7 +57,7 @@ pub(crate) fn histogram(summary: &Summary, category: &str, system: &str) -> Opti
 
 /// The ends of the axis, and whether scores beyond its upper end are counted in the last bin: a few far
 /// outliers would leave all others in one bin.
-fn range(run: &crate::run_metrics::RunMetrics) -> Option<(f64, f64, bool)> {
+fn range(run: &RunMetrics) -> Option<(f64, f64, bool)> {
     let mut all = run.scores(false);
     all.extend(run.scores(true));
     all.sort_by(f64::total_cmp);

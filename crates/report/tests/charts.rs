@@ -1,0 +1,124 @@
+//! The charts as files: what they draw and where.
+
+mod common;
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::{report, run, scores};
+use nfbmr_report::{Report, Run, charts};
+use roxmltree::Document;
+
+fn drawn(report: &Report) -> HashMap<String, String> {
+    charts(report).unwrap().into_iter().collect()
+}
+
+/// The values of an attribute, of elements of one name, in order.
+fn values(svg: &str, element: &str, attribute: &str) -> Vec<String> {
+    let document = Document::parse(svg).unwrap();
+    let elements = document.descendants().filter(|node| node.tag_name().name() == element);
+    elements.filter_map(|node| node.attribute(attribute)).map(str::to_owned).collect()
+}
+
+fn texts(svg: &str) -> Vec<String> {
+    let document = Document::parse(svg).unwrap();
+    let texts = document.descendants().filter(|node| node.tag_name().name() == "text");
+    texts
+        .map(|node| {
+            node.children().filter_map(|child| child.text()).next_back().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn there_is_one_of_each_kind() {
+    let all: BTreeSet<String> = drawn(&report(vec![
+        run("a/../b", 0, "nf"),
+        run("a/../b", 1, "nf"),
+        run("nuts", 0, "nf"),
+        run("nuts", 0, "padim"),
+        Run::new("nuts", 0, "untested"),
+    ]))
+    .into_keys()
+    .collect();
+    let expected = [
+        "ablation.svg",
+        "auroc.svg",
+        "roc-1-a____b.svg",
+        "roc-2-nuts.svg",
+        "scores-1-a____b-1-nf.svg",
+        "scores-2-nuts-1-nf.svg",
+        "scores-2-nuts-2-padim.svg",
+    ];
+    assert_eq!(all, expected.map(str::to_owned).into());
+    assert!(drawn(&Report::new("")).is_empty());
+}
+
+#[test]
+fn bars_run_from_chance_to_the_auroc() {
+    let mut perfect = run("screws", 0, "nf-bmr-2");
+    perfect.scores = scores(&[0.0], &[1.0]);
+    let svg = &drawn(&report(vec![run("screws", 0, "nf"), perfect]))["auroc.svg"];
+    let widths = values(svg, "rect", "width");
+    let [half, whole] = [&widths[0], &widths[1]].map(|width| width.parse::<f64>().unwrap());
+    assert_eq!(whole, 2.0 * half, "0.75 is half way from 0.5 to 1");
+    assert_eq!(values(svg, "rect", "x")[0], values(svg, "rect", "x")[1]);
+    assert_ne!(values(svg, "rect", "fill")[0], values(svg, "rect", "fill")[1]);
+}
+
+#[test]
+fn bars_worse_than_chance_run_the_other_way() {
+    let mut wrong = run("screws", 0, "wrong");
+    wrong.scores = scores(&[1.0], &[0.0]);
+    wrong.image_auroc_interval = None;
+    let mut right = wrong.clone();
+    right.system = "right".to_owned();
+    right.scores = scores(&[0.0], &[1.0]);
+    let svg = &drawn(&report(vec![wrong, right]))["auroc.svg"];
+    let [x, width] = ["x", "width"].map(|name| {
+        values(svg, "rect", name).iter().map(|value| value.parse().unwrap()).collect::<Vec<f64>>()
+    });
+    assert_eq!((width[0], x[0] + width[0]), (width[1], x[1]));
+}
+
+#[test]
+fn a_system_has_the_same_colour_in_every_chart() {
+    let charts = drawn(&report(vec![
+        run("screws", 0, "padim"),
+        run("screws", 0, "nf+bpfm"),
+        run("screws", 0, "nf"),
+    ]));
+    let bars = values(&charts["auroc.svg"], "rect", "fill");
+    let curves: Vec<String> = values(&charts["roc-1-screws.svg"], "path", "stroke");
+    assert_eq!(bars, curves);
+    assert_eq!(bars.iter().collect::<BTreeSet<_>>().len(), 3);
+    // The ablation has its own order, and no peers.
+    assert_eq!(values(&charts["ablation.svg"], "rect", "fill"), [&*bars[2], &*bars[1]]);
+    let names = texts(&charts["ablation.svg"]);
+    assert!(names.contains(&"nf+bpfm".to_owned()) && !names.contains(&"padim".to_owned()));
+}
+
+#[test]
+fn the_roc_curve_is_of_the_lowest_seed_and_goes_from_corner_to_corner() {
+    let mut other = run("screws", 5, "nf");
+    other.scores = scores(&[1.0], &[0.0]);
+    let svg = &drawn(&report(vec![other, run("screws", 2, "nf")]))["roc-1-screws.svg"];
+    // (0, 0), (0, 1/2), (1/2, 1/2), (1/2, 1), (1, 1) in a square of 300 at (46, 12).
+    assert_eq!(values(svg, "path", "d"), ["M46 312L46 162L196 162L196 12L346 12"]);
+    assert!(texts(svg).contains(&"75.0".to_owned()));
+}
+
+#[test]
+fn the_histogram_counts_each_class_and_bins_far_outliers_last() {
+    let mut run = run("screws", 0, "nf");
+    let mut defect: Vec<f32> = (1..=40).map(|place| place as f32).collect();
+    run.scores = scores(&[0.0; 3], &defect);
+    let svg = &drawn(&report(vec![run.clone()]))["scores-1-screws-1-nf.svg"];
+    let shown = texts(svg);
+    for text in ["normal (3)", "defect (40)", "100 %", "40.0"] {
+        assert!(shown.contains(&text.to_owned()), "{text}: {shown:?}");
+    }
+    defect.push(1e6);
+    run.scores = scores(&[0.0; 3], &defect);
+    let svg = &drawn(&report(vec![run]))["scores-1-screws-1-nf.svg"];
+    assert!(texts(svg).iter().any(|text| text.starts_with("≥ 3")), "{:?}", texts(svg));
+}
