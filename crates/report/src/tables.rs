@@ -70,7 +70,7 @@ pub(crate) fn metrics(summary: &Summary) -> Markup {
 pub(crate) fn runs(summary: &Summary) -> Markup {
     let metrics = shown(summary);
     let names = metrics.iter().map(|metric| metric.name);
-    let fixed = ["Seed", "Normal images", "Defect images", "AUROC from, %", "to, %"];
+    let fixed = ["Seed", "Normal images", "Defect images", "Interval from, %", "to, %"];
     let columns = columns(&["Category", "System"], fixed.into_iter().chain(names));
     let rows = summary.runs.iter().map(|metrics_of| {
         let run = metrics_of.run;
