@@ -6,7 +6,7 @@
 //! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
 //! command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
-//! `results.json`, `results.csv` and `tables.md`.
+//! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens.
 
 mod paper;
 mod run;

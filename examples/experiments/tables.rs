@@ -6,11 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use nfbmr::metrics::mean_std;
+use nfbmr_report::{Report, charts};
 
 use crate::paper;
 use crate::run::Run;
 
-/// Writes `results.json`, `results.csv` and `tables.md`.
+/// Writes `results.json`, `results.csv`, `tables.md`, `report.html` and the report's charts.
 pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn Error>> {
     fs::write(out.join("results.json"), serde_json::to_string_pretty(runs)?)?;
     fs::write(out.join("results.csv"), csv(runs))?;
@@ -23,7 +24,38 @@ pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn E
     ];
     fs::write(out.join("tables.md"), tables.concat())?;
     print!("{}", tables.concat());
+
+    let mut report = Report::new("Visual defect detection");
+    report.runs = runs.iter().map(reported).collect();
+    report.write(out.join("report.html"))?;
+    let folder = out.join("charts");
+    fs::create_dir_all(&folder)?;
+    for (name, svg) in charts(&report)? {
+        fs::write(folder.join(name), svg)?;
+    }
     Ok(())
+}
+
+fn reported(run: &Run) -> nfbmr_report::Run {
+    let mut reported = nfbmr_report::Run::new(&run.category, run.seed, &run.system);
+    reported.scores = run
+        .scores
+        .iter()
+        .map(|score| nfbmr_report::Score {
+            path: score.path.clone(),
+            defect: score.defect.clone(),
+            score: score.score,
+        })
+        .collect();
+    reported.image_auroc_interval = Some(run.image_auroc_interval);
+    reported.pixel = run.pixel.map(|pixel| nfbmr_report::Pixel {
+        auroc: pixel.auroc,
+        aupro: pixel.aupro,
+        f1_max: pixel.f1_max,
+    });
+    reported.train_s = Some(run.train_s);
+    reported.detect_ms = Some(run.detect_ms);
+    reported
 }
 
 fn csv(runs: &[Run]) -> String {
@@ -175,7 +207,9 @@ fn ablation_table(runs: &[Run], systems: &[&str]) -> String {
     let mut table = header("Systems, means over the categories (Table 5)", &columns);
     for system in systems {
         let own = select(runs, system, None);
-        let mean = |of: fn(&Run) -> f64| own.iter().map(of).sum::<f64>() / own.len().max(1) as f64;
+        let mean = |of: fn(&Run) -> f64| {
+            own.iter().map(|run| of(run)).sum::<f64>() / own.len().max(1) as f64
+        };
         let _ = writeln!(
             table,
             "| {system} | {} | {} | {:.1} | {:.1} |",
