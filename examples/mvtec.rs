@@ -185,7 +185,8 @@ fn run(
         scores.push_str(&csv_line(&tested.sample.path, tested.sample.is_defect(), tested.score));
         ControlFlow::Continue(())
     })?;
-    let mut parts = BTreeMap::from([("fused", evaluation.image_metrics()?.auroc)]);
+    let image = evaluation.image_metrics()?;
+    let mut parts = BTreeMap::from([("fused", image.auroc)]);
     let part: [(_, fn(&Tested) -> _); 3] = [
         ("source", |tested| tested.source),
         ("target", |tested| tested.target),
@@ -195,7 +196,7 @@ fn run(
         parts.extend(evaluation.auroc_of(score)?.map(|auroc| (name, auroc)));
     }
     Ok(Outcome {
-        image: evaluation.image_metrics()?,
+        image,
         pixel: evaluation.pixel_metrics()?,
         parts,
         train_s,
