@@ -83,3 +83,17 @@ pub enum MetricError {
         index: usize,
     },
 }
+
+impl MetricError {
+    /// Whether `map` has `width * height` scores, at least one, that are numbers.
+    pub(crate) fn check_map(map: &[f32], width: u32, height: u32) -> Result<(), Self> {
+        let pixels = u64::from(width) * u64::from(height);
+        if map.len() as u64 != pixels || pixels == 0 {
+            return Err(Self::MapSize { width, height, scores: map.len() });
+        }
+        match map.iter().position(|score| score.is_nan()) {
+            Some(index) => Err(Self::NanScore { index }),
+            None => Ok(()),
+        }
+    }
+}

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | images, exact | [`auroc`], [`average_precision`], [`roc_curve`], [`operating_point`] (precision, recall and F1 at a threshold), [`f1_max`] |
 //! | pixels, streamed | [`PixelHistogram`]: AUROC, AUPRO, highest F1, each with an error bound |
+//! | an anomaly map | [`defect_regions`]: boxes, areas and peaks of what is above a threshold |
 //! | test samples | [`Bootstrap`]: a confidence interval for any metric over images |
 //! | training runs | [`mean_std`] |
 //!
-//! The verdict of a threshold is a defect where the score is at least the threshold. Scores that are
-//! not a number are refused, and so are samples of one class only.
+//! The verdict of a threshold is a defect where the score is at least the threshold; only
+//! [`defect_regions`] leaves out scores that equal it. Scores that are not a number are refused, and so are samples of one class only.
 //!
 //! ```
 //! use nfbmr_metrics::{auroc, average_precision, f1_max};
@@ -34,6 +35,7 @@ mod mean_std;
 mod operating_point;
 mod pixel;
 mod ranking;
+mod regions;
 
 pub use auroc::{RocPoint, auroc, roc_curve};
 pub use average_precision::average_precision;
@@ -43,3 +45,4 @@ pub use error::MetricError;
 pub use mean_std::{MeanStd, mean_std};
 pub use operating_point::{OperatingPoint, f1_max, operating_point};
 pub use pixel::PixelHistogram;
+pub use regions::{DefectRegion, defect_regions};

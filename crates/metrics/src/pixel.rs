@@ -66,15 +66,9 @@ impl PixelHistogram {
         height: u32,
         mask: Option<&[bool]>,
     ) -> Result<(), MetricError> {
-        let pixels = u64::from(width) * u64::from(height);
-        if map.len() as u64 != pixels || pixels == 0 {
-            return Err(MetricError::MapSize { width, height, scores: map.len() });
-        }
+        MetricError::check_map(map, width, height)?;
         if let Some(mask) = mask.filter(|mask| mask.len() != map.len()) {
             return Err(MetricError::MaskSize { width, height, pixels: mask.len() });
-        }
-        if let Some(index) = map.iter().position(|score| score.is_nan()) {
-            return Err(MetricError::NanScore { index });
         }
 
         let Some(mask) = mask else {
