@@ -254,3 +254,14 @@ fn residual_map<B: FusedOps>() -> Vec<Vec<f32>> {
 fn residual_maps_match() {
     assert_close("residual map", residual_map::<Flex>(), residual_map::<NdArray>());
 }
+
+fn whiten<B: FusedOps>() -> Vec<Vec<f32>> {
+    let mut draw = Draw::new();
+    let (y, mean) = (draw.tensor::<B, 3>([2, 5, 3]), draw.tensor::<B, 3>([3, 1, 5]));
+    vec![values(B::whiten(y, mean, draw.tensor::<B, 3>([3, 5, 5]).triu(0)))]
+}
+
+#[test]
+fn whitening_matches() {
+    assert_close("whitened", whiten::<Flex>(), whiten::<NdArray>());
+}

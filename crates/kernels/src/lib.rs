@@ -21,6 +21,7 @@ mod scratch;
 pub mod simd;
 mod squeeze_excite;
 mod stem;
+mod whiten;
 mod winograd;
 
 pub use activation::{Activation, activate, activation_backward};
@@ -33,6 +34,7 @@ pub use padding::Padding;
 pub use residual::squared_residual;
 pub use squeeze_excite::{SqueezeExcite, squeeze_excite_gate};
 pub use stem::{StemDims, stem};
+pub use whiten::whiten;
 pub use winograd::{
     Conv3x3Dims, Precision, WinogradWeights, conv3x3, conv3x3_grad_input, conv3x3_grad_weight,
 };

@@ -26,7 +26,6 @@
 mod coreset;
 mod error;
 mod features;
-mod gaussian;
 mod memory;
 mod padim;
 mod patchcore;

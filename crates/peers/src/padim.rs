@@ -1,5 +1,6 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};
+use nfbmr_whitening::{Moments, inverse_cholesky};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -8,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::PeerError;
 use crate::features::{append_finite, check, check_shape};
-use crate::gaussian::Gaussian;
 use crate::progress::{ProgressFn, report};
 use crate::scored::{Scored, finite_values};
 use crate::smooth::{Upsampling, smooth};
@@ -17,6 +17,9 @@ use crate::state::{Entries, refuse};
 const SELECTION: &str = "selection";
 const MEAN: &str = "mean";
 const WHITENING: &str = "whitening";
+
+/// Added to each variance; anomalib adds 0.01 and, before it inverts, 1e-5.
+const REGULARIZATION: f64 = 0.01 + 1e-5;
 
 /// How a [`Padim`] is fitted; the default is anomalib's for ResNet-18.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,17 +97,19 @@ impl<B: Backend> Padim<B> {
             let fit = |column| {
                 let offset = (row * width + column) * d;
                 let images = observations.chunks_exact(positions * d);
-                let mut own: Vec<f64> = images
-                    .flat_map(|image| &image[offset..][..d])
-                    .map(|&value| f64::from(value))
-                    .collect();
-                Gaussian::fit(&mut own, d).ok_or(PeerError::Covariance { row, column })
+                let mut moments = Moments::new(d);
+                moments.add(images.map(|image| &image[offset..][..d]));
+                let mut sigma = moments.covariance(1);
+                sigma.iter_mut().step_by(d + 1).for_each(|variance| *variance += REGULARIZATION);
+                let inverse = inverse_cholesky(sigma, d);
+                let inverse = inverse.ok_or(PeerError::Covariance { row, column })?;
+                Ok::<_, PeerError>((moments.mean(), inverse))
             };
             let gaussians: Vec<_> = (0..width).into_par_iter().map(fit).collect();
             for gaussian in gaussians {
-                let gaussian = gaussian?;
-                mean.extend(gaussian.mean);
-                whitening.extend(gaussian.whitening);
+                let (center, inverse) = gaussian?;
+                mean.extend(center.into_iter().map(|mean| mean as f32));
+                whitening.extend(inverse);
             }
         }
         report(progress, height, height)?;

@@ -80,6 +80,16 @@ pub trait FusedOps: Backend<FloatElem = f32> {
     fn residual_map(x: Tensor<Self, 4>, mapped: Tensor<Self, 4>) -> Tensor<Self, 4> {
         (x - mapped).square().sum_dim(0)
     }
+
+    /// Features `[N, C, P]` less their mean `[P, 1, C]`, times an upper triangular matrix `[P, C, C]` that
+    /// is 0 below its diagonal, position by position.
+    fn whiten(
+        y: Tensor<Self, 3>,
+        mean: Tensor<Self, 3>,
+        matrix: Tensor<Self, 3>,
+    ) -> Tensor<Self, 3> {
+        (y.permute([2, 0, 1]) - mean).matmul(matrix).permute([1, 2, 0])
+    }
 }
 
 impl<B: FusedOps> FusedOps for Autodiff<B> {

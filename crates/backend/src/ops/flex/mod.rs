@@ -75,4 +75,21 @@ impl FusedOps for Flex {
         nfbmr_kernels::squared_residual(&mut map, storage::values(&x), storage::values(&mapped));
         storage::tensor(map, [1, batch, height, width])
     }
+
+    fn whiten(
+        y: Tensor<Self, 3>,
+        mean: Tensor<Self, 3>,
+        matrix: Tensor<Self, 3>,
+    ) -> Tensor<Self, 3> {
+        let shape @ [_, channels, positions] = y.dims();
+        let [y, mean, matrix] = [y, mean, matrix].map(storage::primitive);
+        let (y, mean, matrix) =
+            (storage::values(&y), storage::values(&mean), storage::values(&matrix));
+        let mut white = vec![0.0; y.len()];
+        let image = (channels * positions).max(1);
+        for (white, y) in white.chunks_exact_mut(image).zip(y.chunks_exact(image)) {
+            nfbmr_kernels::whiten(white, y, mean, matrix, channels);
+        }
+        storage::tensor(white, shape)
+    }
 }

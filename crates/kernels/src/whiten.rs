@@ -1,0 +1,74 @@
+//! Whitening of features by position.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use crate::columns::{column_ranges, run_tasks, split_columns};
+use crate::simd::{F32s, arch, for_each_vector};
+
+/// Features less their mean times an upper triangular matrix, position by position:
+/// `out[:, n] = (y[:, n] - mean[n]) * matrices[n]`.
+///
+/// `out` and `y` are `[channels, positions]`, `mean` is `[positions, channels]` and `matrices` is
+/// `[positions, channels, channels]`; what stands below the diagonals isn't read. The result doesn't
+/// depend on the number of threads.
+///
+/// # Panics
+///
+/// If the lengths don't fit `channels`.
+pub fn whiten(out: &mut [f32], y: &[f32], mean: &[f32], matrices: &[f32], channels: usize) {
+    let positions = y.len().checked_div(channels).unwrap_or(0);
+    assert_eq!(y.len(), channels * positions, "y must have {channels} whole rows");
+    assert_eq!(out.len(), y.len(), "out and y must have equal lengths");
+    assert_eq!(mean.len(), y.len(), "a mean for each channel and position");
+    assert_eq!(matrices.len(), y.len() * channels, "a matrix for each position");
+    let arch = arch();
+    let ranges = column_ranges(channels * channels, positions);
+    let pieces = split_columns(out, positions, &ranges);
+    let tasks = ranges.into_iter().zip(pieces);
+    let tasks = tasks.map(|(range, out)| Positions { out, y, mean, matrices, positions, range });
+    run_tasks(tasks.collect(), |task| arch.dispatch(task));
+}
+
+/// The positions of one task.
+struct Positions<'a> {
+    /// The range of each channel.
+    out: Vec<&'a mut [f32]>,
+    y: &'a [f32],
+    mean: &'a [f32],
+    matrices: &'a [f32],
+    positions: usize,
+    range: Range<usize>,
+}
+
+impl WithSimd for Positions<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { mut out, y, mean, matrices, positions, range } = self;
+        let channels = out.len();
+        let mut white = vec![0.0; channels];
+        for (index, position) in range.enumerate() {
+            white.fill(0.0);
+            let mean = &mean[position * channels..][..channels];
+            let matrix = &matrices[position * channels * channels..][..channels * channels];
+            let values = y.iter().skip(position).step_by(positions);
+            let rows = matrix.chunks_exact(channels);
+            for (i, ((value, mean), row)) in values.zip(mean).zip(rows).enumerate() {
+                let (white, row) = (&mut white[i..], &row[i..]);
+                let factor = F32s::splat(simd, value - mean);
+                for_each_vector(
+                    simd,
+                    white.len(),
+                    #[inline(always)]
+                    |at| at.store(white, at.load(row).mul_add(factor, at.load(white))),
+                );
+            }
+            for (out, &white) in out.iter_mut().zip(&white) {
+                out[index] = white;
+            }
+        }
+    }
+}

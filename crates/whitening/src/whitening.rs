@@ -1,0 +1,131 @@
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use nfbmr_backend::Backend;
+
+use crate::{WhiteningConfig, WhiteningError};
+
+/// Features averaged over the neighbourhood of each position, then whitened there: L⁻¹·(y − μ), where μ and
+/// Σ = L·Lᵀ belong to the position and to one block of channels.
+#[derive(Module, Debug)]
+pub struct Whitening<B: Backend> {
+    blocks: Vec<Block<B>>,
+    #[module(skip)]
+    neighborhood: usize,
+    #[module(skip)]
+    grid: [usize; 2],
+}
+
+/// The statistics of a block of channels.
+#[derive(Module, Debug)]
+struct Block<B: Backend> {
+    /// μ `[H · W, 1, C]`.
+    mean: Param<Tensor<B, 3>>,
+    /// L⁻ᵀ `[H · W, C, C]`: a row of features is multiplied from the left.
+    matrix: Param<Tensor<B, 3>>,
+}
+
+impl<B: Backend> Whitening<B> {
+    /// Statistics of no features, to load those of a file into: μ = 0 and Σ = I for blocks of so many
+    /// channels on a grid of rows and columns.
+    ///
+    /// # Errors
+    /// [`WhiteningError::Config`].
+    pub fn new(
+        config: &WhiteningConfig,
+        channels: &[usize],
+        grid: [usize; 2],
+        device: &B::Device,
+    ) -> Result<Self, WhiteningError> {
+        config.validate()?;
+        let [height, width] = grid;
+        let positions = height * width;
+        let blocks = channels.iter().map(|&channels| Block {
+            mean: Param::from_tensor(Tensor::zeros([positions, 1, channels], device)),
+            matrix: Param::from_tensor(
+                Tensor::<B, 2>::eye(channels, device).unsqueeze::<3>().repeat_dim(0, positions),
+            ),
+        });
+        Ok(Self { blocks: blocks.collect(), neighborhood: config.neighborhood, grid })
+    }
+
+    /// Of statistics by block and position.
+    pub(crate) fn of_statistics(
+        neighborhood: usize,
+        grid: [usize; 2],
+        statistics: Vec<Statistics>,
+        device: &B::Device,
+    ) -> Self {
+        let positions = grid[0] * grid[1];
+        let blocks = statistics.into_iter().map(|Statistics { channels, mean, matrix }| {
+            let mean = TensorData::new(mean, [positions, 1, channels]);
+            let matrix = TensorData::new(matrix, [positions, channels, channels]);
+            Block {
+                mean: Param::from_data(mean, device),
+                matrix: Param::from_tensor(Tensor::<B, 3>::from_data(matrix, device)),
+            }
+        });
+        Self { blocks: blocks.collect(), neighborhood, grid }
+    }
+
+    /// Features `[N, C, H, W]` to whitened ones of the same shape.
+    ///
+    /// # Errors
+    /// [`WhiteningError::Shape`].
+    pub fn forward(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, WhiteningError> {
+        let found = y.dims();
+        let [height, width] = self.grid;
+        let channels: Vec<usize> = self.blocks.iter().map(|block| block.mean.dims()[2]).collect();
+        check_shape([channels.iter().sum(), height, width], found)?;
+        let y = neighborhood_mean(y, self.neighborhood);
+        let y = y.reshape([found[0], found[1], height * width]);
+        let mut first = 0;
+        let mut whitened = Vec::with_capacity(self.blocks.len());
+        for (block, channels) in self.blocks.iter().zip(channels) {
+            let own = y.clone().narrow(1, first, channels);
+            whitened.push(B::whiten(own, block.mean.val(), block.matrix.val()));
+            first += channels;
+        }
+        Ok(Tensor::cat(whitened, 1).reshape(found))
+    }
+}
+
+/// What whitens a block of channels, by position.
+pub(crate) struct Statistics {
+    pub(crate) channels: usize,
+    /// `[H · W, C]`.
+    pub(crate) mean: Vec<f32>,
+    /// `[H · W, C, C]`.
+    pub(crate) matrix: Vec<f32>,
+}
+
+/// The mean over a square of positions, those outside the image left out.
+pub(crate) fn neighborhood_mean<B: Backend>(y: Tensor<B, 4>, side: usize) -> Tensor<B, 4> {
+    if side == 1 {
+        return y;
+    }
+    // Its rows and columns apart are two small matrix products.
+    let shape @ [images, channels, height, width] = y.dims();
+    let device = y.device();
+    let columns = y.reshape([images * channels * height, width]);
+    let mean = columns.matmul(window_means(width, side, &device).transpose());
+    let mean = mean.reshape([images * channels, height, width]);
+    window_means(height, side, &device).unsqueeze::<3>().matmul(mean).reshape(shape)
+}
+
+/// The matrix `[length, length]` that turns values into the mean of those around each.
+fn window_means<B: Backend>(length: usize, side: usize, device: &B::Device) -> Tensor<B, 2> {
+    let mut means = vec![0.0; length * length];
+    for (center, row) in means.chunks_exact_mut(length).enumerate() {
+        let window = center.saturating_sub(side / 2)..length.min(center + side / 2 + 1);
+        let share = 1.0 / window.len() as f32;
+        row[window].fill(share);
+    }
+    Tensor::from_data(TensorData::new(means, [length, length]), device)
+}
+
+pub(crate) fn check_shape(expected: [usize; 3], found: [usize; 4]) -> Result<(), WhiteningError> {
+    match found[0] > 0 && found[1..] == expected {
+        true => Ok(()),
+        false => Err(WhiteningError::Shape { expected, found }),
+    }
+}

@@ -1,0 +1,34 @@
+//! Whitening against numpy (`fixtures/generate.py`).
+
+#[path = "../../../tests/support/fixture.rs"]
+mod fixture;
+
+use fixture::{Fixture, assert_close, values};
+use nfbmr_backend::{Cpu, load_state_dict, state_dict};
+use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit};
+
+const BLOCKS: [usize; 2] = [2, 3];
+const GRID: [usize; 2] = [3, 4];
+
+fn config() -> WhiteningConfig {
+    WhiteningConfig { prior: 5.0, ridge: 0.02, ..WhiteningConfig::default() }
+}
+
+#[test]
+fn whitened_features_are_numpys() {
+    let fixture = Fixture::open("../../crates/whitening/tests/fixtures/whitening");
+    let train = fixture.tensor::<Cpu, 4>("train");
+    let mut fit = WhiteningFit::new(&config(), &BLOCKS, GRID).unwrap();
+    // In parts, as a training with many images does.
+    fit.add(train.clone().narrow(0, 0, 3)).unwrap();
+    fit.add(train.narrow(0, 3, 4)).unwrap();
+    let whitening = fit.finish::<Cpu>(&Default::default()).unwrap();
+    let white = whitening.forward(fixture.tensor("test")).unwrap();
+    assert_close("white", &values(white), &fixture.values("white"), 1e-5);
+
+    // The statistics are parameters that a file can hold.
+    let empty = Whitening::<Cpu>::new(&config(), &BLOCKS, GRID, &Default::default()).unwrap();
+    let loaded = load_state_dict(empty, state_dict(&whitening)).unwrap();
+    let white = loaded.forward(fixture.tensor("test")).unwrap();
+    assert_close("loaded", &values(white), &fixture.values("white"), 1e-5);
+}
