@@ -88,7 +88,7 @@ fn parts<B: Backend>(group: &mut BenchmarkGroup<'_, WallTime>, pipeline: &Pipeli
     let x = Tensor::<B, 4>::random([1, 3, side, side], Distribution::Default, &device);
     let y = Tensor::<B, 4>::random([1, channels, height, width], Distribution::Default, &device);
     group.bench_function("backbone", |b| {
-        b.iter(|| black_box(pipeline.backbone().extract(x.clone()).unwrap().into_data()));
+        b.iter(|| black_box(pipeline.source().extract(x.clone()).unwrap().into_data()));
     });
     group.bench_function("flow", |b| {
         b.iter(|| black_box(flow.forward(y.clone()).unwrap().z.into_data()));

@@ -148,7 +148,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     let features = inputs
         .iter()
         .map(|x| {
-            let y = pipeline.backbone().extract(x.clone())?;
+            let y = pipeline.source().extract(x.clone())?;
             let z = flow.target(x, &y)?.features;
             Ok((x, y, z))
         })
@@ -165,7 +165,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     };
     let network = time(&|x, _, _| networks(&pipeline, x.clone()).map(drop))?;
     let backbone = time(&|x, _, _| {
-        black_box(pipeline.backbone().extract(x.clone())?);
+        black_box(pipeline.source().extract(x.clone())?);
         Ok(())
     })?;
     let flow_time = time(&|x, y, _| {
@@ -248,7 +248,7 @@ type Outputs = BTreeMap<&'static str, TensorData>;
 /// Both residual maps and the likelihood.
 fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
     let (flow, bmr) = parts(pipeline)?;
-    let y = pipeline.backbone().extract(x.clone())?;
+    let y = pipeline.source().extract(x.clone())?;
     let z = flow.target(&x, &y)?;
     let residuals = bmr.residuals(y, z.features)?;
     let mut outputs = BTreeMap::from([("target", residuals.target.into_data())]);
@@ -268,7 +268,7 @@ fn write_outputs<B: Backend>(
     x: Tensor<B, 4>,
     path: &Path,
 ) -> Result<(), Failure> {
-    let y = pipeline.backbone().extract(x.clone())?;
+    let y = pipeline.source().extract(x.clone())?;
     let mut outputs = networks(pipeline, x.clone())?;
     outputs.extend([("x", x.into_data()), ("y", y.into_data())]);
     let mut views = Vec::new();

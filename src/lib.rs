@@ -62,6 +62,7 @@ pub use nfbmr_flow as flow;
 pub use nfbmr_metrics as metrics;
 pub use nfbmr_peers as peers;
 pub use nfbmr_pipeline as pipeline;
+pub use nfbmr_whitening as whitening;
 
 pub use device::{load, train};
 pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};

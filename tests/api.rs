@@ -61,7 +61,7 @@ fn values_without_meaning_are_refused() {
         config.validate().unwrap_err().to_string()
     };
     use nfbmr::pipeline::Pooling;
-    let cases: [(Change, &str); 7] = [
+    let cases: [(Change, &str); 10] = [
         (|c| c.flow_training.batch_size = 0, "flow_training.batch_size"),
         (|c| c.bmr_training.learning_rate = f64::NAN, "bmr_training.learning_rate"),
         (|c| c.bmr_training.weight_decay = -1.0, "bmr_training.weight_decay"),
@@ -69,6 +69,9 @@ fn values_without_meaning_are_refused() {
         (|c| c.pooling = Pooling::TopFraction(0.0), "top_fraction"),
         (|c| c.input_size = 0, "input_size"),
         (|c| c.backbone.block = 99, "99"),
+        (|c| c.earlier_blocks = vec![7, 4], "earlier_blocks must ascend"),
+        (|c| c.earlier_blocks = vec![10], "before backbone.block 10, found [10]"),
+        (|c| c.whitening.as_mut().unwrap().ridge = -1.0, "ridge must be positive"),
     ];
     for (change, name) in cases {
         let error = refused(change);

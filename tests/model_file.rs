@@ -148,7 +148,7 @@ fn nfbmr_weights_file() -> Vec<u8> {
 fn a_damaged_file_is_refused_wherever_the_damage_is() {
     let folder = tempfile::tempdir().unwrap();
     let whole = fs::read(saved(folder.path())).unwrap();
-    assert!(whole.len() < 200_000, "{} bytes", whole.len());
+    assert!(whole.len() < 400_000, "{} bytes", whole.len());
     let path = folder.path().join("damaged");
     let refused = |bytes: &[u8], what: &str| {
         fs::write(&path, bytes).unwrap();
@@ -202,7 +202,7 @@ fn files_of_every_format_version_load() {
 }
 
 /// Score of [`pattern`] by the file of each format version when it was written.
-const SCORES: [f32; 2] = [0.4868163, 0.48681635];
+const SCORES: [f32; 3] = [0.4868163, 0.48681635, 2846.2366];
 
 /// `cargo test --features ndarray --test model_file -- --ignored --nocapture write_a_fixture` writes the
 /// file of a new format version and prints its score.

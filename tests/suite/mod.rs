@@ -15,7 +15,8 @@ pub const SIDE: u32 = 48;
 /// A configuration that trains in a moment, on ndarray too.
 pub fn small() -> PipelineConfig {
     let mut config = PipelineConfig::default();
-    config.backbone.block = 2;
+    config.backbone.block = 4;
+    config.earlier_blocks = vec![0];
     config.input_size = SIDE;
     config.flow.hidden = 16;
     config.flow.couplings = 2;

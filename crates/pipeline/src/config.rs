@@ -3,6 +3,7 @@ use nfbmr_bmr::{BmrConfig, BpfmConfig};
 use nfbmr_data::Fit;
 use nfbmr_flow::FlowConfig;
 use nfbmr_peers::{PadimConfig, PatchCoreConfig};
+use nfbmr_whitening::WhiteningConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -25,10 +26,18 @@ pub struct PipelineConfig {
     pub system: System,
     /// The feature extractor.
     pub backbone: BackboneConfig,
+    /// Blocks before the backbone's last whose features are used too, ascending; they are averaged to the
+    /// grid of the last and come before its channels.
+    #[serde(default)]
+    pub earlier_blocks: Vec<usize>,
     /// Side S of the square network input in pixels, at most 4096.
     pub input_size: u32,
     /// How an image that isn't square is brought to S x S.
     pub fit: Fit,
+    /// How source features are averaged and whitened before a flow sees them; not at all in the paper.
+    /// `patchcore` and `padim` have rules of their own.
+    #[serde(default)]
+    pub whitening: Option<WhiteningConfig>,
     /// The target flow.
     pub flow: FlowConfig,
     /// How the flow is trained.
@@ -67,8 +76,11 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// Images per step; the last, shorter batch of an epoch counts as one step.
     pub batch_size: usize,
-    /// Adam's learning rate, constant.
+    /// Adam's learning rate, the highest of its schedule.
     pub learning_rate: f64,
+    /// How the learning rate goes over the steps.
+    #[serde(default)]
+    pub schedule: Schedule,
     /// Adam's epsilon.
     pub epsilon: f32,
     /// L2 penalty added to the gradient.
@@ -84,6 +96,7 @@ impl TrainingConfig {
             epochs: 300,
             batch_size: 8,
             learning_rate: 2e-4,
+            schedule: Schedule::Constant,
             epsilon: 1e-4,
             weight_decay: 1e-5,
             max_grad_norm: Some(1.0),
@@ -96,6 +109,7 @@ impl TrainingConfig {
             epochs: 300,
             batch_size: 8,
             learning_rate: 3e-4,
+            schedule: Schedule::Constant,
             epsilon: 1e-8,
             weight_decay: 1e-5,
             max_grad_norm: None,
@@ -119,6 +133,39 @@ impl TrainingConfig {
     }
 }
 
+/// A learning rate over the steps of a training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Schedule {
+    /// The same in every step, as in the paper.
+    #[default]
+    Constant,
+    /// From a 25th up to the highest over a fifth of the steps, then down to a 250,000th of it, along
+    /// half periods of a cosine (Smith and Topin, 2019).
+    OneCycle,
+}
+
+impl Schedule {
+    /// The share of the highest learning rate that step `step` of `steps` takes, from 0.
+    pub(crate) fn share(self, step: usize, steps: usize) -> f64 {
+        const WARM_UP: f64 = 0.2;
+        const FIRST: f64 = 1.0 / 25.0;
+        const LAST: f64 = FIRST / 1e4;
+        // Half a period of the cosine, from `start` at 0 to `end` at 1.
+        let anneal = |start: f64, end: f64, at: f64| {
+            end + (start - end) / 2.0 * (1.0 + (std::f64::consts::PI * at.clamp(0.0, 1.0)).cos())
+        };
+        let last = steps.saturating_sub(1) as f64;
+        let (step, top) = (step as f64, (WARM_UP * steps as f64 - 1.0).max(0.0));
+        match self {
+            Self::Constant => 1.0,
+            Self::OneCycle if step < top => anneal(FIRST, 1.0, step / top),
+            Self::OneCycle => anneal(1.0, LAST, (step - top) / (last - top).max(1.0)),
+        }
+    }
+}
+
 /// How the squared residuals of both directions become one anomaly map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,6 +175,9 @@ pub enum Fusion {
     Plain,
     /// The mean of each divided by its mean over the training images, measured after training.
     Normalized,
+    /// The mean of those two and of the flow's negative log-likelihood over C / 2, which ‖z‖² / 2 is on
+    /// average where z is N(0, I). Of a target space without a likelihood as [`Self::Normalized`].
+    WithLikelihood,
 }
 
 /// How an anomaly map, before upsampling, becomes an image score.
@@ -176,17 +226,19 @@ impl Default for PipelineConfig {
         Self {
             system: System::NfBmr,
             backbone: lite0(10),
+            earlier_blocks: vec![4, 7],
             input_size: 320,
             fit: Fit::Squash,
+            whitening: Some(WhiteningConfig::default()),
             flow: FlowConfig { hidden: 128, kernel: 1, ..FlowConfig::paper() },
-            flow_training: TrainingConfig { epochs: 40, ..TrainingConfig::flow() },
+            flow_training: one_cycle(TrainingConfig::flow()),
             bmr: BmrConfig { latent: 128, inner: 32, blocks: 2 },
-            bmr_training: TrainingConfig { epochs: 40, ..TrainingConfig::bmr() },
+            bmr_training: one_cycle(TrainingConfig::bmr()),
             bpfm: bpfm(),
             patchcore: PatchCoreConfig::default(),
             padim: PadimConfig::default(),
-            fusion: Fusion::Normalized,
-            pooling: Pooling::Std,
+            fusion: Fusion::WithLikelihood,
+            pooling: Pooling::TopFraction(0.02),
             seed: 0,
             low_memory: false,
         }
@@ -209,8 +261,10 @@ impl PipelineConfig {
                 batch_norm_eps: 1e-3,
                 normalization: Normalization::IMAGENET,
             },
+            earlier_blocks: Vec::new(),
             input_size: 768,
             fit: Fit::Squash,
+            whitening: None,
             flow: FlowConfig::paper(),
             flow_training: TrainingConfig::flow(),
             bmr: BmrConfig::paper(),
@@ -248,8 +302,32 @@ impl PipelineConfig {
                 format!("input_size must be 1 to {MAX_INPUT} pixels, found {}", self.input_size);
             return Err(PipelineError::Config(problem));
         }
+        if let Some(whitening) = &self.whitening {
+            whitening.validate()?;
+        }
+        let blocks = self.blocks();
+        if !blocks.is_sorted_by(|a, b| a < b) {
+            let problem = format!(
+                "earlier_blocks must ascend and lie before backbone.block {}, found {:?}",
+                self.backbone.block, self.earlier_blocks
+            );
+            return Err(PipelineError::Config(problem));
+        }
         let side = self.input_size as usize;
-        Ok(self.backbone.output_shape(side, side)?)
+        let [_, height, width] = self.backbone.output_shape(side, side)?;
+        Ok([self.block_channels()?.iter().sum(), height, width])
+    }
+
+    /// The blocks whose features are used, ascending.
+    pub(crate) fn blocks(&self) -> Vec<usize> {
+        let blocks = self.earlier_blocks.iter().copied();
+        blocks.chain(std::iter::once(self.backbone.block)).collect()
+    }
+
+    /// Channels of the features of each of the blocks.
+    pub(crate) fn block_channels(&self) -> Result<Vec<usize>, PipelineError> {
+        let channels = |block| BackboneConfig { block, ..self.backbone }.channels();
+        Ok(self.blocks().into_iter().map(channels).collect::<Result<_, _>>()?)
     }
 
     /// The work of one detection by `nf-bmr`.
@@ -266,9 +344,15 @@ impl PipelineConfig {
         })
     }
 
-    /// Parameters of the networks that the system trains; `usize::MAX` if they are more.
-    pub(crate) fn parameters(&self, channels: usize) -> usize {
-        let flow = self.flow.parameters(channels);
+    /// What the system learns, in parameters and statistics; `usize::MAX` if they are more.
+    pub(crate) fn parameters(&self, [channels, height, width]: [usize; 3]) -> usize {
+        let whitening = match (&self.whitening, self.block_channels()) {
+            (Some(_), Ok(blocks)) => {
+                blocks.into_iter().map(|c| height * width * c * (c + 1)).sum::<usize>()
+            }
+            _ => 0,
+        };
+        let flow = self.flow.parameters(channels).saturating_add(whitening);
         match self.system {
             System::Nf => flow,
             System::NfBmr => flow.saturating_add(self.bmr.parameters(channels)),
@@ -293,6 +377,12 @@ pub struct MultiplyAdds {
     pub flow: f64,
     /// Both directions of the mapping network.
     pub bmr: f64,
+}
+
+/// A few epochs in which the learning rate rises and falls do what many with a constant one do.
+fn one_cycle(training: TrainingConfig) -> TrainingConfig {
+    let schedule = Schedule::OneCycle;
+    TrainingConfig { epochs: 10, learning_rate: 1e-3, schedule, ..training }
 }
 
 /// B-PFM between a CNN and a flow, whose features keep their scale.
@@ -330,6 +420,28 @@ mod tests {
             bmr: 67_155_001_344.0,
         };
         assert_eq!(work, expected);
+    }
+
+    #[test]
+    fn one_cycle_is_pytorchs() {
+        // OneCycleLR(optimizer, 1.0, total_steps=20, pct_start=0.2, cycle_momentum=False)
+        let expected = [
+            (0, 0.04),
+            (1, 0.28),
+            (2, 0.76),
+            (3, 1.0),
+            (4, 0.9903926786310544),
+            (10, 0.5975467708274201),
+            (18, 0.009611321368945592),
+            (19, 4e-6),
+        ];
+        for (step, expected) in expected {
+            let share = Schedule::OneCycle.share(step, 20);
+            assert!((share - expected).abs() < 1e-9, "step {step}: {share}");
+        }
+        // Too short a training to warm up in.
+        assert_eq!(Schedule::OneCycle.share(0, 1), 1.0);
+        assert_eq!(Schedule::Constant.share(7, 20), 1.0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use nfbmr_data::{DataError, FrameError, SizeError};
 use nfbmr_flow::FlowError;
 use nfbmr_metrics::MetricError;
 use nfbmr_peers::PeerError;
+use nfbmr_whitening::WhiteningError;
 
 use crate::progress::Phase;
 use crate::system::System;
@@ -63,6 +64,9 @@ pub enum PipelineError {
     /// A mapping network B-PFM that can't be built.
     #[error(transparent)]
     Bpfm(#[from] BpfmError),
+    /// Features that can't be whitened.
+    #[error(transparent)]
+    Whitening(#[from] WhiteningError),
     /// A memory or distributions that can't be fitted or used.
     #[error(transparent)]
     Peer(PeerError),

@@ -1,6 +1,5 @@
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
-use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
 use nfbmr_cache::{FeatureCache, Features, Key};
 use rayon::prelude::*;
@@ -9,6 +8,7 @@ use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
 use crate::images::{Images, to_tensor};
 use crate::progress::{Phase, ProgressFn, Reporter};
+use crate::source::SourceNetwork;
 use crate::traits::FeatureExtractor;
 use crate::weights::BackboneWeights;
 
@@ -51,7 +51,7 @@ pub(crate) fn extract_features<B: Backend>(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extractor<'a, B: Backend> {
     /// The network.
-    pub(crate) backbone: &'a Backbone<B>,
+    pub(crate) source: &'a SourceNetwork<B>,
     /// Its weights, which tell features in a cache apart.
     pub(crate) weights: &'a BackboneWeights,
     /// The size of the input, and how images are brought to it.
@@ -83,7 +83,7 @@ impl<B: Backend> Extractor<'_, B> {
 
     fn compute(&self, images: &[RgbImage]) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
         let compute = |images: &[RgbImage]| {
-            let features = self.backbone.extract(to_tensor(images, self.device))?;
+            let features = self.source.extract(to_tensor(images, self.device))?;
             Ok(features.chunk(images.len(), 0))
         };
         let chunks = images.par_chunks(B::images_at_once());
@@ -98,6 +98,7 @@ impl<B: Backend> Extractor<'_, B> {
             .part("backend", B::name(self.device).as_bytes())
             .part("weights", self.weights.sha256().as_bytes())
             .part("backbone", format!("{:?}", self.config.backbone).as_bytes())
+            .part("blocks", format!("{:?}", self.source.blocks()).as_bytes())
             .part("size", format!("{width} x {height}").as_bytes())
             .part("pixels", image.as_raw())
             .build()
@@ -105,8 +106,7 @@ impl<B: Backend> Extractor<'_, B> {
 
     fn tensor(&self, features: Features) -> Result<Tensor<B, 4>, PipelineError> {
         let Features { shape, values } = features;
-        let side = self.config.input_size as usize;
-        let [channels, height, width] = self.config.backbone.output_shape(side, side)?;
+        let [channels, height, width] = self.config.validate()?;
         match shape[..] == [1, channels, height, width] {
             true => Ok(Tensor::from_data(TensorData::new(values, shape), self.device)),
             false => Err(PipelineError::Config(format!(

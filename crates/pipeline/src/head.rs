@@ -4,6 +4,7 @@ use nfbmr_backend::{Backend, StateDict, state_dict};
 use nfbmr_bmr::{Bmr, Bpfm};
 use nfbmr_flow::{Flow, nll_map};
 use nfbmr_peers::{Padim, PatchCore, Upsampling, smooth};
+use nfbmr_whitening::Whitening;
 
 use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
@@ -17,6 +18,7 @@ use crate::train::{measure_normalization, train_bmr, train_bpfm, train_flow};
 use crate::traits::{BidirectionalMapper, TargetSpace};
 
 // Names of networks in a model file.
+const WHITENING: &str = "whitening";
 const FLOW: &str = "flow";
 const BMR: &str = "bmr";
 const BPFM: &str = "bpfm";
@@ -32,9 +34,10 @@ pub(crate) enum Head<B: Backend> {
     Padim(Padim<B>),
 }
 
-/// A flow with the permutations it was made with.
+/// A flow with the whitening before it and the permutations it was made with.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetFlow<B: Backend> {
+    pub(crate) whitening: Option<Whitening<B>>,
     pub(crate) permutations: Vec<Vec<usize>>,
     pub(crate) flow: Flow<B>,
 }
@@ -58,14 +61,23 @@ impl Draw {
 }
 
 impl<B: Backend> TargetFlow<B> {
-    /// Target features of source features.
+    /// Source features as the flow and the mapping network see them.
+    fn whiten(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
+        match &self.whitening {
+            Some(whitening) => Ok(whitening.forward(y)?),
+            None => Ok(y),
+        }
+    }
+
+    /// Target features of source features, which are white already.
     fn targets(&self, y: &[Tensor<B, 4>]) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
         y.iter().map(|y| Ok(self.flow.forward(y.clone())?.z)).collect()
     }
 
-    /// Trains a flow on source features, each `[1, C, H, W]`.
+    /// Trains a flow on source features, each `[1, C, H, W]`, that `whitening` has whitened.
     pub(crate) fn train(
         config: &PipelineConfig,
+        whitening: Option<Whitening<B>>,
         channels: usize,
         y: &[Tensor<B, 4>],
         device: &B::Device,
@@ -82,13 +94,13 @@ impl<B: Backend> TargetFlow<B> {
         if !config.low_memory {
             flow.prepare();
         }
-        Ok(Self { permutations, flow })
+        Ok(Self { whitening, permutations, flow })
     }
 }
 
 impl<B: Backend> Head<B> {
-    /// Trains the configured system on source features, each `[1, C, H, W]`; `flow` gives the trained flow
-    /// to the systems that have one.
+    /// Trains the configured system on source features, each `[1, C, H, W]`, whitened for the systems that
+    /// have a flow; `flow` gives them the trained flow.
     pub(crate) fn train(
         config: &PipelineConfig,
         channels: usize,
@@ -152,9 +164,13 @@ impl<B: Backend> Head<B> {
     ) -> Result<Maps<Tensor<B, 3>>, PipelineError> {
         let [_, _, height, width] = images.dims();
         match self {
-            Self::Flow(TargetFlow { flow, .. }) => Ok(Maps::Likelihood(nll_map(&flow.forward(y)?))),
-            Self::Mapping { flow: TargetFlow { flow, .. }, mapper, .. } => {
-                let target = flow.target(images, &y)?;
+            Self::Flow(target) => {
+                let y = target.whiten(y)?;
+                Ok(Maps::Likelihood(nll_map(&target.flow.forward(y)?)))
+            }
+            Self::Mapping { flow, mapper, .. } => {
+                let y = flow.whiten(y)?;
+                let target = flow.flow.target(images, &y)?;
                 let residuals = mapper.residuals(y, target.features)?;
                 Ok(Maps::Residuals {
                     source: residuals.source,
@@ -191,37 +207,48 @@ impl<B: Backend> Head<B> {
 
     /// Everything learnt, by the name of the network it belongs to.
     pub(crate) fn state(&self) -> Vec<(&'static str, StateDict)> {
-        let flow = |flow: &TargetFlow<B>| (FLOW, state_dict(&flow.flow));
-        match self {
-            Self::Flow(own) => vec![flow(own)],
-            Self::Mapping { flow: own, mapper: Mapper::Bmr(bmr), .. } => {
-                vec![flow(own), (BMR, state_dict(&**bmr))]
-            }
-            Self::Mapping { flow: own, mapper: Mapper::Bpfm(bpfm), .. } => {
-                vec![flow(own), (BPFM, state_dict(&**bpfm))]
-            }
-            Self::PatchCore(detector) => vec![(PATCHCORE, detector.state())],
-            Self::Padim(detector) => vec![(PADIM, detector.state())],
+        let mut state = Vec::new();
+        if let Some(TargetFlow { whitening, flow, .. }) = self.flow() {
+            state.extend(whitening.as_ref().map(|whitening| (WHITENING, state_dict(whitening))));
+            state.push((FLOW, state_dict(flow)));
         }
+        match self {
+            Self::Flow(_) => {}
+            Self::Mapping { mapper: Mapper::Bmr(bmr), .. } => state.push((BMR, state_dict(&**bmr))),
+            Self::Mapping { mapper: Mapper::Bpfm(bpfm), .. } => {
+                state.push((BPFM, state_dict(&**bpfm)));
+            }
+            Self::PatchCore(detector) => state.push((PATCHCORE, detector.state())),
+            Self::Padim(detector) => state.push((PADIM, detector.state())),
+        }
+        state
     }
 
     /// Of what [`Self::state`] gave, and the rest that a model file holds. The configuration is valid, and
     /// its networks are no larger than the file.
     pub(crate) fn load(
         config: &PipelineConfig,
-        channels: usize,
+        [channels, height, width]: [usize; 3],
         permutations: Vec<Vec<usize>>,
         normalization: Option<Normalization>,
         networks: &mut Networks,
         device: &B::Device,
     ) -> Result<Self, ModelError> {
+        let whitening = |networks: &mut Networks| {
+            let Some(whitening) = &config.whitening else { return Ok(None) };
+            let blocks = config.block_channels().map_err(unusable)?;
+            let whitening = Whitening::new(whitening, &blocks, [height, width], device);
+            networks.load_into(WHITENING, whitening.map_err(unusable)?).map(Some)
+        };
         let flow = |networks: &mut Networks| {
+            let whitening = whitening(networks)?;
             let flow = Flow::new(&config.flow, &permutations, channels, 0, device);
             let mut flow = networks.load_into(FLOW, flow.map_err(unusable)?)?;
             if !config.low_memory {
                 flow.prepare();
             }
-            Ok::<_, ModelError>(TargetFlow { permutations: permutations.clone(), flow })
+            let permutations = permutations.clone();
+            Ok::<_, ModelError>(TargetFlow { whitening, permutations, flow })
         };
         let normalization = || normalization.ok_or(ModelError::NoNormalization);
         match config.system {

@@ -19,13 +19,14 @@ mod optim;
 mod pipeline;
 mod progress;
 mod score;
+mod source;
 mod system;
 mod train;
 mod trainer;
 mod traits;
 mod weights;
 
-pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, TrainingConfig};
+pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
 pub use error::{ModelError, PipelineError, TrainingError};
 pub use evaluate::{Evaluation, ImageMetrics, PixelMetrics, Tested, evaluate};
 pub use images::Images;
@@ -34,6 +35,7 @@ pub use model_file::FORMAT_VERSION;
 pub use pipeline::Pipeline;
 pub use progress::{Phase, Progress, ProgressFn};
 pub use score::{Component, Detection, Normalization};
+pub use source::SourceNetwork;
 pub use system::System;
 pub use trainer::Trainer;
 pub use traits::{

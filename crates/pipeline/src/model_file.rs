@@ -8,7 +8,6 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::TensorData;
-use nfbmr_backbone::Backbone;
 use nfbmr_backend::{Backend, StateDict, load_state_dict};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -21,11 +20,12 @@ use crate::error::{ModelError, PipelineError};
 use crate::head::Head;
 use crate::pipeline::Pipeline;
 use crate::score::Normalization;
+use crate::source::SourceNetwork;
 use crate::system::System;
 use crate::weights::BackboneWeights;
 
 /// The newest format version; files of older versions keep loading.
-pub const FORMAT_VERSION: u64 = 2;
+pub const FORMAT_VERSION: u64 = 3;
 
 const METADATA: &str = "nfbmr";
 const CHECKSUM: &str = "sha256";
@@ -127,18 +127,17 @@ pub(crate) fn load<B: Backend>(
 
     let Metadata { config, permutations, normalization, .. } = metadata;
     let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
-    let [channels, _, _] = config.validate().map_err(unusable)?;
-    let parameters = config.parameters(channels);
+    let shape = config.validate().map_err(unusable)?;
+    let parameters = config.parameters(shape);
     // Before anything of that size is allocated.
     if parameters > bytes.len() {
         return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
     }
     let parsed = weights.parse().map_err(unusable)?;
-    let backbone = Backbone::load(&config.backbone, &parsed, device)
-        .map_err(|error| unusable(error.into()))?;
-    let head = Head::load(&config, channels, permutations, normalization, &mut networks, device)?;
+    let source = SourceNetwork::load(&config, &parsed, device).map_err(unusable)?;
+    let head = Head::load(&config, shape, permutations, normalization, &mut networks, device)?;
     networks.check_empty(config.system)?;
-    Ok(Pipeline { config, weights: weights.clone(), backbone, head, device: device.clone() })
+    Ok(Pipeline { config, weights: weights.clone(), source, head, device: device.clone() })
 }
 
 fn check_normalization(normalization: Normalization) -> Result<(), ModelError> {

@@ -9,23 +9,28 @@ use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::config::TrainingConfig;
+use crate::config::{Schedule, TrainingConfig};
 use crate::error::PipelineError;
 
 /// Adam with a bound on the gradient's norm over all parameters together.
 pub(crate) struct Stepper<B: Backend, M: AutodiffModule<Autodiff<B>>> {
     adam: OptimizerAdaptor<Adam, M, Autodiff<B>>,
     learning_rate: f64,
+    schedule: Schedule,
+    step: usize,
+    steps: usize,
     max_grad_norm: Option<f64>,
 }
 
 impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
-    pub(crate) fn new(config: &TrainingConfig) -> Self {
+    /// For so many steps in all.
+    pub(crate) fn new(config: &TrainingConfig, steps: usize) -> Self {
         let adam = AdamConfig::new()
             .with_epsilon(config.epsilon)
             .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay)))
             .init();
-        Self { adam, learning_rate: config.learning_rate, max_grad_norm: config.max_grad_norm }
+        let &TrainingConfig { learning_rate, schedule, max_grad_norm, .. } = config;
+        Self { adam, learning_rate, schedule, step: 0, steps, max_grad_norm }
     }
 
     /// One step against the gradients.
@@ -33,7 +38,9 @@ impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
         if let Some(max_norm) = self.max_grad_norm {
             clip_norm(&mut gradients, &module, max_norm);
         }
-        self.adam.step(self.learning_rate, module, gradients)
+        let learning_rate = self.learning_rate * self.schedule.share(self.step, self.steps);
+        self.step += 1;
+        self.adam.step(learning_rate, module, gradients)
     }
 }
 

@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use image::DynamicImage;
-use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
@@ -16,6 +15,7 @@ use crate::mapper::Mapper;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
+use crate::source::SourceNetwork;
 use crate::trainer::Trainer;
 use crate::traits::{AnomalyModel, FeatureExtractor};
 use crate::weights::BackboneWeights;
@@ -27,7 +27,7 @@ use crate::weights::BackboneWeights;
 pub struct Pipeline<B: Backend> {
     pub(crate) config: PipelineConfig,
     pub(crate) weights: BackboneWeights,
-    pub(crate) backbone: Backbone<B>,
+    pub(crate) source: SourceNetwork<B>,
     pub(crate) head: Head<B>,
     pub(crate) device: B::Device,
 }
@@ -135,8 +135,8 @@ impl<B: Backend> Pipeline<B> {
     }
 
     /// The feature extractor.
-    pub fn backbone(&self) -> &Backbone<B> {
-        &self.backbone
+    pub fn source(&self) -> &SourceNetwork<B> {
+        &self.source
     }
 
     /// The target flow, of a system that has one.
@@ -165,10 +165,11 @@ impl<B: Backend> Pipeline<B> {
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted?.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
-        let y = self.backbone.extract(input.clone())?;
+        let y = self.source.extract(input.clone())?;
+        let channels = y.dims()[1];
         let maps = self.head.maps(&input, y)?.by_image();
         let normalization = self.normalization();
-        let scoring = Scoring { fusion, pooling, normalization, input: input_size };
+        let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size };
         maps.into_iter()
             .zip(images.iter().zip(contents))
             .map(|(maps, (image, content))| {

@@ -10,6 +10,8 @@ use crate::error::PipelineError;
 pub enum Phase {
     /// The backbone runs once over the training images.
     Features,
+    /// The statistics that whiten features are collected.
+    Whitening,
     /// The flow is trained.
     Flow,
     /// The bidirectional mapping network is trained.
@@ -25,6 +27,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Features => "features",
+            Self::Whitening => "whitening",
             Self::Flow => "flow",
             Self::Bmr => "bmr",
             Self::Bpfm => "bpfm",

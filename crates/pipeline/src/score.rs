@@ -55,6 +55,8 @@ pub(crate) struct Scoring {
     pub(crate) fusion: Fusion,
     pub(crate) pooling: Pooling,
     pub(crate) normalization: Option<Normalization>,
+    /// Channels of the features.
+    pub(crate) channels: usize,
     /// Side of the network input.
     pub(crate) input: u32,
 }
@@ -71,7 +73,7 @@ impl Scoring {
         let component = |map: ScoreMap| Component { score: self.pool(&map, content), map };
         match maps {
             Maps::Residuals { source, target, likelihood } => {
-                let fused = self.fuse(source.as_ref(), &target);
+                let fused = self.fuse(source.as_ref(), &target, likelihood.as_ref());
                 Ok(Detection {
                     score: self.pool(&fused, content),
                     anomaly_map: at_size(&fused)?,
@@ -90,19 +92,26 @@ impl Scoring {
         }
     }
 
-    /// Equation (14), each direction in its own unit if so configured; of one direction, that one.
-    fn fuse(&self, source: Option<&ScoreMap>, target: &ScoreMap) -> ScoreMap {
-        let (source_unit, target_unit) = match (self.fusion, self.normalization) {
-            (Fusion::Normalized, Some(Normalization { source, target })) => {
-                (source as f32, target as f32)
-            }
-            _ => (1.0, 1.0),
+    /// Equation (14): the mean of the maps that there are, each in its own unit if so configured.
+    fn fuse(
+        &self,
+        source: Option<&ScoreMap>,
+        target: &ScoreMap,
+        likelihood: Option<&ScoreMap>,
+    ) -> ScoreMap {
+        let units = match (self.fusion, self.normalization) {
+            (Fusion::Plain, _) | (_, None) => (1.0, 1.0),
+            (_, Some(Normalization { source, target })) => (source as f32, target as f32),
         };
-        let mut fused = target.clone();
-        fused.values.iter_mut().for_each(|t| *t /= target_unit);
-        if let Some(source) = source {
-            for (fused, s) in fused.values.iter_mut().zip(&source.values) {
-                *fused = (s / source_unit + *fused) / 2.0;
+        let likelihood = likelihood.filter(|_| self.fusion == Fusion::WithLikelihood);
+        let likelihood = likelihood.map(|map| (map, self.channels as f32 / 2.0));
+        let source = source.map(|map| (map, units.0));
+        let maps: Vec<_> =
+            source.into_iter().chain([(target, units.1)]).chain(likelihood).collect();
+        let mut fused = ScoreMap { values: vec![0.0; target.values.len()], ..*target };
+        for (map, unit) in &maps {
+            for (fused, value) in fused.values.iter_mut().zip(&map.values) {
+                *fused += value / unit / maps.len() as f32;
             }
         }
         fused
@@ -130,7 +139,7 @@ mod tests {
 
     fn scoring(fusion: Fusion) -> Scoring {
         let normalization = Some(Normalization { source: 4.0, target: 2.0 });
-        Scoring { fusion, pooling: Pooling::Max, normalization, input: 64 }
+        Scoring { fusion, pooling: Pooling::Max, normalization, channels: 6, input: 64 }
     }
 
     fn map(values: [f32; 4]) -> ScoreMap {
@@ -140,10 +149,17 @@ mod tests {
     #[test]
     fn fusion_as_defined() {
         let (source, target) = (map([4.0, 0.0, 8.0, 4.0]), map([2.0, 2.0, 0.0, 6.0]));
-        let fuse = |fusion| scoring(fusion).fuse(Some(&source), &target).values;
+        let likelihood = map([3.0, -1.5, 3.0, 0.0]);
+        let fuse = |fusion| scoring(fusion).fuse(Some(&source), &target, Some(&likelihood)).values;
         assert_eq!(fuse(Fusion::Plain), [3.0, 1.0, 4.0, 5.0]);
         assert_eq!(fuse(Fusion::Normalized), [1.0, 0.5, 1.0, 2.0]);
-        assert_eq!(scoring(Fusion::Plain).fuse(None, &target), target);
+        let with_likelihood = fuse(Fusion::WithLikelihood);
+        for (found, expected) in with_likelihood.iter().zip([3.0, 0.5, 3.0, 4.0]) {
+            assert!((found - expected / 3.0).abs() < 1e-6, "{with_likelihood:?}");
+        }
+        assert_eq!(scoring(Fusion::Plain).fuse(None, &target, None), target);
+        let without = scoring(Fusion::WithLikelihood).fuse(Some(&source), &target, None);
+        assert_eq!(without.values, fuse(Fusion::Normalized));
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl System {
             Self::Padim => "padim",
         }
     }
+
+    /// Whether its target space is that of a flow.
+    pub(crate) const fn has_flow(self) -> bool {
+        matches!(self, Self::Nf | Self::NfBpfm | Self::NfBmr)
+    }
 }
 
 impl FromStr for System {

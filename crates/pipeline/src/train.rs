@@ -97,7 +97,8 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
 ) -> Result<M::InnerModule, PipelineError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut stepper = Stepper::new(config);
+    let steps = config.epochs * count.div_ceil(config.batch_size);
+    let mut stepper = Stepper::new(config, steps);
     let mut order: Vec<usize> = (0..count).collect();
     for epoch in 1..=config.epochs {
         order.shuffle(&mut rng);
@@ -150,7 +151,7 @@ mod tests {
         loss: impl Fn(&M, usize, &[usize]) -> Tensor<B, 1> + Sync,
     ) {
         let mut module = load_state_dict::<B, _>(module, fixture.state("init")).unwrap();
-        let mut stepper = Stepper::<Cpu, M>::new(config);
+        let mut stepper = Stepper::<Cpu, M>::new(config, 10);
         let workers = Workers::new::<Cpu>();
         let mut losses = Vec::new();
         for step in 0..10 {

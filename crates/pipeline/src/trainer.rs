@@ -1,8 +1,8 @@
 use burn::tensor::Tensor;
-use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
 use nfbmr_cache::FeatureCache;
 use nfbmr_flow::FlowConfig;
+use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit};
 
 use crate::config::{PipelineConfig, TrainingConfig};
 use crate::error::PipelineError;
@@ -10,8 +10,12 @@ use crate::features::{Extractor, extract_features};
 use crate::head::{Head, TargetFlow};
 use crate::images::Images;
 use crate::pipeline::Pipeline;
-use crate::progress::ProgressFn;
+use crate::progress::{Phase, ProgressFn, Reporter};
+use crate::source::SourceNetwork;
 use crate::weights::BackboneWeights;
+
+/// Images whose statistics are collected together.
+const CHUNK: usize = 8;
 
 /// The features of a set of images, on which any number of systems and seeds are trained.
 ///
@@ -20,16 +24,27 @@ use crate::weights::BackboneWeights;
 pub struct Trainer<B: Backend> {
     config: PipelineConfig,
     weights: BackboneWeights,
-    backbone: Backbone<B>,
-    channels: usize,
+    source: SourceNetwork<B>,
+    /// Channels, rows and columns.
+    shape: [usize; 3],
     y: Vec<Tensor<B, 4>>,
+    whitened: Option<Whitened<B>>,
     flows: Vec<(FlowKey, TargetFlow<B>)>,
     device: B::Device,
+}
+
+/// The features as they are whitened.
+#[derive(Debug)]
+struct Whitened<B: Backend> {
+    config: WhiteningConfig,
+    whitening: Whitening<B>,
+    y: Vec<Tensor<B, 4>>,
 }
 
 /// All that a flow depends on, besides the features.
 #[derive(Clone, Debug, PartialEq)]
 struct FlowKey {
+    whitening: Option<WhiteningConfig>,
     flow: FlowConfig,
     training: TrainingConfig,
     seed: u64,
@@ -39,6 +54,7 @@ struct FlowKey {
 impl FlowKey {
     fn of(config: &PipelineConfig) -> Self {
         Self {
+            whitening: config.whitening.clone(),
             flow: config.flow.clone(),
             training: config.flow_training.clone(),
             seed: config.seed,
@@ -63,17 +79,18 @@ impl<B: Backend> Trainer<B> {
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
-        let [channels, _, _] = config.validate()?;
+        let shape = config.validate()?;
         let weights = weights.ok_or(PipelineError::NoWeights)?;
-        let backbone = Backbone::load(&config.backbone, &weights.parse()?, device)?;
-        let extractor = Extractor { backbone: &backbone, weights, config, cache, device };
+        let source = SourceNetwork::load(config, &weights.parse()?, device)?;
+        let extractor = Extractor { source: &source, weights, config, cache, device };
         let y = extract_features(&extractor, images.into(), progress)?;
         Ok(Self {
             config: config.clone(),
             weights: weights.clone(),
-            backbone,
-            channels,
+            source,
+            shape,
             y,
+            whitened: None,
             flows: Vec::new(),
             device: device.clone(),
         })
@@ -89,26 +106,40 @@ impl<B: Backend> Trainer<B> {
     ///
     /// # Errors
     /// [`PipelineError::Config`] for a configuration without meaning, or of another backbone or input than
-    /// the features', a loss that isn't finite, or the caller's interruption.
+    /// the features', features that can't be whitened, a loss that isn't finite, or the caller's
+    /// interruption.
     pub fn train(
         &mut self,
         config: &PipelineConfig,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Pipeline<B>, PipelineError> {
         config.validate()?;
-        let inputs = |config: &PipelineConfig| (config.backbone, config.input_size, config.fit);
+        let inputs = |config: &PipelineConfig| {
+            (config.backbone, config.blocks(), config.input_size, config.fit)
+        };
         if inputs(config) != inputs(&self.config) {
             let problem =
-                "expected the backbone, input_size and fit that the features were made with";
+                "expected the backbone, earlier_blocks, input_size and fit of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
-        let Self { channels, y, flows, device, .. } = self;
+        let whitening = config.whitening.as_ref().filter(|_| config.system.has_flow());
+        if let Some(whitening) = whitening
+            && self.whitened.as_ref().is_none_or(|known| known.config != *whitening)
+        {
+            self.whitened = Some(self.whiten(whitening, progress)?);
+        }
+        let Self { shape: [channels, _, _], y, whitened, flows, device, .. } = self;
+        let (whitening, y) = match whitened {
+            Some(Whitened { whitening: known, y, .. }) if whitening.is_some() => (Some(known), y),
+            _ => (None, y),
+        };
         let key = FlowKey::of(config);
         let flow = |progress: &mut ProgressFn<'_>| {
             if let Some((_, flow)) = flows.iter().find(|(known, _)| *known == key) {
                 return Ok(flow.clone());
             }
-            let flow = TargetFlow::train(config, *channels, y, device, progress)?;
+            let whitening = whitening.cloned();
+            let flow = TargetFlow::train(config, whitening, *channels, y, device, progress)?;
             flows.push((key, flow.clone()));
             Ok(flow)
         };
@@ -117,9 +148,28 @@ impl<B: Backend> Trainer<B> {
         Ok(Pipeline {
             config: config.clone(),
             weights: self.weights.clone(),
-            backbone: self.backbone.clone(),
+            source: self.source.clone(),
             head,
             device: device.clone(),
         })
+    }
+
+    /// Collects the statistics of the features, and whitens them.
+    fn whiten(
+        &self,
+        config: &WhiteningConfig,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Whitened<B>, PipelineError> {
+        let [_, height, width] = self.shape;
+        let mut reporter = Reporter::new(Phase::Whitening, 1, self.y.len(), progress);
+        let channels = self.config.block_channels()?;
+        let mut fit = WhiteningFit::new(config, &channels, [height, width])?;
+        for chunk in self.y.chunks(CHUNK) {
+            fit.add(Tensor::cat(chunk.to_vec(), 0))?;
+            reporter.advance(chunk.len())?;
+        }
+        let whitening = fit.finish(&self.device)?;
+        let y = self.y.iter().map(|y| whitening.forward(y.clone())).collect::<Result<_, _>>()?;
+        Ok(Whitened { config: config.clone(), whitening, y })
     }
 }

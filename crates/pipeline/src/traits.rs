@@ -2,7 +2,6 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use image::DynamicImage;
-use nfbmr_backbone::Backbone;
 use nfbmr_backend::Backend;
 use nfbmr_data::Frame;
 use nfbmr_flow::{Flow, nll_map};
@@ -86,17 +85,6 @@ pub trait AnomalyModel: Send + Sync {
     /// # Errors
     /// [`PipelineError::Model`]; a file that was there before stays intact then.
     fn save(&self, path: &Path) -> Result<(), PipelineError>;
-}
-
-impl<B: Backend> FeatureExtractor<B> for Backbone<B> {
-    fn extract(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
-        let device = images.device();
-        let by_channel =
-            |values: [f32; 3]| Tensor::<B, 1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
-        let normalization = self.normalization();
-        let x = (images - by_channel(normalization.mean)) / by_channel(normalization.std);
-        Ok(self.forward(x)?)
-    }
 }
 
 impl<B: Backend> TargetSpace<B> for Flow<B> {
