@@ -1,5 +1,5 @@
-//! Writes the features of one MVTec AD category and the configuration, for training the same networks
-//! in PyTorch (`tests/reference/train.py`).
+//! Writes the features of one MVTec AD category, whitened if so configured, and the configuration, for
+//! training the same networks in PyTorch (`tests/reference/train.py`).
 //!
 //! `cargo run --release --example export_features -- --data CATEGORY OUT.safetensors OUT.json`
 
@@ -49,17 +49,26 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     let set = data::mvtec(&args.data)?;
     let device = Default::default();
     let weights = weights::embedded();
-    let features = |samples: &[data::Sample]| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
+    let mut go_on = |_: &_| ControlFlow::Continue(());
+    let mut trainer = |samples: &[data::Sample]| {
         let files: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
-        let trainer = Trainer::<Cpu>::new(&config, weights, &files, None, &device, &mut |_| {
-            ControlFlow::Continue(())
-        })?;
-        let features = Tensor::cat(trainer.features().to_vec(), 0);
+        Trainer::<Cpu>::new(&config, weights, &files, None, &device, &mut go_on)
+    };
+    let (mut train, test) = (trainer(&set.train)?, trainer(&set.test)?);
+    // Nothing is trained, but the statistics of the training images are collected.
+    let mut untrained = config.clone();
+    (untrained.flow_training.epochs, untrained.bmr_training.epochs) = (0, 0);
+    let pipeline = train.train(&untrained, &mut |_| ControlFlow::Continue(()))?;
+    let features = |trainer: &Trainer<Cpu>| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
+        let mut features = Tensor::cat(trainer.features().to_vec(), 0);
+        if let Some(whitening) = pipeline.whitening() {
+            features = whitening.forward(features)?;
+        }
         let shape = features.dims().to_vec();
         Ok((features.into_data().as_bytes().to_vec(), shape))
     };
-    let (train, train_shape) = features(&set.train)?;
-    let (test, test_shape) = features(&set.test)?;
+    let (train, train_shape) = features(&train)?;
+    let (test, test_shape) = features(&test)?;
     let labels: Vec<u8> = set.test.iter().map(|sample| u8::from(sample.is_defect())).collect();
     let tensors = [
         ("train", TensorView::new(Dtype::F32, train_shape, &train)?),

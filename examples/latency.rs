@@ -148,7 +148,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     let features = inputs
         .iter()
         .map(|x| {
-            let y = pipeline.source().extract(x.clone())?;
+            let y = whiten(&pipeline, pipeline.source().extract(x.clone())?)?;
             let z = flow.target(x, &y)?.features;
             Ok((x, y, z))
         })
@@ -166,6 +166,11 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     let network = time(&|x, _, _| networks(&pipeline, x.clone()).map(drop))?;
     let backbone = time(&|x, _, _| {
         black_box(pipeline.source().extract(x.clone())?);
+        Ok(())
+    })?;
+    // As long on features that are white already.
+    let whitening = time(&|_, y, _| {
+        black_box(whiten(&pipeline, y.clone())?);
         Ok(())
     })?;
     let flow_time = time(&|x, y, _| {
@@ -196,8 +201,18 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
         "detect_ms": detect.median,
         "detect_p95_ms": detect.p95,
         "images_per_s": 1e3 * args.batch as f64 / detect.median,
-        "parts": { "backbone": backbone.median, "flow": flow_time.median, "bmr": bmr_time.median },
-        "parts_p95": { "backbone": backbone.p95, "flow": flow_time.p95, "bmr": bmr_time.p95 },
+        "parts": {
+            "backbone": backbone.median,
+            "whitening": whitening.median,
+            "flow": flow_time.median,
+            "bmr": bmr_time.median,
+        },
+        "parts_p95": {
+            "backbone": backbone.p95,
+            "whitening": whitening.p95,
+            "flow": flow_time.p95,
+            "bmr": bmr_time.p95,
+        },
         "gflops": {
             "network": gflops(work.backbone + work.flow + work.bmr, network.median),
             "backbone": gflops(work.backbone, backbone.median),
@@ -248,13 +263,21 @@ type Outputs = BTreeMap<&'static str, TensorData>;
 /// Both residual maps and the likelihood.
 fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
     let (flow, bmr) = parts(pipeline)?;
-    let y = pipeline.source().extract(x.clone())?;
+    let y = whiten(pipeline, pipeline.source().extract(x.clone())?)?;
     let z = flow.target(&x, &y)?;
     let residuals = bmr.residuals(y, z.features)?;
     let mut outputs = BTreeMap::from([("target", residuals.target.into_data())]);
     outputs.extend(residuals.source.map(|source| ("source", source.into_data())));
     outputs.extend(z.likelihood.map(|likelihood| ("likelihood", likelihood.into_data())));
     Ok(outputs)
+}
+
+/// Source features as the networks behind the backbone see them.
+fn whiten<B: Backend>(pipeline: &Pipeline<B>, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, Failure> {
+    match pipeline.whitening() {
+        Some(whitening) => Ok(whitening.forward(y)?),
+        None => Ok(y),
+    }
 }
 
 /// The networks behind the backbone.

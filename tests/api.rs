@@ -78,3 +78,42 @@ fn values_without_meaning_are_refused() {
         assert!(error.contains(name), "{error} does not name {name}");
     }
 }
+
+/// Features of earlier blocks are averaged to the grid of the last and come before its channels.
+#[cfg(all(feature = "flex", feature = "embedded-weights"))]
+#[test]
+fn features_of_several_blocks_are_put_together() {
+    use burn::tensor::Tensor;
+    use burn::tensor::module::avg_pool2d;
+    use nfbmr::backend::Cpu;
+    use nfbmr::pipeline::{FeatureExtractor, Pipeline};
+    use nfbmr::weights;
+
+    let mut config = PipelineConfig::default();
+    (config.input_size, config.system) = (64, nfbmr::System::Padim);
+    let images: Vec<_> = [2u8, 3]
+        .map(|step| {
+            let pixel =
+                |x: u32, y: u32| image::Rgb([(x * 4) as u8, (y as u8) * step, x as u8 ^ y as u8]);
+            image::DynamicImage::from(image::RgbImage::from_fn(64, 64, pixel))
+        })
+        .into();
+    let device = Default::default();
+    let mut go_on = |_: &_| std::ops::ControlFlow::Continue(());
+    let pipeline =
+        Pipeline::<Cpu>::train(&config, weights::embedded(), &images[..], &device, &mut go_on);
+    let pipeline = pipeline.unwrap();
+    let source = pipeline.source();
+    assert_eq!(source.blocks(), [4, 7, 10]);
+
+    let x = Tensor::<Cpu, 4>::random([2, 3, 64, 64], burn::tensor::Distribution::Default, &device);
+    let found = source.extract(x.clone()).unwrap();
+    // Lite0's inputs are normalised by mean and standard deviation 0.5.
+    let blocks = source.backbone().forward_blocks((x - 0.5) / 0.5, &[4, 7, 10]).unwrap();
+    let [first, second, last] = blocks.try_into().unwrap();
+    let first = avg_pool2d(first, [2, 2], [2, 2], [0, 0], true, false);
+    let expected = Tensor::cat(vec![first, second, last], 1);
+    assert_eq!(found.dims(), [2, 232, 4, 4]);
+    let difference: f32 = (found - expected).abs().max().into_scalar();
+    assert!(difference < 1e-5, "{difference}");
+}

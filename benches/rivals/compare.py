@@ -114,7 +114,7 @@ def training(engine, folder, threads, device):
     side = config["input_size"]
     with torch.no_grad():
         images = torch.rand(8, 3, side, side, device=device)
-        y = detector.backbone(images).contiguous(memory_format=layout)
+        y = detector.whitening(detector.backbone(images)).contiguous(memory_format=layout)
     flow, bmr = detector.flow.to(memory_format=layout), detector.bmr.to(memory_format=layout)
     for parameter in (*flow.parameters(), *bmr.parameters()):
         parameter.requires_grad_(True)

@@ -53,8 +53,9 @@ def without_trivial_factors(tensors):
 class Backbone(nn.Module):
     """The stem and the blocks in use, batch normalisation folded into the convolutions."""
 
-    def __init__(self, config, state):
+    def __init__(self, config, earlier_blocks, state):
         super().__init__()
+        self.earlier_blocks = earlier_blocks
         variant = config["variant"]
         family = LiteNet if variant.startswith("lite") else EfficientNet
         net = family.from_name(f"efficientnet-{variant}")
@@ -87,9 +88,37 @@ class Backbone(nn.Module):
 
     def forward(self, x):
         x = self.act(self.stem((x - self.mean) / self.std))
-        for block in self.blocks:
+        earlier = []
+        for index, block in enumerate(self.blocks):
             x = block(x)
-        return x
+            if index in self.earlier_blocks:
+                earlier.append(x)
+        # Sides are multiples of the last one's, so that this is plain average pooling.
+        strides = [y.shape[-1] // x.shape[-1] for y in earlier]
+        return torch.cat([*map(nn.functional.avg_pool2d, earlier, strides), x], 1)
+
+
+class Whitening(nn.Module):
+    """Features averaged over a neighbourhood, less their mean, times a matrix, position by position."""
+
+    def __init__(self, neighborhood, state):
+        super().__init__()
+        self.neighborhood = neighborhood
+        for name, value in state.items():
+            self.register_buffer(name.replace(".", "_"), value)
+        blocks = range(len(state) // 2)
+        self.channels = [state[f"blocks.{i}.mean"].shape[2] for i in blocks]
+
+    def forward(self, y):
+        side = self.neighborhood
+        y = nn.functional.avg_pool2d(y, side, 1, side // 2, count_include_pad=False)
+        images, _, height, width = y.shape
+        white = []
+        for index, part in enumerate(y.split(self.channels, 1)):
+            rows = part.flatten(2).permute(2, 0, 1) - getattr(self, f"blocks_{index}_mean")
+            rows = rows @ getattr(self, f"blocks_{index}_matrix")
+            white.append(rows.permute(1, 2, 0).reshape(images, -1, height, width))
+        return torch.cat(white, 1)
 
 
 class Detector(nn.Module):
@@ -106,7 +135,11 @@ class Detector(nn.Module):
             for name, value in tensors.items()
             if name.startswith(prefix)
         }
-        self.backbone = Backbone(config["backbone"], state)
+        self.backbone = Backbone(config["backbone"], config["earlier_blocks"], state)
+        whitening = config["whitening"]
+        self.whitening = (
+            Whitening(whitening["neighborhood"], part("whitening.")) if whitening else nn.Identity()
+        )
         permutations = torch.tensor(metadata["permutations"])
         channels = permutations.shape[1]
         flow, bmr = config["flow"], config["bmr"]
@@ -121,7 +154,7 @@ class Detector(nn.Module):
             parameter.requires_grad_(False)
 
     def forward(self, x):
-        y = self.backbone(x)
+        y = self.whitening(self.backbone(x))
         z, log_det = self.flow(y)
         source, target = bmr_maps(y, z, *self.bmr(y, z))
         return source, target, flow_map(z, log_det)

@@ -286,17 +286,41 @@ def shuffled_batches(count, batch_size, generator):
     return torch.randperm(count, generator=generator).split(batch_size)
 
 
-def train_flow(flow, y, epochs, batch_size, learning_rate, generator, on_epoch=None):
+def learning_rates(optimizer, schedule, steps):
+    """A function to call after each of the steps: the learning rate is constant, or goes by `one_cycle`."""
+    if schedule == "constant":
+        return lambda: None
+    if schedule != "one_cycle":
+        raise ValueError(f"unknown schedule: {schedule!r}")
+    share = lambda step: one_cycle_share(min(step, steps - 1), steps)
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, share).step
+
+
+def one_cycle_share(step, steps, warm_up=0.2, first=1 / 25, last=1 / 25e4):
+    """The share of the highest learning rate, as `OneCycleLR(pct_start=0.2)` has it."""
+
+    def anneal(start, end, at):
+        return end + (start - end) / 2 * (1 + math.cos(math.pi * min(max(at, 0), 1)))
+
+    top = max(warm_up * steps - 1, 0)
+    if step < top:
+        return anneal(first, 1, step / top)
+    return anneal(1, last, (step - top) / max(steps - 1 - top, 1))
+
+
+def train_flow(flow, y, epochs, batch_size, learning_rate, schedule, generator, on_epoch=None):
     """Trains on y [N, C, H, W]. Calls `on_epoch(epoch, loss)` and returns the last loss.
 
     The loss of an epoch is the mean over its images, each taken before the step it is part of.
     """
     optimizer = flow_optimizer(flow, learning_rate)
+    next_rate = learning_rates(optimizer, schedule, epochs * -(-len(y) // batch_size))
     mean = float("nan")
     for epoch in range(epochs):
         total = 0.0
         for index in shuffled_batches(len(y), batch_size, generator):
             loss, _ = flow_step(flow, optimizer, y[index])
+            next_rate()
             total += loss.item() * len(index)
         mean = total / len(y)
         if on_epoch:
@@ -304,14 +328,16 @@ def train_flow(flow, y, epochs, batch_size, learning_rate, generator, on_epoch=N
     return mean
 
 
-def train_bmr(bmr, y, z, epochs, batch_size, learning_rate, generator, on_epoch=None):
+def train_bmr(bmr, y, z, epochs, batch_size, learning_rate, schedule, generator, on_epoch=None):
     """Trains on y and the flow's z for the same images; otherwise like `train_flow`."""
     optimizer = bmr_optimizer(bmr, learning_rate)
+    next_rate = learning_rates(optimizer, schedule, epochs * -(-len(y) // batch_size))
     mean = float("nan")
     for epoch in range(epochs):
         total = 0.0
         for index in shuffled_batches(len(y), batch_size, generator):
             loss = bmr_step(bmr, optimizer, y[index], z[index])
+            next_rate()
             total += loss.item() * len(index)
         mean = total / len(y)
         if on_epoch:

@@ -8,7 +8,7 @@ FEATURES holds `train` [N, C, H, W] and `test` [M, C, H, W], both f32, and `labe
 `export_features`. Of the configuration `flow`, `flow_training`, `bmr`, `bmr_training`, `fusion` and
 `pooling` are used; epsilon, weight decay and clipping are those of the method.
 
-`fusion` is "plain" or "normalized"; `pooling` is "max", "mean", "std" or {"top_fraction": 0.05}.
+`fusion` is "plain", "normalized" or "with_likelihood"; `pooling` is "max", "mean", "std" or {"top_fraction": 0.05}.
 One line per epoch goes to standard error. OUT receives the seed, the image AUROC of the flow's
 own score, of both directions and of their fusion, the training time, and the last losses.
 
@@ -47,13 +47,17 @@ def reporter(phase, epochs):
     return on_epoch
 
 
-def fuse(source, target, train_source, train_target, fusion):
-    """Averages the two directions, each divided by its training mean when so configured."""
+def fuse(own, source, target, train_source, train_target, channels, fusion):
+    """Averages the two directions, each divided by its training mean when so configured, and the flow's
+    negative log-likelihood over half the channels when so configured."""
+    if fusion == "plain":
+        return 0.5 * (source + target)
+    source, target = source / train_source.mean(), target / train_target.mean()
     if fusion == "normalized":
-        source, target = source / train_source.mean(), target / train_target.mean()
-    elif fusion != "plain":
-        raise ValueError(f"unknown fusion: {fusion!r}")
-    return 0.5 * (source + target)
+        return 0.5 * (source + target)
+    if fusion == "with_likelihood":
+        return (source + target + own / (channels / 2)) / 3
+    raise ValueError(f"unknown fusion: {fusion!r}")
 
 
 def run(features, config, seed, memory_format):
@@ -75,6 +79,7 @@ def run(features, config, seed, memory_format):
         options["epochs"],
         options["batch_size"],
         options["learning_rate"],
+        options["schedule"],
         generator,
         reporter("flow", options["epochs"]),
     )
@@ -90,6 +95,7 @@ def run(features, config, seed, memory_format):
         options["epochs"],
         options["batch_size"],
         options["learning_rate"],
+        options["schedule"],
         generator,
         reporter("bmr", options["epochs"]),
     )
@@ -101,7 +107,7 @@ def run(features, config, seed, memory_format):
 
     _, train_source, train_target = batched(score, train, batch_size=options["batch_size"])
     own, source, target = batched(score, test, batch_size=options["batch_size"])
-    fused = fuse(source, target, train_source, train_target, config["fusion"])
+    fused = fuse(own, source, target, train_source, train_target, channels, config["fusion"])
     maps = {"flow": own, "source": source, "target": target, "fused": fused}
     return {
         "seed": seed,

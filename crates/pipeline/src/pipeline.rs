@@ -5,6 +5,7 @@ use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
 use nfbmr_flow::Flow;
+use nfbmr_whitening::Whitening;
 use rayon::prelude::*;
 
 use crate::config::PipelineConfig;
@@ -137,6 +138,11 @@ impl<B: Backend> Pipeline<B> {
     /// The feature extractor.
     pub fn source(&self) -> &SourceNetwork<B> {
         &self.source
+    }
+
+    /// What whitens source features before the flow sees them, where something does.
+    pub fn whitening(&self) -> Option<&Whitening<B>> {
+        self.head.flow().and_then(|target| target.whitening.as_ref())
     }
 
     /// The target flow, of a system that has one.
