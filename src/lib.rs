@@ -7,6 +7,8 @@
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
 //! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
 //! - **Data sets and metrics**: [`data`] and [`metrics`].
+//! - **Thresholds without a defect**: [`calibration`] on the scores of good images kept out of training, and
+//!   [`metrics::defect_regions`] of an anomaly map.
 //! - **Threads**: work is spread over rayon's pool: all cores, or as many as `RAYON_NUM_THREADS` says, or
 //!   the threads of the pool that calls (`rayon::ThreadPool::install`).
 //! - **Another backend**: [`pipeline::Pipeline<B>`](pipeline::Pipeline) over any
@@ -14,7 +16,7 @@
 //! - **Other systems**: [`PipelineConfig::system`] names NF alone, NF with B-PFM, PatchCore or PaDiM;
 //!   [`pipeline::Trainer`] trains many on features that are computed once, and [`pipeline::evaluate`]
 //!   compares them.
-//! - **The networks themselves**: [`backbone`], [`flow`], [`bmr`] and [`peers`].
+//! - **The networks themselves**: [`backbone`], [`whitening`], [`flow`], [`bmr`] and [`peers`].
 //!
 //! ```no_run
 //! use std::ops::ControlFlow;
@@ -57,6 +59,7 @@ pub mod backend {
 pub use nfbmr_backbone as backbone;
 pub use nfbmr_bmr as bmr;
 pub use nfbmr_cache as cache;
+pub use nfbmr_calibration as calibration;
 pub use nfbmr_data as data;
 pub use nfbmr_flow as flow;
 pub use nfbmr_metrics as metrics;
