@@ -60,10 +60,7 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     (untrained.flow_training.epochs, untrained.bmr_training.epochs) = (0, 0);
     let pipeline = train.train(&untrained, &mut |_| ControlFlow::Continue(()))?;
     let features = |trainer: &Trainer<Cpu>| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
-        let mut features = Tensor::cat(trainer.features().to_vec(), 0);
-        if let Some(whitening) = pipeline.whitening() {
-            features = whitening.forward(features)?;
-        }
+        let features = pipeline.whiten(Tensor::cat(trainer.features().to_vec(), 0))?;
         let shape = features.dims().to_vec();
         Ok((features.into_data().as_bytes().to_vec(), shape))
     };

@@ -148,7 +148,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     let features = inputs
         .iter()
         .map(|x| {
-            let y = whiten(&pipeline, pipeline.source().extract(x.clone())?)?;
+            let y = pipeline.whiten(pipeline.source().extract(x.clone())?)?;
             let z = flow.target(x, &y)?.features;
             Ok((x, y, z))
         })
@@ -170,7 +170,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     })?;
     // As long on features that are white already.
     let whitening = time(&|_, y, _| {
-        black_box(whiten(&pipeline, y.clone())?);
+        black_box(pipeline.whiten(y.clone())?);
         Ok(())
     })?;
     let flow_time = time(&|x, y, _| {
@@ -263,21 +263,13 @@ type Outputs = BTreeMap<&'static str, TensorData>;
 /// Both residual maps and the likelihood.
 fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
     let (flow, bmr) = parts(pipeline)?;
-    let y = whiten(pipeline, pipeline.source().extract(x.clone())?)?;
+    let y = pipeline.whiten(pipeline.source().extract(x.clone())?)?;
     let z = flow.target(&x, &y)?;
     let residuals = bmr.residuals(y, z.features)?;
     let mut outputs = BTreeMap::from([("target", residuals.target.into_data())]);
     outputs.extend(residuals.source.map(|source| ("source", source.into_data())));
     outputs.extend(z.likelihood.map(|likelihood| ("likelihood", likelihood.into_data())));
     Ok(outputs)
-}
-
-/// Source features as the networks behind the backbone see them.
-fn whiten<B: Backend>(pipeline: &Pipeline<B>, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, Failure> {
-    match pipeline.whitening() {
-        Some(whitening) => Ok(whitening.forward(y)?),
-        None => Ok(y),
-    }
 }
 
 /// The networks behind the backbone.

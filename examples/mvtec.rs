@@ -234,10 +234,9 @@ fn run(
 
 /// An image of a report's tables and charts.
 fn score(tested: &Tested) -> nfbmr_report::Score {
-    let defect = tested.sample.is_defect();
     nfbmr_report::Score {
         path: tested.sample.path.display().to_string(),
-        defect: defect.then(|| tested.sample.defect.clone().unwrap_or_else(|| "defect".to_owned())),
+        defect: tested.sample.defect_name().map(str::to_owned),
         score: tested.score,
     }
 }

@@ -94,10 +94,7 @@ impl Run {
             .iter()
             .map(|tested| Score {
                 path: tested.sample.path.display().to_string(),
-                defect: tested
-                    .sample
-                    .is_defect()
-                    .then(|| tested.sample.defect.clone().unwrap_or_else(|| "defect".to_owned())),
+                defect: tested.sample.defect_name().map(str::to_owned),
                 score: tested.score,
             })
             .collect();

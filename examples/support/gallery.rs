@@ -60,9 +60,7 @@ pub fn examples(
                 category: run.category.clone(),
                 seed: run.seed,
                 system: run.system.clone(),
-                defect: sample
-                    .is_defect()
-                    .then(|| sample.defect.clone().unwrap_or_else(|| "defect".to_owned())),
+                defect: sample.defect_name().map(str::to_owned),
                 score: scores[index],
                 image: png(&image.into())?,
                 mask,

@@ -62,7 +62,7 @@ impl Draw {
 
 impl<B: Backend> TargetFlow<B> {
     /// Source features as the flow and the mapping network see them.
-    fn whiten(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
+    pub(crate) fn whiten(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
         match &self.whitening {
             Some(whitening) => Ok(whitening.forward(y)?),
             None => Ok(y),

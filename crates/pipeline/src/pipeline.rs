@@ -1,11 +1,11 @@
 use std::path::Path;
 
+use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
 use nfbmr_flow::Flow;
-use nfbmr_whitening::Whitening;
 use rayon::prelude::*;
 
 use crate::config::PipelineConfig;
@@ -140,9 +140,16 @@ impl<B: Backend> Pipeline<B> {
         &self.source
     }
 
-    /// What whitens source features before the flow sees them, where something does.
-    pub fn whitening(&self) -> Option<&Whitening<B>> {
-        self.head.flow().and_then(|target| target.whitening.as_ref())
+    /// Source features `[N, C, H, W]` as the flow and the mapping network see them: whitened, where the
+    /// configuration says so and the system has a flow.
+    ///
+    /// # Errors
+    /// [`PipelineError::Whitening`] for another shape than the configuration's.
+    pub fn whiten(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
+        match self.head.flow() {
+            Some(target) => target.whiten(y),
+            None => Ok(y),
+        }
     }
 
     /// The target flow, of a system that has one.

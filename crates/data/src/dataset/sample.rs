@@ -34,6 +34,12 @@ impl Sample {
     pub fn is_defect(&self) -> bool {
         self.label == Label::Defect
     }
+
+    /// What the image is called in tables: its kind of defect, `defect` where the data set names none;
+    /// `None` of a normal image.
+    pub fn defect_name(&self) -> Option<&str> {
+        self.is_defect().then(|| self.defect.as_deref().unwrap_or("defect"))
+    }
 }
 
 /// Images to train on, all of them normal, and images to test on.
