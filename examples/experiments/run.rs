@@ -112,7 +112,7 @@ impl Run {
             f1: image.f1_max.f1,
             pixel,
             auroc_by_defect: by_defect(&scores)?,
-            train_images: trainer.features().len(),
+            train_images: trainer.images(),
             train_s,
             detect_ms: 1e3 * evaluation.mean_time().as_secs_f64(),
             scores,

@@ -1,4 +1,5 @@
 use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
+use nfbmr_backend::Backend;
 use nfbmr_bmr::{BmrConfig, BpfmConfig};
 use nfbmr_data::Fit;
 use nfbmr_flow::FlowConfig;
@@ -7,8 +8,11 @@ use nfbmr_whitening::WhiteningConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::cnn::Cnn;
 use crate::error::PipelineError;
 use crate::system::System;
+use crate::target_cnn::{Level, TargetCnnConfig, blocks, check_ascending};
+use crate::weights::BackboneWeights;
 
 /// The largest network input, in pixels a side: its features still fit the memory of a PC.
 const MAX_INPUT: u32 = 4096;
@@ -44,8 +48,11 @@ pub struct PipelineConfig {
     pub flow_training: TrainingConfig,
     /// The bidirectional mapping network.
     pub bmr: BmrConfig,
-    /// How the mapping network is trained, B-PFM too.
+    /// How the mapping network is trained, PFM and B-PFM too.
     pub bmr_training: TrainingConfig,
+    /// The second CNN of `pfm`, `bpfm` and `mb-pfm`, which need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_cnn: Option<TargetCnnConfig>,
     /// The mapping network of `nf+bpfm`.
     #[serde(default = "bpfm")]
     pub bpfm: BpfmConfig,
@@ -234,6 +241,7 @@ impl Default for PipelineConfig {
             flow_training: one_cycle(TrainingConfig::flow()),
             bmr: BmrConfig { latent: 128, inner: 32, blocks: 2 },
             bmr_training: one_cycle(TrainingConfig::bmr()),
+            target_cnn: None,
             bpfm: bpfm(),
             patchcore: PatchCoreConfig::default(),
             padim: PadimConfig::default(),
@@ -269,6 +277,7 @@ impl PipelineConfig {
             flow_training: TrainingConfig::flow(),
             bmr: BmrConfig::paper(),
             bmr_training: TrainingConfig::bmr(),
+            target_cnn: None,
             bpfm: bpfm(),
             patchcore: PatchCoreConfig::default(),
             padim: PadimConfig::default(),
@@ -305,14 +314,8 @@ impl PipelineConfig {
         if let Some(whitening) = &self.whitening {
             whitening.validate()?;
         }
-        let blocks = self.blocks();
-        if !blocks.is_sorted_by(|a, b| a < b) {
-            let problem = format!(
-                "earlier_blocks must ascend and lie before backbone.block {}, found {:?}",
-                self.backbone.block, self.earlier_blocks
-            );
-            return Err(PipelineError::Config(problem));
-        }
+        check_ascending("", &self.backbone, &self.earlier_blocks)?;
+        self.levels()?;
         let side = self.input_size as usize;
         let [_, height, width] = self.backbone.output_shape(side, side)?;
         Ok([self.block_channels()?.iter().sum(), height, width])
@@ -320,14 +323,53 @@ impl PipelineConfig {
 
     /// The blocks whose features are used, ascending.
     pub(crate) fn blocks(&self) -> Vec<usize> {
-        let blocks = self.earlier_blocks.iter().copied();
-        blocks.chain(std::iter::once(self.backbone.block)).collect()
+        blocks(&self.backbone, &self.earlier_blocks)
+    }
+
+    /// What a system of two CNNs maps to each other; nothing for the others.
+    pub(crate) fn levels(&self) -> Result<Vec<Level>, PipelineError> {
+        if !self.system.has_target_cnn() {
+            return Ok(Vec::new());
+        }
+        let problem = || {
+            let system = self.system;
+            PipelineError::Config(format!(
+                "`{system}` maps two CNNs: expected target_cnn, found none"
+            ))
+        };
+        let target = self.target_cnn.as_ref().ok_or_else(problem)?;
+        let side = self.input_size as usize;
+        target.levels(self.system, &self.backbone, &self.blocks(), side)
     }
 
     /// Channels of the features of each of the blocks.
     pub(crate) fn block_channels(&self) -> Result<Vec<usize>, PipelineError> {
         let channels = |block| BackboneConfig { block, ..self.backbone }.channels();
         Ok(self.blocks().into_iter().map(channels).collect::<Result<_, _>>()?)
+    }
+
+    /// The source CNN of a valid configuration, and the target CNN of a system that has one.
+    pub(crate) fn load_cnns<B: Backend>(
+        &self,
+        weights: &BackboneWeights,
+        device: &B::Device,
+    ) -> Result<(Cnn<B>, Option<Cnn<B>>), PipelineError> {
+        let separate = self.system == System::MbPfm;
+        let source = Cnn::load(&self.backbone, self.blocks(), separate, weights, device)?;
+        let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
+        let load = |target: &TargetCnnConfig| {
+            let weights = weights.target().ok_or(PipelineError::NoTargetWeights)?;
+            Cnn::load(&target.backbone, target.blocks(), separate, weights, device)
+        };
+        Ok((source, target.map(load).transpose()?))
+    }
+
+    /// All that features depend on, besides the weights.
+    pub(crate) fn inputs(&self) -> impl PartialEq + use<> {
+        let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
+        let target = target.map(|target| (target.backbone, target.blocks()));
+        let separate = self.system == System::MbPfm;
+        (self.backbone, self.blocks(), target, separate, self.input_size, self.fit)
     }
 
     /// The work of one detection by `nf-bmr`.
@@ -357,6 +399,11 @@ impl PipelineConfig {
             System::Nf => flow,
             System::NfBmr => flow.saturating_add(self.bmr.parameters(channels)),
             System::NfBpfm => flow.saturating_add(self.bpfm.parameters(channels, channels)),
+            System::Pfm | System::Bpfm | System::MbPfm => {
+                let levels = self.levels().unwrap_or_default();
+                let parameters = |level: Level| level.mapper.parameters(level.source, level.target);
+                levels.into_iter().map(parameters).fold(0, usize::saturating_add)
+            }
             System::PatchCore | System::Padim => 0,
         }
     }

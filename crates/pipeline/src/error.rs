@@ -55,6 +55,12 @@ pub enum PipelineError {
          `embedded-weights` or read a file with `BackboneWeights::open`"
     )]
     NoWeights,
+    /// No weights were given for the second CNN of a system that maps two.
+    #[error(
+        "no weights at hand for the target CNN: read a file with `BackboneWeights::open` and hand it over \
+         by `BackboneWeights::with_target`"
+    )]
+    NoTargetWeights,
     /// A flow that can't be built.
     #[error(transparent)]
     Flow(#[from] FlowError),
@@ -112,6 +118,28 @@ pub enum TrainingError {
         found: usize,
         /// Bad files left out.
         skipped: usize,
+    },
+    /// Features that don't fit the memory allowed for them, and no cache to read them from.
+    #[error(
+        "the features of {images} images take {needed} MB of memory in training, more than the {allowed} \
+         MB that `FeatureStorage::memory` allows: give it a cache, from which they are read as needed"
+    )]
+    FeatureMemory {
+        /// The number of images.
+        images: usize,
+        /// What their features take, in MB.
+        needed: u64,
+        /// What is allowed, in MB.
+        allowed: u64,
+    },
+    /// Features that training reads from a cache are gone from it.
+    #[error(
+        "the features of training image {index} are no longer in the feature cache, where they were \
+         found damaged; train again to compute them anew"
+    )]
+    LostFeatures {
+        /// The image among those trained on.
+        index: usize,
     },
     /// All images are the same.
     #[error("training needs images that differ, found {0} times the same")]

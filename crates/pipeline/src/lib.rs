@@ -5,6 +5,7 @@
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
 mod atomic_file;
+mod cnn;
 mod config;
 mod error;
 mod evaluate;
@@ -18,14 +19,16 @@ mod model_file;
 mod optim;
 mod pipeline;
 mod progress;
+mod samples;
 mod score;
-mod source;
 mod system;
+mod target_cnn;
 mod train;
 mod trainer;
 mod traits;
 mod weights;
 
+pub use cnn::Cnn;
 pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
 pub use error::{ModelError, PipelineError, TrainingError};
 pub use evaluate::{Evaluation, ImageMetrics, PixelMetrics, Tested, evaluate};
@@ -35,9 +38,9 @@ pub use model_file::FORMAT_VERSION;
 pub use pipeline::Pipeline;
 pub use progress::{Phase, Progress, ProgressFn};
 pub use score::{Component, Detection, Normalization};
-pub use source::SourceNetwork;
 pub use system::System;
-pub use trainer::Trainer;
+pub use target_cnn::TargetCnnConfig;
+pub use trainer::{FeatureStorage, Trainer};
 pub use traits::{
     AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,
 };

@@ -8,6 +8,7 @@ use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
 use nfbmr_flow::Flow;
 use rayon::prelude::*;
 
+use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::PipelineError;
 use crate::head::Head;
@@ -16,9 +17,8 @@ use crate::mapper::Mapper;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
-use crate::source::SourceNetwork;
-use crate::trainer::Trainer;
-use crate::traits::{AnomalyModel, FeatureExtractor};
+use crate::trainer::{FeatureStorage, Trainer};
+use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
 /// A trained detector on the backend `B`: NF-BMR, or another [`System`](crate::System) of the configuration.
@@ -28,7 +28,7 @@ use crate::weights::BackboneWeights;
 pub struct Pipeline<B: Backend> {
     pub(crate) config: PipelineConfig,
     pub(crate) weights: BackboneWeights,
-    pub(crate) source: SourceNetwork<B>,
+    pub(crate) source: Cnn<B>,
     pub(crate) head: Head<B>,
     pub(crate) device: B::Device,
 }
@@ -38,11 +38,12 @@ impl<B: Backend> Pipeline<B> {
     ///
     /// The backbone runs once over the images and its features are kept in memory; the flow is trained
     /// on them, then the mapping network on source and target features. The same configuration, images,
-    /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set.
+    /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set, and
+    /// on more images than the default of [`FeatureStorage`] has memory for.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
-    /// can't be read or can't train, a loss that isn't finite, or the caller's interruption.
+    /// can't be read, are too many or can't train, a loss that isn't finite, or the caller's interruption.
     pub fn train<'a>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
@@ -50,7 +51,8 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
-        Trainer::new(config, weights, images, None, device, progress)?.train(config, progress)
+        let storage = FeatureStorage::default();
+        Trainer::new(config, weights, images, &storage, device, progress)?.train(config, progress)
     }
 
     /// Reads a model file. `weights` are those of the backbone, for a file that doesn't include them.
@@ -135,8 +137,8 @@ impl<B: Backend> Pipeline<B> {
         &self.weights
     }
 
-    /// The feature extractor.
-    pub fn source(&self) -> &SourceNetwork<B> {
+    /// The feature extractor of the source space.
+    pub fn source(&self) -> &Cnn<B> {
         &self.source
     }
 
@@ -178,9 +180,8 @@ impl<B: Backend> Pipeline<B> {
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted?.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
-        let y = self.source.extract(input.clone())?;
-        let channels = y.dims()[1];
-        let maps = self.head.maps(&input, y)?.by_image();
+        let maps = self.head.maps(&self.source, &input)?;
+        let [channels, ..] = self.config.validate()?;
         let normalization = self.normalization();
         let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size };
         maps.into_iter()

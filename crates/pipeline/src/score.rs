@@ -50,6 +50,15 @@ pub struct Normalization {
     pub target: f64,
 }
 
+impl Normalization {
+    /// The mean of those of several levels, whose maps are averaged too.
+    pub(crate) fn mean(levels: &[Self]) -> Self {
+        let share = 1.0 / levels.len().max(1) as f64;
+        let mean = |of: fn(&Self) -> f64| share * levels.iter().map(of).sum::<f64>();
+        Self { source: mean(|level| level.source), target: mean(|level| level.target) }
+    }
+}
+
 /// How maps become a [`Detection`].
 pub(crate) struct Scoring {
     pub(crate) fusion: Fusion,

@@ -12,13 +12,14 @@ use crate::config::TrainingConfig;
 use crate::error::{PipelineError, TrainingError};
 use crate::optim::{Stepper, Workers};
 use crate::progress::{Phase, ProgressFn, Reporter};
+use crate::samples::Samples;
 use crate::score::Normalization;
 use crate::traits::BidirectionalMapper;
 
-/// Trains the flow on source features, each `[1, C, H, W]`.
+/// Trains the flow on source features.
 pub(crate) fn train_flow<B: Backend>(
     flow: Flow<Autodiff<B>>,
-    features: &[Tensor<B, 4>],
+    features: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
     progress: &mut ProgressFn<'_>,
@@ -26,16 +27,16 @@ pub(crate) fn train_flow<B: Backend>(
     let mut reporter = Reporter::new(Phase::Flow, config.epochs, features.len(), progress);
     let workers = Workers::new::<B>();
     fit(flow, features.len(), config, seed, &workers, &mut reporter, |flow, batch| {
-        let y = Tensor::from_inner(select(features, batch));
+        let y = Tensor::from_inner(features.batch(batch)?);
         Ok(nll(&flow.forward(y)?))
     })
 }
 
-/// Trains the mapping network on source features y and target features z, each `[1, C, H, W]`.
+/// Trains the mapping network on source features y and target features z.
 pub(crate) fn train_bmr<B: Backend>(
     bmr: Bmr<Autodiff<B>>,
-    y: &[Tensor<B, 4>],
-    z: &[Tensor<B, 4>],
+    y: &dyn Samples<B>,
+    z: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
     progress: &mut ProgressFn<'_>,
@@ -43,8 +44,8 @@ pub(crate) fn train_bmr<B: Backend>(
     let mut reporter = Reporter::new(Phase::Bmr, config.epochs, y.len(), progress);
     let workers = Workers::new::<B>();
     fit(bmr, y.len(), config, seed, &workers, &mut reporter, |bmr, batch| {
-        let y = Tensor::from_inner(select(y, batch));
-        let z = Tensor::from_inner(select(z, batch));
+        let y = Tensor::from_inner(y.batch(batch)?);
+        let z = Tensor::from_inner(z.batch(batch)?);
         Ok(bmr.loss(y, z)?.total())
     })
 }
@@ -53,16 +54,16 @@ pub(crate) fn train_bmr<B: Backend>(
 /// no parts of it.
 pub(crate) fn train_bpfm<B: Backend>(
     bpfm: Bpfm<Autodiff<B>>,
-    y: &[Tensor<B, 4>],
-    z: &[Tensor<B, 4>],
+    y: &dyn Samples<B>,
+    z: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
     progress: &mut ProgressFn<'_>,
 ) -> Result<Bpfm<B>, PipelineError> {
     let mut reporter = Reporter::new(Phase::Bpfm, config.epochs, y.len(), progress);
     fit(bpfm, y.len(), config, seed, &Workers::none(), &mut reporter, |bpfm, batch| {
-        let y = Tensor::from_inner(select(y, batch));
-        let z = Tensor::from_inner(select(z, batch));
+        let y = Tensor::from_inner(y.batch(batch)?);
+        let z = Tensor::from_inner(z.batch(batch)?);
         Ok(bpfm.loss(y, z)?.total())
     })
 }
@@ -70,12 +71,12 @@ pub(crate) fn train_bpfm<B: Backend>(
 /// Mean residuals of a trained network over the images it was trained on.
 pub(crate) fn measure_normalization<B: Backend>(
     mapper: &dyn BidirectionalMapper<B>,
-    y: &[Tensor<B, 4>],
-    z: &[Tensor<B, 4>],
+    y: &dyn Samples<B>,
+    z: &dyn Samples<B>,
 ) -> Result<Normalization, PipelineError> {
     let (mut source, mut target) = (0.0, 0.0);
-    for (y, z) in y.iter().zip(z) {
-        let residuals = mapper.residuals(y.clone(), z.clone())?;
+    for index in 0..y.len() {
+        let residuals = mapper.residuals(y.get(index)?, z.get(index)?)?;
         let mean = |map: Tensor<B, 3>| f64::from(map.mean().into_scalar());
         source += residuals.source.map_or(1.0, mean);
         target += mean(residuals.target);
@@ -122,10 +123,6 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
         reporter.end_epoch(mean);
     }
     Ok(module.valid())
-}
-
-fn select<B: Backend>(features: &[Tensor<B, 4>], batch: &[usize]) -> Tensor<B, 4> {
-    Tensor::cat(batch.iter().map(|&i| features[i].clone()).collect(), 0)
 }
 
 #[cfg(test)]
