@@ -5,10 +5,14 @@
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
 mod atomic_file;
+mod calibrate;
+mod calibrate_error;
+mod calibration;
 mod config;
 mod error;
 mod evaluate;
 mod features;
+mod fingerprint;
 mod head;
 mod images;
 mod map;
@@ -26,6 +30,8 @@ mod trainer;
 mod traits;
 mod weights;
 
+pub use calibrate_error::{CalibrateError, ImageName};
+pub use calibration::{Calibration, DecisionThreshold};
 pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
 pub use error::{ModelError, PipelineError, TrainingError};
 pub use evaluate::{Evaluation, ImageMetrics, PixelMetrics, Tested, evaluate};
