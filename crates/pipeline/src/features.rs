@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
+use crate::fingerprint::{TrainedOn, fingerprint};
 use crate::images::{Images, to_tensor};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, Stored};
@@ -18,8 +19,8 @@ use crate::weights::BackboneWeights;
 /// Images that are decoded and in memory together.
 const CHUNK: usize = 8;
 
-/// The features of each image, one sample per level of each network, in that order; the networks run once,
-/// or not at all over images whose features are in the cache.
+/// The features of each image, one sample per level of each network, in that order, and which images they
+/// are; the networks run once, or not at all over images whose features are in the cache.
 ///
 /// # Errors
 /// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
@@ -30,7 +31,7 @@ pub(crate) fn extract_features<B: Backend>(
     images: Images<'_>,
     in_memory: bool,
     progress: &mut ProgressFn<'_>,
-) -> Result<Vec<SharedSamples<B>>, PipelineError> {
+) -> Result<(Vec<SharedSamples<B>>, TrainedOn), PipelineError> {
     let config = extractor.config;
     let count = images.len();
     if count < 2 {
@@ -38,11 +39,11 @@ pub(crate) fn extract_features<B: Backend>(
     }
     let mut reporter = Reporter::new(Phase::Features, 1, count, progress);
     let mut levels: Vec<Gathered<B>> = Vec::new();
-    let mut found = 0;
+    let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
     images.try_for_chunks(CHUNK, config.input_size, config.fit, |chunk, seen| {
         chunk.iter().for_each(|image| variety.add(image));
-        found += chunk.len();
+        fingerprints.par_extend(chunk.par_iter().map(fingerprint));
         let chunk = extractor.features(chunk)?;
         levels.resize_with(chunk.len(), Gathered::default);
         for (level, chunk) in levels.iter_mut().zip(chunk) {
@@ -50,12 +51,13 @@ pub(crate) fn extract_features<B: Backend>(
         }
         reporter.advance(seen)
     })?;
+    let found = fingerprints.len();
     if found < 2 {
         return Err(TrainingError::TooFewImages { found, skipped: count - found }.into());
     }
     variety.check(found)?;
     let samples = |level: Gathered<B>| level.samples(extractor.cache.filter(|_| !in_memory));
-    Ok(levels.into_iter().map(samples).collect())
+    Ok((levels.into_iter().map(samples).collect(), TrainedOn::new(fingerprints)))
 }
 
 /// Where features come from.

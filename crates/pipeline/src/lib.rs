@@ -5,11 +5,15 @@
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
 mod atomic_file;
+mod calibrate;
+mod calibrate_error;
+mod calibration;
 mod cnn;
 mod config;
 mod error;
 mod evaluate;
 mod features;
+mod fingerprint;
 mod head;
 mod images;
 mod map;
@@ -28,6 +32,8 @@ mod trainer;
 mod traits;
 mod weights;
 
+pub use calibrate_error::{CalibrateError, ImageName};
+pub use calibration::{Calibration, DecisionThreshold};
 pub use cnn::Cnn;
 pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
 pub use error::{ModelError, PipelineError, TrainingError};

@@ -10,6 +10,7 @@ use crate::cnn::Cnn;
 use crate::config::{PipelineConfig, TrainingConfig};
 use crate::error::{PipelineError, TrainingError};
 use crate::features::{Extractor, extract_features};
+use crate::fingerprint::TrainedOn;
 use crate::head::{Features, Head, TargetFlow};
 use crate::images::Images;
 use crate::pipeline::Pipeline;
@@ -57,6 +58,7 @@ pub struct Trainer<B: Backend> {
     source: Cnn<B>,
     target: Option<Cnn<B>>,
     features: Features<B>,
+    trained_on: TrainedOn,
     whitened: Option<Whitened<B>>,
     flows: Vec<(FlowKey, TargetFlow<B>)>,
     device: B::Device,
@@ -117,7 +119,7 @@ impl<B: Backend> Trainer<B> {
         let in_memory = fits_memory(config, &networks, images.len(), storage)?;
         let cache = storage.cache.as_ref();
         let extractor = Extractor { networks, config, cache, device };
-        let mut levels = extract_features(&extractor, images, in_memory, progress)?;
+        let (mut levels, trained_on) = extract_features(&extractor, images, in_memory, progress)?;
         let targets = levels.split_off(source.level_blocks().len());
         Ok(Self {
             config: config.clone(),
@@ -125,6 +127,7 @@ impl<B: Backend> Trainer<B> {
             source,
             target,
             features: Features { source: levels, target: targets, in_memory },
+            trained_on,
             whitened: None,
             flows: Vec::new(),
             device: device.clone(),
@@ -200,6 +203,8 @@ impl<B: Backend> Trainer<B> {
             weights: self.weights.clone(),
             source: self.source.clone(),
             head,
+            trained_on: Some(self.trained_on.clone()),
+            calibration: None,
             device: self.device.clone(),
         })
     }
