@@ -11,6 +11,7 @@ use nfbmr_peers::PeerError;
 use nfbmr_whitening::WhiteningError;
 
 use crate::calibrate_error::CalibrateError;
+use crate::checkpoint_error::CheckpointError;
 use crate::progress::Phase;
 use crate::system::System;
 
@@ -93,6 +94,14 @@ pub enum PipelineError {
         path: PathBuf,
         /// What is wrong with it.
         source: ModelError,
+    },
+    /// A checkpoint that can't be written or resumed from.
+    #[error("checkpoint {}: {source}", .path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
     },
     /// A device that can't be had.
     #[error(transparent)]

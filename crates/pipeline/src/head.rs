@@ -13,9 +13,10 @@ use crate::map::ScoreMap;
 use crate::mapper::Mapper;
 use crate::maps::Maps;
 use crate::model_file::Networks;
-use crate::progress::{ProgressFn, fit_progress};
+use crate::progress::fit_progress;
 use crate::samples::{Samples, SharedSamples, all, derive};
 use crate::score::Normalization;
+use crate::session::Session;
 use crate::system::System;
 use crate::target_cnn::Level;
 use crate::train::{measure_normalization, train_bmr, train_bpfm, train_flow};
@@ -87,7 +88,7 @@ impl<B: Backend> TargetFlow<B> {
         channels: usize,
         y: &dyn Samples<B>,
         device: &B::Device,
-        progress: &mut ProgressFn<'_>,
+        session: &mut Session<'_, '_>,
     ) -> Result<Self, PipelineError> {
         let seed = |draw: Draw| draw.seed(config.seed);
         let permutations =
@@ -96,7 +97,7 @@ impl<B: Backend> TargetFlow<B> {
         let flow =
             Flow::<Autodiff<B>>::new(&config.flow, &permutations, channels, weights, device)?;
         let order = seed(Draw::FlowOrder);
-        let mut flow = train_flow(flow, y, &config.flow_training, order, progress)?;
+        let mut flow = train_flow(flow, y, &config.flow_training, order, session)?;
         if !config.low_memory {
             flow.prepare();
         }
@@ -129,10 +130,10 @@ impl<B: Backend> Head<B> {
     pub(crate) fn train(
         config: &PipelineConfig,
         features: &Features<B>,
-        flow: impl FnOnce(&mut ProgressFn<'_>) -> Result<TargetFlow<B>, PipelineError>,
+        flow: impl FnOnce(&mut Session<'_, '_>) -> Result<TargetFlow<B>, PipelineError>,
         target: Option<&Cnn<B>>,
         device: &B::Device,
-        progress: &mut ProgressFn<'_>,
+        session: &mut Session<'_, '_>,
     ) -> Result<Self, PipelineError> {
         let seed = |draw: Draw| draw.seed(config.seed);
         let weights = seed(Draw::BmrWeights);
@@ -141,23 +142,23 @@ impl<B: Backend> Head<B> {
         let [channels, ..] = config.validate()?;
         let y = features.source()?;
         match config.system {
-            System::Nf => Ok(Self::Flow(flow(progress)?)),
+            System::Nf => Ok(Self::Flow(flow(session)?)),
             System::NfBmr => {
-                let flow = flow(progress)?;
+                let flow = flow(session)?;
                 let z = flow.targets(features)?;
                 let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, weights, device)?;
-                let mut bmr = train_bmr(bmr, &**y, &*z, training, order, progress)?;
+                let mut bmr = train_bmr(bmr, &**y, &*z, training, order, session)?;
                 if !config.low_memory {
                     bmr.prepare();
                 }
                 Self::mapping(flow, Mapper::Bmr(bmr.into()), &**y, &*z)
             }
             System::NfBpfm => {
-                let flow = flow(progress)?;
+                let flow = flow(session)?;
                 let z = flow.targets(features)?;
                 let bpfm = &config.bpfm;
                 let bpfm = Bpfm::<Autodiff<B>>::new(bpfm, channels, channels, weights, device)?;
-                let bpfm = train_bpfm(bpfm, &**y, &*z, training, order, progress)?;
+                let bpfm = train_bpfm(bpfm, 0, &**y, &*z, training, order, session)?;
                 Self::mapping(flow, Mapper::Bpfm(bpfm.into()), &**y, &*z)
             }
             System::Pfm | System::Bpfm | System::MbPfm => {
@@ -168,7 +169,8 @@ impl<B: Backend> Head<B> {
                     config.levels()?.iter().zip(spaces)
                 {
                     let bpfm = Bpfm::<Autodiff<B>>::new(mapper, *source, *target, weights, device)?;
-                    let bpfm = train_bpfm(bpfm, &**y, &**z, training, order, progress)?;
+                    let level = levels.len();
+                    let bpfm = train_bpfm(bpfm, level, &**y, &**z, training, order, session)?;
                     normalizations.push(measure_normalization(&bpfm, &**y, &**z)?);
                     levels.push(bpfm);
                 }
@@ -176,12 +178,12 @@ impl<B: Backend> Head<B> {
                 Ok(Self::Cnns { target: target.clone().into(), levels, normalization })
             }
             System::PatchCore => {
-                let mut report = fit_progress(progress);
+                let mut report = fit_progress(session.progress);
                 let (y, seed) = (all(&**y)?, seed(Draw::Peer));
                 Ok(Self::PatchCore(PatchCore::fit(&config.patchcore, &y, seed, &mut report)?))
             }
             System::Padim => {
-                let mut report = fit_progress(progress);
+                let mut report = fit_progress(session.progress);
                 let (y, seed) = (all(&**y)?, seed(Draw::Peer));
                 Ok(Self::Padim(Padim::fit(&config.padim, &y, seed, &mut report)?))
             }

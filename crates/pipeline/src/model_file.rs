@@ -29,7 +29,7 @@ use crate::weights::BackboneWeights;
 pub const FORMAT_VERSION: u64 = 4;
 
 const METADATA: &str = "nfbmr";
-const CHECKSUM: &str = "sha256";
+pub(crate) const CHECKSUM: &str = "sha256";
 const BACKBONE: &str = "backbone";
 const TARGET_BACKBONE: &str = "target_backbone";
 const TRAINED_ON: &str = "trained_on";
@@ -98,7 +98,10 @@ pub(crate) fn save<B: Backend>(
 
 /// SHA-256 of the metadata and of every other tensor by name. Shapes need no checksum: they have to fit
 /// the configuration.
-fn checksum<'a>(metadata: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> [u8; 32] {
+pub(crate) fn checksum<'a>(
+    metadata: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> [u8; 32] {
     let mut hasher = Sha256::new_with_prefix(metadata);
     for (name, data) in tensors.collect::<BTreeMap<_, _>>() {
         if name != CHECKSUM {
