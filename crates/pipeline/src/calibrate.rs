@@ -36,7 +36,7 @@ impl<B: Backend> Pipeline<B> {
         rate: Option<FalseAlarmRate>,
         progress: &mut ProgressFn<'_>,
     ) -> Result<&Calibration, PipelineError> {
-        // Scores have no verdict while the calibration they are for is not there.
+        // Which would judge the scores that replace it.
         let earlier = self.calibration.take();
         match calibrate(self, images.into(), rate, progress) {
             Ok(calibration) => Ok(self.calibration.insert(calibration)),
@@ -89,9 +89,9 @@ fn calibrate<B: Backend>(
     if let Some(rate) = rate
         && (count as u64) < rate.images_needed()
     {
-        let needed = rate.images_needed();
-        return Err(CalibrationError::UnsupportedRate { rate: rate.get(), images: count, needed })
-            .map_err(|error| CalibrateError::from(error).into());
+        let (rate, needed) = (rate.get(), rate.images_needed());
+        let too_few = CalibrationError::UnsupportedRate { rate, images: count, needed };
+        return Err(CalibrateError::from(too_few).into());
     }
     let names = images.names();
     let mut reporter = Reporter::new(Phase::Calibration, 1, count, progress);
