@@ -145,6 +145,18 @@ pub enum TrainingError {
         /// What is allowed, in MB.
         allowed: u64,
     },
+    /// Networks, statistics and features that don't fit the memory there is.
+    #[error(
+        "training takes {needed} MB of memory at least, and {available} MB are available: a smaller \
+         input_size, smaller networks or, for features, a lower `FeatureStorage::memory` with a cache take \
+         less"
+    )]
+    Memory {
+        /// An estimate from below, in MB.
+        needed: u64,
+        /// What is available, in MB.
+        available: u64,
+    },
     /// Features that training reads from a cache are gone from it.
     #[error(
         "the features of training image {index} are no longer in the feature cache, where they were \

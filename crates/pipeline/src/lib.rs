@@ -21,6 +21,7 @@ mod images;
 mod map;
 mod mapper;
 mod maps;
+mod memory;
 mod model_file;
 mod optim;
 mod pipeline;

@@ -15,6 +15,7 @@ use crate::features::{Extractor, extract_features};
 use crate::fingerprint::TrainedOn;
 use crate::head::{Features, Head, TargetFlow};
 use crate::images::Images;
+use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, derive};
@@ -48,6 +49,16 @@ impl FeatureStorage {
     /// With a cache, and the default memory.
     pub fn cached(cache: Arc<FeatureCache>) -> Self {
         Self { cache: Some(cache), ..Self::default() }
+    }
+
+    /// Whether features of so many bytes are held in memory; if not, there is a cache.
+    fn holds(&self, images: usize, needed: u64) -> Result<bool, TrainingError> {
+        if needed > self.memory && self.cache.is_none() {
+            let mb = |bytes: u64| bytes / 1_000_000;
+            let (needed, allowed) = (mb(needed), mb(self.memory));
+            return Err(TrainingError::FeatureMemory { images, needed, allowed });
+        }
+        Ok(needed <= self.memory)
     }
 }
 
@@ -103,8 +114,8 @@ impl<B: Backend> Trainer<B> {
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
-    /// can't be read or can't train, features that don't fit the memory without a cache, a cache that can't
-    /// be read or written, or the caller's interruption.
+    /// can't be read or can't train, features that don't fit the memory without a cache, networks that don't
+    /// fit it, a cache that can't be read or written, or the caller's interruption.
     pub fn new<'a>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
@@ -120,7 +131,9 @@ impl<B: Backend> Trainer<B> {
         let images = images.into();
         let mut networks = vec![(&source, weights)];
         networks.extend(target.as_ref().zip(weights.target()));
-        let in_memory = fits_memory(config, &networks, images.len(), storage)?;
+        let needed = feature_memory(config, &networks, images.len())?;
+        let in_memory = storage.holds(images.len(), needed)?;
+        memory::check(config, if in_memory { needed } else { 0 })?;
         let cache = storage.cache.as_ref();
         let extractor = Extractor { networks, config, cache, device };
         let (mut levels, trained_on) = extract_features(&extractor, images, in_memory, progress)?;
@@ -177,6 +190,7 @@ impl<B: Backend> Trainer<B> {
             let problem = "expected the backbones, blocks, input_size and fit of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
+        memory::check(config, 0)?;
         let whitening = config.whitening.as_ref().filter(|_| config.system.has_flow());
         if let Some(whitening) = whitening
             && self.whitened.as_ref().is_none_or(|known| known.config != *whitening)
@@ -260,24 +274,17 @@ impl<B: Backend> Trainer<B> {
     }
 }
 
-/// Whether the features of so many images fit the memory allowed for them; if not, there is a cache.
-fn fits_memory<B: Backend>(
+/// Bytes of the features of so many images, with what they become in training.
+fn feature_memory<B: Backend>(
     config: &PipelineConfig,
     networks: &[(&Cnn<B>, &BackboneWeights)],
     images: usize,
-    storage: &FeatureStorage,
-) -> Result<bool, PipelineError> {
+) -> Result<u64, PipelineError> {
     let mut values = 0;
     for (network, _) in networks {
         let shapes = network.level_shapes(config.input_size)?;
         values += shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).sum::<u64>();
     }
     let copies = if config.system.has_flow() { COPIES } else { 1 };
-    let needed = (4 * values * copies).saturating_mul(images as u64);
-    if needed > storage.memory && storage.cache.is_none() {
-        let mb = |bytes: u64| bytes / 1_000_000;
-        let (needed, allowed) = (mb(needed), mb(storage.memory));
-        return Err(TrainingError::FeatureMemory { images, needed, allowed }.into());
-    }
-    Ok(needed <= storage.memory)
+    Ok((4 * values * copies).saturating_mul(images as u64))
 }
