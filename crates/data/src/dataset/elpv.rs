@@ -11,7 +11,7 @@ use super::list::{Line, lines, read_text};
 use super::sample::{Dataset, Label, Sample};
 use crate::error::{DataError, NameError};
 
-const LIST: &str = "labels.csv";
+pub(super) const LIST: &str = "labels.csv";
 
 /// The crystal of a solar cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
