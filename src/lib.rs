@@ -6,6 +6,7 @@
 //! - **Train and detect**: [`Pipeline`] with a [`PipelineConfig`], on the default CPU backend; or, with
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
 //! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
+//! - **Many files**: [`detect_files`] decodes some while it scores others.
 //! - **Data sets and metrics**: [`data`] and [`metrics`].
 //! - **Thresholds without a defect**: [`calibration`] on the scores of good images kept out of training, and
 //!   [`metrics::defect_regions`] of an anomaly map.
@@ -72,7 +73,7 @@ pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, BackboneWeights, Detection, Images, Phase, PipelineConfig, PipelineError,
-    Progress, ProgressFn, ScoreMap, System,
+    Progress, ProgressFn, ScoreMap, Scored, System, detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

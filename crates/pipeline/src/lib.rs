@@ -6,6 +6,7 @@
 
 mod atomic_file;
 mod config;
+mod detect_files;
 mod error;
 mod evaluate;
 mod features;
@@ -27,6 +28,7 @@ mod traits;
 mod weights;
 
 pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
+pub use detect_files::{Scored, ScoredFn, detect_files};
 pub use error::{ModelError, PipelineError, TrainingError};
 pub use evaluate::{Evaluation, ImageMetrics, PixelMetrics, Tested, evaluate};
 pub use images::Images;
