@@ -6,8 +6,8 @@
 //! - **Train and detect**: [`Pipeline`] with a [`PipelineConfig`], on the default CPU backend; or, with
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
 //! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
-//! - **Many files**: [`detect_files`] decodes some while it scores others.
-//! - **Data sets and metrics**: [`data`] and [`metrics`].
+//! - **Many files**: [`detect_files`] decodes some while it scores others; [`heatmap`] draws what is found.
+//! - **Data sets and metrics**: [`data`] and [`metrics`]; [`report`] writes results as an HTML file.
 //! - **Thresholds without a defect**: [`calibration`] on the scores of good images kept out of training, and
 //!   [`metrics::defect_regions`] of an anomaly map.
 //! - **Threads**: work is spread over rayon's pool: all cores, or as many as `RAYON_NUM_THREADS` says, or
@@ -44,6 +44,8 @@
 //! ```
 
 mod device;
+mod heatmap;
+pub mod report;
 pub mod weights;
 
 /// The backend trait and the backends of this build.
@@ -69,6 +71,7 @@ pub use nfbmr_pipeline as pipeline;
 pub use nfbmr_whitening as whitening;
 
 pub use device::{load, train};
+pub use heatmap::heatmap;
 pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
