@@ -8,8 +8,10 @@
 //! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
 //! - **Many files**: [`detect_files`] decodes some while it scores others; [`heatmap`] draws what is found.
 //! - **Data sets and metrics**: [`data`] and [`metrics`]; [`report`] writes results as an HTML file.
-//! - **Thresholds without a defect**: [`calibration`] on the scores of good images kept out of training, and
-//!   [`metrics::defect_regions`] of an anomaly map.
+//! - **Thresholds without a defect**: [`data::hold_out`] keeps good images out of training,
+//!   [`Pipeline::calibrate`](pipeline::Pipeline::calibrate) takes thresholds for a [`FalseAlarmRate`] from them, a
+//!   [`Detection`] then has a [`Verdict`], and [`ScoreMap::regions`] says where. [`calibration`] has the parts,
+//!   and drift alarms.
 //! - **Threads**: work is spread over rayon's pool: all cores, or as many as `RAYON_NUM_THREADS` says, or
 //!   the threads of the pool that calls (`rayon::ThreadPool::install`).
 //! - **Another backend**: [`pipeline::Pipeline<B>`](pipeline::Pipeline) over any
@@ -24,21 +26,27 @@
 //! use nfbmr::{Pipeline, PipelineConfig, data, weights};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let good = data::list_images("good-parts")?;
+//! let good = data::hold_out(data::list_images("good-parts")?, 0.2, 0)?;
 //! let device = Default::default();
-//! let pipeline = Pipeline::train(
+//! let mut progress = |_: &_| ControlFlow::Continue(());
+//! let mut pipeline = Pipeline::train(
 //!     &PipelineConfig::default(),
 //!     weights::embedded(),
-//!     &good,
+//!     &good.training,
 //!     &device,
-//!     &mut |_| ControlFlow::Continue(()),
+//!     &mut progress,
 //! )?;
+//! pipeline.calibrate(&good.calibration, None, &mut progress)?;
 //! pipeline.save("part.nfbmr")?;
 //!
 //! let pipeline = Pipeline::load("part.nfbmr", weights::embedded(), &device)?;
 //! let image = data::load_image("part.png", &data::Limits::default())?;
 //! let detection = pipeline.detect(&image)?;
-//! println!("score {}", detection.score);
+//! println!("score {}, verdict {:?}", detection.score, detection.verdict);
+//! if let Some(calibration) = pipeline.calibration() {
+//!     let regions = detection.anomaly_map.regions(calibration.pixel_threshold().value)?;
+//!     println!("defects at {regions:?}");
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -73,10 +81,11 @@ pub use nfbmr_whitening as whitening;
 pub use device::{load, train};
 pub use heatmap::heatmap;
 pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
+pub use nfbmr_calibration::{FalseAlarmRate, Verdict};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, Detection, Images, Phase, PipelineConfig, PipelineError,
-    Progress, ProgressFn, ScoreMap, Scored, System, detect_files,
+    AnomalyModel, BackboneWeights, CalibrateError, Calibration, Detection, Images, Phase,
+    PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, Scored, System, detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

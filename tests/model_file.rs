@@ -1,12 +1,15 @@
 //! What a model file refuses, and that it loses nothing.
 #![cfg(feature = "flex")]
 
+#[path = "support/rewrite.rs"]
+mod rewrite;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -14,9 +17,10 @@ use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{FORMAT_VERSION, ModelError, Pipeline};
 use nfbmr::{BackboneWeights, PipelineError, System, weights};
+use rewrite::Tensor;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 
 fn load(path: &Path, weights: Option<&BackboneWeights>) -> Result<Pipeline<Cpu>, ModelError> {
     match Pipeline::load(path, weights, &Default::default()) {
@@ -29,34 +33,14 @@ fn load(path: &Path, weights: Option<&BackboneWeights>) -> Result<Pipeline<Cpu>,
     }
 }
 
-/// Writes a model anew with its metadata and tensors changed, under a checksum that fits.
+/// Writes a model anew with its metadata and tensors changed, under a checksum that fits, and loads it.
 fn rewrite(
     path: &Path,
     metadata: impl Fn(String) -> String,
-    tensor: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>,
+    change: impl Fn(&str, &mut Tensor) -> bool,
 ) -> Result<Pipeline<Cpu>, ModelError> {
-    let bytes = fs::read(path).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let metadata = metadata(header.metadata().as_ref().unwrap()["nfbmr"].clone());
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let mut hasher = Sha256::new_with_prefix(&metadata);
-    let mut tensors = Vec::new();
-    for (name, view) in file.iter().collect::<BTreeMap<_, _>>() {
-        if name == "sha256" {
-            continue;
-        }
-        let Some(data) = tensor(name, view.data().to_vec()) else { continue };
-        hasher.update(name);
-        hasher.update(&data);
-        tensors.push((name, view.dtype(), view.shape().to_vec(), data));
-    }
-    tensors.push(("sha256", Dtype::U8, vec![32], hasher.finalize().to_vec()));
-    let views = tensors.iter().map(|(name, dtype, shape, data)| {
-        (*name, TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
-    let metadata = HashMap::from([("nfbmr".to_owned(), metadata)]);
     let changed = path.with_extension("changed");
-    fs::write(&changed, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
+    rewrite::rewrite(path, &changed, metadata, change);
     load(&changed, weights::embedded())
 }
 
@@ -72,7 +56,7 @@ fn saved(folder: &Path) -> PathBuf {
 fn files_that_are_no_models_are_refused_with_their_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = saved(folder.path());
-    let all = |_: &str, data| Some(data);
+    let all = |_: &str, _: &mut Tensor| true;
     let same = |metadata: String| metadata;
 
     assert!(rewrite(&path, same, all).is_ok(), "the helper itself changes nothing");
@@ -105,11 +89,11 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
     let huge_input =
         |metadata: String| metadata.replace("\"input_size\":48", "\"input_size\":65536");
     assert!(matches!(rewrite(&path, huge_input, all), Err(ModelError::Unusable(_))));
-    let nan = |name: &str, mut data: Vec<u8>| {
+    let nan = |name: &str, tensor: &mut Tensor| {
         if name == "flow.couplings.1.first.conv1.bias" {
-            data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+            tensor.data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
         }
-        Some(data)
+        true
     };
     match rewrite(&path, same, nan) {
         Err(ModelError::State { network: "flow", source }) => {
@@ -118,7 +102,7 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
         }
         other => panic!("{other:?}"),
     }
-    let without = |name: &str, data| (name != "bmr.shared.conv2.weight").then_some(data);
+    let without = |name: &str, _: &mut Tensor| name != "bmr.shared.conv2.weight";
     match rewrite(&path, same, without) {
         Err(ModelError::State { network: "bmr", source }) => {
             assert_eq!(source.0, ["shared.conv2.weight: missing"]);
@@ -135,6 +119,113 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
     assert!(matches!(load(&path, None), Err(ModelError::Backbone { found: None, .. })));
     let other = BackboneWeights::new(b"other".as_slice());
     assert!(matches!(load(&path, Some(&other)), Err(ModelError::Backbone { found: Some(_), .. })));
+}
+
+fn calibrate(pipeline: &mut Pipeline<Cpu>, images: &[DynamicImage]) -> Result<(), PipelineError> {
+    pipeline.calibrate(images, None, &mut |_| ControlFlow::Continue(())).map(|_| ())
+}
+
+#[test]
+fn calibrations_that_calibrating_does_not_give_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let mut pipeline = load(&path, weights::embedded()).unwrap();
+    calibrate(&mut pipeline, &suite::gears(24, 0, 2)).unwrap();
+    pipeline.save(&path).unwrap();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let metadata = |metadata: String| {
+            let mut metadata = serde_json::from_str::<Value>(&metadata).unwrap();
+            change(&mut metadata["calibration"]);
+            metadata.to_string()
+        };
+        rewrite(&path, metadata, |_, _| true)
+    };
+    let same = with(&|_| {}).unwrap();
+    assert_eq!(same.calibration(), pipeline.calibration());
+    let reversed = with(&|calibration| {
+        calibration["image_scores"]["scores"].as_array_mut().unwrap().reverse();
+    });
+    assert_eq!(reversed.unwrap().calibration(), pipeline.calibration());
+    assert_eq!(with(&|calibration| *calibration = Value::Null).unwrap().calibration(), None);
+
+    let refused = |change: &dyn Fn(&mut Value), reason: &str| match with(change) {
+        Err(ModelError::Metadata(error)) => {
+            assert!(error.to_string().contains(reason), "{error} is not {reason}");
+        }
+        other => panic!("{reason}: {other:?}"),
+    };
+    let values: [(&str, Value, &str); 15] = [
+        ("/rate", json!(0.0), "above 0 and below 1, found 0"),
+        ("/rate", json!(0.1), "expected a calibration with the default rate of its images"),
+        ("/basis", json!("smallest_supported"), "the default rate of its images"),
+        ("/basis", json!("guessed"), "unknown variant"),
+        ("/threshold/value", json!(1e39), "number out of range"),
+        ("/threshold/value", json!(null), "expected f32"),
+        ("/threshold/value", json!(1e6), "the thresholds of its rate, or ones set by hand"),
+        ("/pixel_threshold/value", json!(-1e6), "the thresholds of its rate"),
+        ("/threshold", json!(1.0), "DecisionThreshold"),
+        ("/image_scores/scores", json!([]), "at least 1 normal image, found none"),
+        ("/image_scores/scores/0", json!(-1e39), "number out of range"),
+        ("/image_scores/scores", json!([1.0]), "as many image scores as pixel scores, found 1 and"),
+        ("/pixel_scores/scores", json!([0.5]), "as many image scores as pixel scores"),
+        ("/pixel_scores", json!({}), "missing field `scores`"),
+        ("", json!({}), "missing field"),
+    ];
+    for (pointer, value, reason) in values {
+        let change = |calibration: &mut Value| {
+            *calibration.pointer_mut(pointer).unwrap() = value.clone();
+        };
+        refused(&change, reason);
+    }
+    refused(&|calibration| calibration["threshhold"] = json!(1.0), "unknown field `threshhold`");
+    let unsupported = |calibration: &mut Value| {
+        (calibration["rate"], calibration["basis"]) = (json!(0.001), json!("asked"));
+    };
+    refused(&unsupported, "expected at least 999 normal images");
+    let by_hand = with(&|calibration| {
+        calibration["threshold"] = json!({"value": 1e6, "set_by_hand": true});
+    });
+    let threshold = by_hand.unwrap().calibration().unwrap().threshold();
+    assert_eq!((threshold.value, threshold.set_by_hand), (1e6, true));
+}
+
+#[test]
+fn fingerprints_of_another_shape_or_type_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = saved(folder.path());
+    let with = |change: &dyn Fn(&mut Tensor) -> bool| {
+        let tensor = |name: &str, tensor: &mut Tensor| name != "trained_on" || change(tensor);
+        rewrite(&path, |metadata| metadata, tensor)
+    };
+    assert_eq!(with(&|_| true).unwrap().training_images(), Some(3));
+    assert_eq!(with(&|_| false).unwrap().training_images(), None);
+    for shape in [vec![48], vec![6, 8], vec![16, 3], vec![3, 16, 1]] {
+        let result = with(&|tensor| {
+            tensor.shape = shape.clone();
+            true
+        });
+        match result {
+            Err(ModelError::Fingerprints { name: "trained_on", found }) => assert_eq!(found, shape),
+            other => panic!("{other:?}"),
+        }
+    }
+    let cut = with(&|tensor| {
+        tensor.shape = vec![3, 15];
+        tensor.data.truncate(45);
+        true
+    });
+    assert!(matches!(cut, Err(ModelError::Fingerprints { .. })));
+    let empty = with(&|tensor| {
+        tensor.shape = vec![0, 16];
+        tensor.data.clear();
+        true
+    });
+    assert_eq!(empty.unwrap().training_images(), Some(0));
+    let signed = with(&|tensor| {
+        tensor.dtype = Dtype::I8;
+        true
+    });
+    assert!(matches!(signed, Err(ModelError::DType { expected: "U8", .. })));
 }
 
 /// A safetensors file without nfbmr's metadata.
@@ -175,11 +266,11 @@ fn an_included_backbone_is_checked_too() {
     let path = folder.path().join("model.nfbmr");
     let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
     pipeline.save_with_backbone(&path).unwrap();
-    let flipped = |name: &str, mut data: Vec<u8>| {
+    let flipped = |name: &str, tensor: &mut Tensor| {
         if name == "backbone" {
-            data[1_000_000] ^= 1;
+            tensor.data[1_000_000] ^= 1;
         }
-        Some(data)
+        true
     };
     // The weights given would do, but the file's own come first where they fit.
     let metadata = |metadata: String| metadata;
@@ -195,14 +286,26 @@ fn files_of_every_format_version_load() {
     assert_eq!(SCORES.len() as u64, FORMAT_VERSION);
     for (index, score) in SCORES.iter().enumerate() {
         let fixture = fixtures.join(format!("model-v{}.nfbmr", index + 1));
-        let pipeline = load(&fixture, weights::embedded()).unwrap();
+        let mut pipeline = load(&fixture, weights::embedded()).unwrap();
         let detection = pipeline.detect(&pattern()).unwrap();
         suite::assert_close("score", &[detection.score], &[*score], 1e-3);
+        if index < 3 {
+            // Which images they were trained on isn't known, so that these can't be refused.
+            assert_eq!((pipeline.calibration(), pipeline.training_images()), (None, None));
+            assert!(detection.verdict.is_none());
+            assert!(calibrate(&mut pipeline, &suite::gears(3, 0, 1)).is_ok());
+        } else {
+            assert_eq!(pipeline.training_images(), Some(3));
+            assert_eq!(pipeline.calibration().unwrap().image_scores().images(), 6);
+            // It is unlike any gear.
+            let verdict = detection.verdict.unwrap();
+            assert_eq!((verdict.p_value, verdict.is_anomalous), (1.0 / 7.0, true));
+        }
     }
 }
 
 /// Score of [`pattern`] by the file of each format version when it was written.
-const SCORES: [f32; 3] = [0.4868163, 0.48681635, 2846.2366];
+const SCORES: [f32; 4] = [0.4868163, 0.48681635, 2846.2366, 2846.2366];
 
 /// `cargo test --features ndarray --test model_file -- --ignored --nocapture write_a_fixture` writes the
 /// file of a new format version and prints its score.
@@ -213,7 +316,8 @@ fn write_a_fixture() {
     fs::create_dir_all(&fixtures).unwrap();
     let path = fixtures.join(format!("model-v{FORMAT_VERSION}.nfbmr"));
     assert!(!path.exists(), "a fixture is never written again");
-    let pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+    let mut pipeline = suite::train::<Cpu>(&suite::small(), &suite::gears(3, 0, 1)).unwrap();
+    calibrate(&mut pipeline, &suite::gears(6, 0, 2)).unwrap();
     pipeline.save(&path).unwrap();
     println!("{}: score {}", path.display(), pipeline.detect(&pattern()).unwrap().score);
 }

@@ -149,6 +149,28 @@ impl NameError {
     }
 }
 
+/// Images of which none can be held out of training.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum HoldOutError {
+    /// The share is out of range.
+    #[error("expected a share above 0 and below 1 to hold out of training, found {found}")]
+    Share {
+        /// The share.
+        found: f64,
+    },
+    /// Too few images would be left to train on.
+    #[error(
+        "expected 2 images or more to train on besides {held_out} held out, found {found} in all"
+    )]
+    TooFewImages {
+        /// How many images there are.
+        found: usize,
+        /// How many of them were to be held out.
+        held_out: usize,
+    },
+}
+
 /// Encoded bytes that are not an image this crate can decode.
 #[derive(Debug, Error)]
 #[non_exhaustive]

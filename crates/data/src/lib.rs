@@ -7,6 +7,7 @@
 //!   [`mvtec`] and others read by themselves, and [`path_list`] those of a text file;
 //!   [`par_load`] and [`load_chunks`] decode them in parallel, and [`OnBadFile`] says what to do
 //!   about those that cannot be decoded. [`load_mask`] decodes the mask of a defect.
+//! - [`hold_out`] keeps some images of a folder out of training.
 //! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!
 //! ```
@@ -29,6 +30,7 @@ mod decode;
 mod error;
 mod fit;
 mod frame;
+mod hold_out;
 mod jpeg;
 mod listing;
 mod load;
@@ -38,6 +40,7 @@ mod png;
 mod read;
 mod resize;
 mod rgb;
+mod shuffle;
 mod size;
 pub mod synthetic;
 mod tiff;
@@ -47,9 +50,10 @@ pub use dataset::{
     elpv, folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
 };
 pub use decode::{Limits, decode_image, load_image};
-pub use error::{DataError, DecodeError, FrameError, NameError, SizeError};
+pub use error::{DataError, DecodeError, FrameError, HoldOutError, NameError, SizeError};
 pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::{Frame, PixelFormat};
+pub use hold_out::{HoldOut, hold_out};
 pub use listing::{is_image_path, list_images};
 pub use load::{load_chunks, load_rgb, par_load};
 pub use mask::load_mask;

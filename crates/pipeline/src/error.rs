@@ -10,6 +10,7 @@ use nfbmr_metrics::MetricError;
 use nfbmr_peers::PeerError;
 use nfbmr_whitening::WhiteningError;
 
+use crate::calibrate_error::CalibrateError;
 use crate::progress::Phase;
 use crate::system::System;
 
@@ -73,6 +74,9 @@ pub enum PipelineError {
     /// Images or settings that don't train.
     #[error(transparent)]
     Training(#[from] TrainingError),
+    /// Images that don't calibrate the model, or a threshold that it can't have.
+    #[error(transparent)]
+    Calibration(#[from] CalibrateError),
     /// The progress callback asked to stop.
     #[error("interrupted by the caller in the phase {0}")]
     Interrupted(Phase),
@@ -184,6 +188,14 @@ pub enum ModelError {
         network: &'static str,
         /// What doesn't fit.
         source: StateError,
+    },
+    /// Fingerprints of training images that aren't rows of 16 bytes.
+    #[error("tensor {name}: expected the shape [N, 16], found {found:?}")]
+    Fingerprints {
+        /// The tensor.
+        name: &'static str,
+        /// The shape found.
+        found: Vec<usize>,
     },
     /// Networks larger than the file.
     #[error(

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
+use crate::fingerprint::{TrainedOn, fingerprint};
 use crate::images::{Images, to_tensor};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::source::SourceNetwork;
@@ -16,7 +17,7 @@ use crate::weights::BackboneWeights;
 const CHUNK: usize = 8;
 
 /// Source features `[1, C, H, W]` of each image, the backbone run once, or not at all over images whose
-/// features are in the cache.
+/// features are in the cache; and which images they are.
 ///
 /// # Errors
 /// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
@@ -25,7 +26,7 @@ pub(crate) fn extract_features<B: Backend>(
     extractor: &Extractor<'_, B>,
     images: Images<'_>,
     progress: &mut ProgressFn<'_>,
-) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
+) -> Result<(Vec<Tensor<B, 4>>, TrainedOn), PipelineError> {
     let config = extractor.config;
     let count = images.len();
     if count < 2 {
@@ -33,9 +34,11 @@ pub(crate) fn extract_features<B: Backend>(
     }
     let mut reporter = Reporter::new(Phase::Features, 1, count, progress);
     let mut features = Vec::with_capacity(count);
+    let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
     images.try_for_chunks(CHUNK, config.input_size, config.fit, |chunk, seen| {
         chunk.iter().for_each(|image| variety.add(image));
+        fingerprints.par_extend(chunk.par_iter().map(fingerprint));
         features.extend(extractor.features(chunk)?);
         reporter.advance(seen)
     })?;
@@ -44,7 +47,7 @@ pub(crate) fn extract_features<B: Backend>(
         return Err(TrainingError::TooFewImages { found, skipped: count - found }.into());
     }
     variety.check(found)?;
-    Ok(features)
+    Ok((features, TrainedOn::new(fingerprints)))
 }
 
 /// Where features come from.

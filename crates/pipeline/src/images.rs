@@ -3,12 +3,13 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{Fit, Limits, OnBadFile, fit_rgb, load_chunks, to_rgb8};
+use nfbmr_data::{Fit, Limits, OnBadFile, fit_rgb, load_chunks, load_image, to_rgb8};
 use rayon::prelude::*;
 
+use crate::calibrate_error::ImageName;
 use crate::error::PipelineError;
 
-/// Images to train on: files, decoded a few at a time, or decoded images.
+/// Images to train on or to calibrate on: files, decoded a few at a time, or decoded images.
 ///
 /// Paths alone, as in `(&paths).into()`, mean the default limits and to stop at a bad file. To go on
 /// without bad files:
@@ -70,7 +71,7 @@ impl<'a> From<&'a Vec<DynamicImage>> for Images<'a> {
     }
 }
 
-impl Images<'_> {
+impl<'a> Images<'a> {
     /// Number of images, bad files included.
     pub fn len(&self) -> usize {
         match self {
@@ -82,6 +83,14 @@ impl Images<'_> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What the images are called.
+    pub(crate) fn names(&self) -> ImageNames<'a> {
+        match *self {
+            Self::Files { paths, .. } => ImageNames { paths },
+            Self::Decoded(_) => ImageNames { paths: &[] },
+        }
     }
 
     /// Calls `f` with up to `chunk` images at a time, brought to `side` x `side`, and with the number
@@ -111,6 +120,48 @@ impl Images<'_> {
             }
         }
         Ok(())
+    }
+
+    /// As [`Self::try_for_chunks`], with images of their own sizes and the index of each.
+    pub(crate) fn try_for_decoded(
+        self,
+        chunk: usize,
+        mut f: impl FnMut(&[DynamicImage], &[usize], usize) -> Result<(), PipelineError>,
+    ) -> Result<(), PipelineError> {
+        let indices: Vec<usize> = (0..self.len()).collect();
+        match self {
+            Self::Files { paths, limits, mut on_bad } => {
+                for indices in indices.chunks(chunk) {
+                    let load = |&index: &usize| Ok((load_image(&paths[index], &limits)?, index));
+                    let loaded: Vec<_> = indices.par_iter().map(load).collect();
+                    let (images, good): (Vec<_>, Vec<_>) =
+                        on_bad.keep_good(loaded)?.into_iter().unzip();
+                    f(&images, &good, indices.len())?;
+                }
+            }
+            Self::Decoded(images) => {
+                for (images, indices) in images.chunks(chunk).zip(indices.chunks(chunk)) {
+                    f(images, indices, images.len())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What images are called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImageNames<'a> {
+    /// None of images in memory.
+    paths: &'a [PathBuf],
+}
+
+impl ImageNames<'_> {
+    pub(crate) fn get(self, index: usize) -> ImageName {
+        match self.paths.get(index) {
+            Some(path) => ImageName::Path(path.clone()),
+            None => ImageName::Index(index),
+        }
     }
 }
 

@@ -5,11 +5,15 @@
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
 mod atomic_file;
+mod calibrate;
+mod calibrate_error;
+mod calibration;
 mod config;
 mod detect_files;
 mod error;
 mod evaluate;
 mod features;
+mod fingerprint;
 mod head;
 mod images;
 mod map;
@@ -27,6 +31,8 @@ mod trainer;
 mod traits;
 mod weights;
 
+pub use calibrate_error::{CalibrateError, ImageName};
+pub use calibration::{Calibration, DecisionThreshold};
 pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
 pub use detect_files::{Scored, ScoredFn, detect_files};
 pub use error::{ModelError, PipelineError, TrainingError};

@@ -1,6 +1,7 @@
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use nfbmr_data::{Rect, Size};
+use nfbmr_metrics::{DefectRegion, MetricError, defect_regions};
 
 use crate::error::PipelineError;
 
@@ -24,6 +25,15 @@ impl ScoreMap {
     pub fn resize(&self, width: u32, height: u32) -> Result<Self, PipelineError> {
         let whole = [0.0, 0.0, f64::from(self.width), f64::from(self.height)];
         self.resize_window(whole, (width, height).into())
+    }
+
+    /// The 8-connected regions whose values are above `threshold`, the highest peak first, in pixels of
+    /// the map. A model's own threshold is [`Calibration::pixel_threshold`](crate::Calibration::pixel_threshold).
+    ///
+    /// # Errors
+    /// As [`defect_regions`].
+    pub fn regions(&self, threshold: f32) -> Result<Vec<DefectRegion>, MetricError> {
+        defect_regions(&self.values, self.width, self.height, threshold)
     }
 
     /// The part of the map that lies over `content` of a network input of side `input`, at `size`.

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::atomic_file;
+use crate::calibration::Calibration;
 use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
+use crate::fingerprint::{Fingerprint, TrainedOn};
 use crate::head::Head;
 use crate::pipeline::Pipeline;
 use crate::score::Normalization;
@@ -25,11 +27,12 @@ use crate::system::System;
 use crate::weights::BackboneWeights;
 
 /// The newest format version; files of older versions keep loading.
-pub const FORMAT_VERSION: u64 = 3;
+pub const FORMAT_VERSION: u64 = 4;
 
 const METADATA: &str = "nfbmr";
 const CHECKSUM: &str = "sha256";
 const BACKBONE: &str = "backbone";
+const TRAINED_ON: &str = "trained_on";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +41,8 @@ struct Metadata {
     config: PipelineConfig,
     permutations: Vec<Vec<usize>>,
     normalization: Option<Normalization>,
+    /// Since version 4.
+    calibration: Option<Calibration>,
     backbone_sha256: String,
 }
 
@@ -57,15 +62,21 @@ pub(crate) fn save<B: Backend>(
         config: pipeline.config.clone(),
         permutations: pipeline.head.flow().map_or_else(Vec::new, |flow| flow.permutations.clone()),
         normalization: pipeline.normalization(),
+        calibration: pipeline.calibration.clone(),
         backbone_sha256: pipeline.weights.sha256().to_owned(),
     };
     let metadata = serde_json::to_string(&metadata)?;
     let state = pipeline.head.state().into_iter();
     let parameters: Vec<_> = state.flat_map(|(network, state)| prefixed(network, state)).collect();
-    let mut tensors = Vec::with_capacity(parameters.len() + 1);
+    let mut tensors = Vec::with_capacity(parameters.len() + 3);
     for (name, data) in &parameters {
         let shape = data.shape.to_vec();
         tensors.push((name.as_str(), TensorView::new(Dtype::F32, shape, data.as_bytes())?));
+    }
+    if let Some(trained_on) = &pipeline.trained_on {
+        let rows = trained_on.fingerprints();
+        let shape = vec![rows.len(), size_of::<Fingerprint>()];
+        tensors.push((TRAINED_ON, TensorView::new(Dtype::U8, shape, rows.as_flattened())?));
     }
     if include_backbone {
         let bytes = pipeline.weights.as_bytes();
@@ -115,7 +126,7 @@ pub(crate) fn load<B: Backend>(
     }
     let metadata: Metadata = serde_json::from_str(metadata)?;
     metadata.normalization.map_or(Ok(()), check_normalization)?;
-    let Tensors { mut networks, backbone: included } = Tensors::read(&tensors)?;
+    let Tensors { mut networks, trained_on, backbone: included } = Tensors::read(&tensors)?;
 
     let expected = &metadata.backbone_sha256;
     let candidates = [included.as_ref(), weights];
@@ -125,7 +136,7 @@ pub(crate) fn load<B: Backend>(
         found: candidates.into_iter().flatten().next().map(|w| w.sha256().to_owned()),
     })?;
 
-    let Metadata { config, permutations, normalization, .. } = metadata;
+    let Metadata { config, permutations, normalization, calibration, .. } = metadata;
     let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
     let shape = config.validate().map_err(unusable)?;
     let parameters = config.parameters(shape);
@@ -137,7 +148,8 @@ pub(crate) fn load<B: Backend>(
     let source = SourceNetwork::load(&config, &parsed, device).map_err(unusable)?;
     let head = Head::load(&config, shape, permutations, normalization, &mut networks, device)?;
     networks.check_empty(config.system)?;
-    Ok(Pipeline { config, weights: weights.clone(), source, head, device: device.clone() })
+    let (weights, device) = (weights.clone(), device.clone());
+    Ok(Pipeline { config, weights, source, head, trained_on, calibration, device })
 }
 
 fn check_normalization(normalization: Normalization) -> Result<(), ModelError> {
@@ -157,6 +169,7 @@ fn prefixed(prefix: &str, state: StateDict) -> impl Iterator<Item = (String, Ten
 #[derive(Default)]
 struct Tensors {
     networks: Networks,
+    trained_on: Option<TrainedOn>,
     backbone: Option<BackboneWeights>,
 }
 
@@ -203,6 +216,11 @@ impl Tensors {
                 tensors.backbone = Some(BackboneWeights::new(view.data().to_vec()));
                 continue;
             }
+            if name == TRAINED_ON {
+                check_dtype(&name, &view, Dtype::U8, "U8")?;
+                tensors.trained_on = Some(trained_on(&view)?);
+                continue;
+            }
             check_dtype(&name, &view, Dtype::F32, "F32")?;
             let values: Vec<f32> = view
                 .data()
@@ -216,6 +234,15 @@ impl Tensors {
             network.insert(parameter.to_owned(), TensorData::new(values, view.shape().to_vec()));
         }
         Ok(tensors)
+    }
+}
+
+/// Which images a model was trained on, of a U8 tensor.
+fn trained_on(view: &TensorView<'_>) -> Result<TrainedOn, ModelError> {
+    let (rows, rest) = view.data().as_chunks();
+    match view.shape() == [rows.len(), size_of::<Fingerprint>()] && rest.is_empty() {
+        true => Ok(TrainedOn::new(rows.to_vec())),
+        false => Err(ModelError::Fingerprints { name: TRAINED_ON, found: view.shape().to_vec() }),
     }
 }
 

@@ -4,12 +4,17 @@ use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
+use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
 use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
 use nfbmr_flow::Flow;
 use rayon::prelude::*;
 
+use crate::calibrate::calibrate;
+use crate::calibrate_error::CalibrateError;
+use crate::calibration::Calibration;
 use crate::config::PipelineConfig;
 use crate::error::PipelineError;
+use crate::fingerprint::TrainedOn;
 use crate::head::Head;
 use crate::images::{Images, to_tensor};
 use crate::mapper::Mapper;
@@ -30,6 +35,9 @@ pub struct Pipeline<B: Backend> {
     pub(crate) weights: BackboneWeights,
     pub(crate) source: SourceNetwork<B>,
     pub(crate) head: Head<B>,
+    /// Not known of a file before version 4.
+    pub(crate) trained_on: Option<TrainedOn>,
+    pub(crate) calibration: Option<Calibration>,
     pub(crate) device: B::Device,
 }
 
@@ -69,6 +77,71 @@ impl<B: Backend> Pipeline<B> {
             .map_err(|source| PipelineError::Model { path: path.to_owned(), source })
     }
 
+    /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
+    /// false-alarm rate, and every detection from then on a p-value and a verdict.
+    ///
+    /// `None` asks for 5 %, or the smallest rate that the images support, 1 / (n + 1) of n images. The images
+    /// are decoded a few at a time and scored as any other. Contents that repeat count once: a copy is no
+    /// further image, and n copies would promise what one image can't. `docs/thresholds.md` has what is
+    /// promised. Another device rounds differently, so calibrate on the one that detects.
+    ///
+    /// A model from a file before version 4 doesn't know which images it was trained on, and can't refuse them.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model was trained on some of the images (of the same pixels at
+    /// the network's size), where they are too few for the rate, or where a score is not finite; an image
+    /// that can't be read, or the caller's interruption. An earlier calibration stays then.
+    pub fn calibrate<'a>(
+        &mut self,
+        images: impl Into<Images<'a>>,
+        rate: Option<FalseAlarmRate>,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<&Calibration, PipelineError> {
+        // Scores have no verdict while the calibration they are for is not there.
+        let earlier = self.calibration.take();
+        match calibrate(self, images.into(), rate, progress) {
+            Ok(calibration) => Ok(self.calibration.insert(calibration)),
+            Err(error) => {
+                self.calibration = earlier;
+                Err(error)
+            }
+        }
+    }
+
+    /// What the model was calibrated to, if it was.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// Sets the score above which an image is anomalous. p-values stay what they are.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model isn't calibrated, or the value isn't finite.
+    pub fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
+        self.edit(|calibration| calibration.set_threshold(value))
+    }
+
+    /// Sets the value of an anomaly map above which a pixel belongs to a defect.
+    ///
+    /// # Errors
+    /// As [`Self::set_threshold`].
+    pub fn set_pixel_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
+        self.edit(|calibration| calibration.set_pixel_threshold(value))
+    }
+
+    fn edit(
+        &mut self,
+        change: impl FnOnce(&mut Calibration) -> Result<(), CalibrationError>,
+    ) -> Result<(), PipelineError> {
+        let calibration = self.calibration.as_mut().ok_or(CalibrateError::Uncalibrated)?;
+        Ok(change(calibration).map_err(CalibrateError::from)?)
+    }
+
+    /// How many images the model was trained on; not known of a file before version 4.
+    pub fn training_images(&self) -> Option<usize> {
+        self.trained_on.as_ref().map(|trained_on| trained_on.fingerprints().len())
+    }
+
     /// Writes the model to one safetensors file, atomically; the backbone is referred to by its checksum.
     ///
     /// # Errors
@@ -93,7 +166,7 @@ impl<B: Backend> Pipeline<B> {
     /// Scores one image of any size.
     ///
     /// # Errors
-    /// If the image has no pixels.
+    /// If the image has no pixels, or a calibrated model gives it a score that isn't finite.
     pub fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
         let mut detections = self.detect_chunk(std::slice::from_ref(image))?;
         Ok(detections.remove(0))
@@ -170,13 +243,18 @@ impl<B: Backend> Pipeline<B> {
         self.head.normalization()
     }
 
+    /// An image as the network sees it.
+    pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
+        Ok(fit_rgb(&to_rgb8(image), self.config.input_size, self.config.fit)?)
+    }
+
     /// One image or more in one pass.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
-        let PipelineConfig { input_size, fit, fusion, pooling, .. } = self.config;
-        let fitted: Result<Vec<Fitted>, _> =
-            images.par_iter().map(|image| fit_rgb(&to_rgb8(image), input_size, fit)).collect();
+        let PipelineConfig { input_size, fusion, pooling, .. } = self.config;
+        let fitted: Vec<Fitted> =
+            images.par_iter().map(|image| self.fit(image)).collect::<Result<_, _>>()?;
         let (pixels, contents): (Vec<_>, Vec<_>) =
-            fitted?.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
+            fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
         let y = self.source.extract(input.clone())?;
         let channels = y.dims()[1];
@@ -187,7 +265,10 @@ impl<B: Backend> Pipeline<B> {
             .zip(images.iter().zip(contents))
             .map(|(maps, (image, content))| {
                 let size = (image.width(), image.height()).into();
-                scoring.detection(maps, content, size)
+                let mut detection = scoring.detection(maps, content, size)?;
+                let verdict = self.calibration.as_ref().map(|c| c.verdict(detection.score));
+                detection.verdict = verdict.transpose().map_err(CalibrateError::from)?;
+                Ok(detection)
             })
             .collect()
     }
@@ -200,6 +281,27 @@ impl<B: Backend> AnomalyModel for Pipeline<B> {
 
     fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
         self.detect(image)
+    }
+
+    fn calibrate(
+        &mut self,
+        images: Images<'_>,
+        rate: Option<FalseAlarmRate>,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<&Calibration, PipelineError> {
+        self.calibrate(images, rate, progress)
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        self.calibration()
+    }
+
+    fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
+        self.set_threshold(value)
+    }
+
+    fn set_pixel_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
+        self.set_pixel_threshold(value)
     }
 
     fn save(&self, path: &Path) -> Result<(), PipelineError> {

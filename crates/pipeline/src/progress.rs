@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::PipelineError;
 
-/// A stage of training.
+/// A stage of training, or calibration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -21,6 +21,8 @@ pub enum Phase {
     /// The memory of PatchCore or the distributions of PaDiM are fitted; in place of images their steps
     /// are counted.
     Fit,
+    /// Good images are scored for thresholds.
+    Calibration,
 }
 
 impl fmt::Display for Phase {
@@ -32,11 +34,12 @@ impl fmt::Display for Phase {
             Self::Bmr => "bmr",
             Self::Bpfm => "bpfm",
             Self::Fit => "fit",
+            Self::Calibration => "calibration",
         })
     }
 }
 
-/// Where training stands; reported after every batch.
+/// Where training or calibration stands; reported after every batch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Progress {
@@ -74,7 +77,7 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Called with the progress of training; [`ControlFlow::Break`] stops it.
+/// Called with the progress of training or calibration; [`ControlFlow::Break`] stops it.
 pub type ProgressFn<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 
 /// Counts the images of one stage and reports them.

@@ -1,3 +1,4 @@
+use nfbmr_calibration::Verdict;
 use nfbmr_data::{Rect, Size};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,8 @@ use crate::maps::Maps;
 pub struct Detection {
     /// The image score: higher is more anomalous. Comparable between images of one model only.
     pub score: f32,
+    /// The score's p-value and the verdict of the threshold, by a calibrated model.
+    pub verdict: Option<Verdict>,
     /// The anomaly map at the image's own size.
     pub anomaly_map: ScoreMap,
     /// The source direction ‖y − ŷ‖², for systems that have one.
@@ -25,7 +28,7 @@ pub struct Detection {
 impl Detection {
     /// A detection by its score and anomaly map alone, as a detector that maps nothing has it.
     pub fn new(score: f32, anomaly_map: ScoreMap) -> Self {
-        Self { score, anomaly_map, source: None, target: None, likelihood: None }
+        Self { score, verdict: None, anomaly_map, source: None, target: None, likelihood: None }
     }
 }
 
@@ -76,6 +79,7 @@ impl Scoring {
                 let fused = self.fuse(source.as_ref(), &target, likelihood.as_ref());
                 Ok(Detection {
                     score: self.pool(&fused, content),
+                    verdict: None,
                     anomaly_map: at_size(&fused)?,
                     source: source.map(component),
                     target: Some(component(target)),

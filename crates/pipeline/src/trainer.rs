@@ -7,6 +7,7 @@ use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit};
 use crate::config::{PipelineConfig, TrainingConfig};
 use crate::error::PipelineError;
 use crate::features::{Extractor, extract_features};
+use crate::fingerprint::TrainedOn;
 use crate::head::{Head, TargetFlow};
 use crate::images::Images;
 use crate::pipeline::Pipeline;
@@ -28,6 +29,7 @@ pub struct Trainer<B: Backend> {
     /// Channels, rows and columns.
     shape: [usize; 3],
     y: Vec<Tensor<B, 4>>,
+    trained_on: TrainedOn,
     whitened: Option<Whitened<B>>,
     flows: Vec<(FlowKey, TargetFlow<B>)>,
     device: B::Device,
@@ -83,13 +85,14 @@ impl<B: Backend> Trainer<B> {
         let weights = weights.ok_or(PipelineError::NoWeights)?;
         let source = SourceNetwork::load(config, &weights.parse()?, device)?;
         let extractor = Extractor { source: &source, weights, config, cache, device };
-        let y = extract_features(&extractor, images.into(), progress)?;
+        let (y, trained_on) = extract_features(&extractor, images.into(), progress)?;
         Ok(Self {
             config: config.clone(),
             weights: weights.clone(),
             source,
             shape,
             y,
+            trained_on,
             whitened: None,
             flows: Vec::new(),
             device: device.clone(),
@@ -150,6 +153,8 @@ impl<B: Backend> Trainer<B> {
             weights: self.weights.clone(),
             source: self.source.clone(),
             head,
+            trained_on: Some(self.trained_on.clone()),
+            calibration: None,
             device: device.clone(),
         })
     }

@@ -3,10 +3,14 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backend::Backend;
+use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::Frame;
 use nfbmr_flow::{Flow, nll_map};
 
+use crate::calibration::Calibration;
 use crate::error::PipelineError;
+use crate::images::Images;
+use crate::progress::ProgressFn;
 use crate::score::Detection;
 
 /// The source space: images to features y (equation (1)).
@@ -79,6 +83,33 @@ pub trait AnomalyModel: Send + Sync {
     fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
         self.detect(&frame.to_image())
     }
+
+    /// Calibrates the model; see [`Pipeline::calibrate`](crate::Pipeline::calibrate).
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`], an image that can't be read, or the caller's interruption; an earlier
+    /// calibration stays then.
+    fn calibrate(
+        &mut self,
+        images: Images<'_>,
+        rate: Option<FalseAlarmRate>,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<&Calibration, PipelineError>;
+
+    /// What the model was calibrated to, if it was.
+    fn calibration(&self) -> Option<&Calibration>;
+
+    /// Sets the score above which an image is anomalous.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model isn't calibrated, or the value isn't finite.
+    fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError>;
+
+    /// Sets the value of an anomaly map above which a pixel belongs to a defect.
+    ///
+    /// # Errors
+    /// As [`Self::set_threshold`].
+    fn set_pixel_threshold(&mut self, value: f32) -> Result<(), PipelineError>;
 
     /// Writes the model to one file, atomically.
     ///

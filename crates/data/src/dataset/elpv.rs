@@ -4,12 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
 use super::list::{Line, lines, read_text};
 use super::sample::{Dataset, Label, Sample};
 use crate::error::{DataError, NameError};
+use crate::shuffle::shuffle;
 
 pub(super) const LIST: &str = "labels.csv";
 
@@ -138,16 +136,4 @@ fn cell(line: Line, text: &str, root: &Path) -> Result<(PathBuf, Certainty, Cell
     };
     let cell = cell.parse().map_err(|_| line.malformed("the type mono or poly", cell))?;
     Ok((line.file_below(root, path)?, certainty, cell))
-}
-
-/// The shuffle of Fisher and Yates, written out because that of `rand` may change between its
-/// versions.
-fn shuffle<T>(items: &mut [T], seed: u64) {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    let mut rng = ChaCha8Rng::from_seed(key);
-    for last in (1..items.len()).rev() {
-        let other = (u64::from(rng.next_u32()) * (last as u64 + 1)) >> 32;
-        items.swap(last, other as usize);
-    }
 }
