@@ -171,6 +171,26 @@ pub fn cached_features_train_the_same_model<B: Backend>() {
     assert_eq!(cache.bytes(), filled, "the second training wrote nothing");
 }
 
+pub fn a_calibrated_model_has_verdicts<B: Backend>() {
+    let images = gears(18, 4, 16);
+    let (training, held_out, tested) = (&images[..4], &images[4..16], &images[16..]);
+    let mut pipeline = train::<B>(&small(), training).unwrap();
+    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    assert!(pipeline.calibrate(&images[..16], None, &mut go_on).is_err(), "it knows four of them");
+    let calibration = pipeline.calibrate(held_out, None, &mut go_on).unwrap().clone();
+    assert_eq!(calibration.image_scores().images(), 12);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    pipeline.save(&path).unwrap();
+    let loaded = Pipeline::<B>::load(&path, weights::embedded(), &Default::default()).unwrap();
+    assert_eq!(loaded.calibration(), Some(&calibration));
+    for detection in loaded.detect_batch(tested).unwrap() {
+        let verdict = detection.verdict.unwrap();
+        assert_eq!(verdict.p_value, calibration.image_scores().p_value(detection.score).unwrap());
+        assert_eq!(verdict.is_anomalous, detection.score > calibration.threshold().value);
+    }
+}
+
 pub fn a_batch_scores_as_its_images_do<B: Backend>() {
     // A GPU's kernels are chosen by shape and round differently.
     let tolerance = if B::workers() > 1 { 1e-4 } else { 1e-3 };

@@ -15,8 +15,70 @@ use crate::progress::{Phase, ProgressFn, Reporter};
 /// Images that are decoded and in memory together.
 const CHUNK: usize = 8;
 
+impl<B: Backend> Pipeline<B> {
+    /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
+    /// false-alarm rate, and every detection from then on a p-value and a verdict.
+    ///
+    /// `None` asks for 5 %, or the smallest rate that the images support, 1 / (n + 1) of n images. The images
+    /// are decoded a few at a time and scored as any other. Contents that repeat count once: a copy is no
+    /// further image, and n copies would promise what one image can't. `docs/thresholds.md` has what is
+    /// promised. Another device rounds differently, so calibrate on the one that detects.
+    ///
+    /// A model from a file before version 4 doesn't know which images it was trained on, and can't refuse them.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model was trained on some of the images (of the same pixels at
+    /// the network's size), where they are too few for the rate, or where a score is not finite; an image
+    /// that can't be read, or the caller's interruption. An earlier calibration stays then.
+    pub fn calibrate<'a>(
+        &mut self,
+        images: impl Into<Images<'a>>,
+        rate: Option<FalseAlarmRate>,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<&Calibration, PipelineError> {
+        // Which would judge the scores that replace it.
+        let earlier = self.calibration.take();
+        match calibrate(self, images.into(), rate, progress) {
+            Ok(calibration) => Ok(self.calibration.insert(calibration)),
+            Err(error) => {
+                self.calibration = earlier;
+                Err(error)
+            }
+        }
+    }
+
+    /// What the model was calibrated to, if it was.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// Sets the score above which an image is anomalous. p-values stay what they are.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model isn't calibrated, or the value isn't finite.
+    pub fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
+        self.edit(|calibration| calibration.set_threshold(value))
+    }
+
+    /// Sets the value of an anomaly map above which a pixel belongs to a defect.
+    ///
+    /// # Errors
+    /// As [`Self::set_threshold`].
+    pub fn set_pixel_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
+        self.edit(|calibration| calibration.set_pixel_threshold(value))
+    }
+
+    fn edit(
+        &mut self,
+        change: impl FnOnce(&mut Calibration) -> Result<(), CalibrationError>,
+    ) -> Result<(), PipelineError> {
+        let calibration = self.calibration.as_mut().ok_or(CalibrateError::Uncalibrated)?;
+        Ok(change(calibration).map_err(CalibrateError::from)?)
+    }
+}
+
 /// The calibration of a model by images of good parts.
-pub(crate) fn calibrate<B: Backend>(
+fn calibrate<B: Backend>(
     pipeline: &Pipeline<B>,
     images: Images<'_>,
     rate: Option<FalseAlarmRate>,
@@ -27,9 +89,9 @@ pub(crate) fn calibrate<B: Backend>(
     if let Some(rate) = rate
         && (count as u64) < rate.images_needed()
     {
-        let needed = rate.images_needed();
-        return Err(CalibrationError::UnsupportedRate { rate: rate.get(), images: count, needed })
-            .map_err(|error| CalibrateError::from(error).into());
+        let (rate, needed) = (rate.get(), rate.images_needed());
+        let too_few = CalibrationError::UnsupportedRate { rate, images: count, needed };
+        return Err(CalibrateError::from(too_few).into());
     }
     let names = images.names();
     let mut reporter = Reporter::new(Phase::Calibration, 1, count, progress);

@@ -4,12 +4,11 @@ use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
-use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
+use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
 use nfbmr_flow::Flow;
 use rayon::prelude::*;
 
-use crate::calibrate::calibrate;
 use crate::calibrate_error::CalibrateError;
 use crate::calibration::Calibration;
 use crate::config::PipelineConfig;
@@ -75,66 +74,6 @@ impl<B: Backend> Pipeline<B> {
         let path = path.as_ref();
         model_file::load(path, weights, device)
             .map_err(|source| PipelineError::Model { path: path.to_owned(), source })
-    }
-
-    /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
-    /// false-alarm rate, and every detection from then on a p-value and a verdict.
-    ///
-    /// `None` asks for 5 %, or the smallest rate that the images support, 1 / (n + 1) of n images. The images
-    /// are decoded a few at a time and scored as any other. Contents that repeat count once: a copy is no
-    /// further image, and n copies would promise what one image can't. `docs/thresholds.md` has what is
-    /// promised. Another device rounds differently, so calibrate on the one that detects.
-    ///
-    /// A model from a file before version 4 doesn't know which images it was trained on, and can't refuse them.
-    ///
-    /// # Errors
-    /// [`PipelineError::Calibration`] where the model was trained on some of the images (of the same pixels at
-    /// the network's size), where they are too few for the rate, or where a score is not finite; an image
-    /// that can't be read, or the caller's interruption. An earlier calibration stays then.
-    pub fn calibrate<'a>(
-        &mut self,
-        images: impl Into<Images<'a>>,
-        rate: Option<FalseAlarmRate>,
-        progress: &mut ProgressFn<'_>,
-    ) -> Result<&Calibration, PipelineError> {
-        // Scores have no verdict while the calibration they are for is not there.
-        let earlier = self.calibration.take();
-        match calibrate(self, images.into(), rate, progress) {
-            Ok(calibration) => Ok(self.calibration.insert(calibration)),
-            Err(error) => {
-                self.calibration = earlier;
-                Err(error)
-            }
-        }
-    }
-
-    /// What the model was calibrated to, if it was.
-    pub fn calibration(&self) -> Option<&Calibration> {
-        self.calibration.as_ref()
-    }
-
-    /// Sets the score above which an image is anomalous. p-values stay what they are.
-    ///
-    /// # Errors
-    /// [`PipelineError::Calibration`] where the model isn't calibrated, or the value isn't finite.
-    pub fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
-        self.edit(|calibration| calibration.set_threshold(value))
-    }
-
-    /// Sets the value of an anomaly map above which a pixel belongs to a defect.
-    ///
-    /// # Errors
-    /// As [`Self::set_threshold`].
-    pub fn set_pixel_threshold(&mut self, value: f32) -> Result<(), PipelineError> {
-        self.edit(|calibration| calibration.set_pixel_threshold(value))
-    }
-
-    fn edit(
-        &mut self,
-        change: impl FnOnce(&mut Calibration) -> Result<(), CalibrationError>,
-    ) -> Result<(), PipelineError> {
-        let calibration = self.calibration.as_mut().ok_or(CalibrateError::Uncalibrated)?;
-        Ok(change(calibration).map_err(CalibrateError::from)?)
     }
 
     /// How many images the model was trained on; not known of a file before version 4.
