@@ -23,7 +23,7 @@ use clap::Parser;
 use nfbmr::backend::Cpu;
 use nfbmr::cache::FeatureCache;
 use nfbmr::data::{Dataset, DatasetOptions, Layout, datasets};
-use nfbmr::pipeline::{FeatureStorage, Fusion, Pooling, TargetCnnConfig, Trainer};
+use nfbmr::pipeline::{Fusion, Pooling, TargetCnnConfig, Trainer, TrainingStorage};
 use nfbmr::{BackboneWeights, PipelineConfig, System, weights};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -112,7 +112,7 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     fs::create_dir_all(args.out.join("runs"))?;
     let cache = Arc::new(FeatureCache::open(args.out.join("features.nfc"))?);
-    let storage = FeatureStorage::cached(cache);
+    let storage = TrainingStorage::cached(cache);
 
     let mut clock = Clock::new(sets.len() * args.seeds as usize * systems.len());
     let mut runs = Vec::new();

@@ -135,7 +135,7 @@ pub enum TrainingError {
     /// Features that don't fit the memory allowed for them, and no cache to read them from.
     #[error(
         "the features of {images} images take {needed} MB of memory in training, more than the {allowed} \
-         MB that `FeatureStorage::memory` allows: give it a cache, from which they are read as needed"
+         MB that `TrainingStorage::memory` allows: give it a cache, from which they are read as needed"
     )]
     FeatureMemory {
         /// The number of images.
@@ -148,7 +148,7 @@ pub enum TrainingError {
     /// Networks, statistics and features that don't fit the memory there is.
     #[error(
         "training takes {needed} MB of memory at least, and {available} MB are available: a smaller \
-         input_size, smaller networks or, for features, a lower `FeatureStorage::memory` with a cache take \
+         input_size, smaller networks or, for features, a lower `TrainingStorage::memory` with a cache take \
          less"
     )]
     Memory {

@@ -57,7 +57,7 @@ pub use progress::{Phase, Progress, ProgressFn};
 pub use score::{Component, Detection, Normalization};
 pub use system::System;
 pub use target_cnn::TargetCnnConfig;
-pub use trainer::{FeatureStorage, Trainer};
+pub use trainer::{Trainer, TrainingStorage};
 pub use traits::{
     AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,
 };

@@ -21,7 +21,7 @@ use crate::mapper::Mapper;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
-use crate::trainer::{FeatureStorage, Trainer};
+use crate::trainer::{Trainer, TrainingStorage};
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
@@ -46,7 +46,7 @@ impl<B: Backend> Pipeline<B> {
     /// The backbone runs once over the images and its features are kept in memory; the flow is trained
     /// on them, then the mapping network on source and target features. The same configuration, images,
     /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set, and
-    /// on more images than the default of [`FeatureStorage`] has memory for.
+    /// on more images than the default of [`TrainingStorage`] has memory for.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
@@ -58,7 +58,7 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
-        let storage = FeatureStorage::default();
+        let storage = TrainingStorage::default();
         Trainer::new(config, weights, images, &storage, device, progress)?.train(config, progress)
     }
 

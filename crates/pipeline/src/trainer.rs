@@ -28,24 +28,31 @@ const CHUNK: usize = 8;
 /// Features in memory at a time: as they are, whitened, and in the target space.
 const COPIES: u64 = 3;
 
-/// Where the features of the training images are kept.
+/// What a training keeps besides the model: features, and where it stands.
 #[derive(Clone, Debug)]
-pub struct FeatureStorage {
+#[non_exhaustive]
+pub struct TrainingStorage {
     /// A file that keeps features for later runs, and for this one where they don't fit the memory.
     pub cache: Option<Arc<FeatureCache>>,
     /// What features may take of the memory, in bytes; 2 GiB by default. Where they would take more, they
     /// are read from the cache as needed, and training takes the memory of the networks alone.
     /// `patchcore` and `padim` hold theirs in memory regardless.
     pub memory: u64,
+    /// A file that a training writes as its epochs end, and begins from where it is there: interrupted at
+    /// any moment, it gives the same model to the bit as one that wasn't, with the same number of threads on
+    /// a processor of the same kind. At most one epoch is lost, or five seconds where epochs are shorter.
+    /// The file stays when a training has ended; remove it once the model is saved. `patchcore` and `padim`,
+    /// which aren't trained by epochs, don't use it.
+    pub checkpoint: Option<PathBuf>,
 }
 
-impl Default for FeatureStorage {
+impl Default for TrainingStorage {
     fn default() -> Self {
-        Self { cache: None, memory: 2 << 30 }
+        Self { cache: None, memory: 2 << 30, checkpoint: None }
     }
 }
 
-impl FeatureStorage {
+impl TrainingStorage {
     /// With a cache, and the default memory.
     pub fn cached(cache: Arc<FeatureCache>) -> Self {
         Self { cache: Some(cache), ..Self::default() }
@@ -120,7 +127,7 @@ impl<B: Backend> Trainer<B> {
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
         images: impl Into<Images<'a>>,
-        storage: &FeatureStorage,
+        storage: &TrainingStorage,
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
@@ -147,7 +154,7 @@ impl<B: Backend> Trainer<B> {
             trained_on,
             whitened: None,
             flows: Vec::new(),
-            checkpoint: None,
+            checkpoint: storage.checkpoint.clone(),
             device: device.clone(),
         })
     }
@@ -228,17 +235,6 @@ impl<B: Backend> Trainer<B> {
             calibration: None,
             device: self.device.clone(),
         })
-    }
-
-    /// From now on each training keeps its state in this file as its epochs end, and begins where a file
-    /// that is there has it: interrupted at any moment, it gives the same model to the bit as one that
-    /// wasn't, with the same number of threads on a processor of the same kind. At most one epoch is lost, or
-    /// five seconds where epochs are shorter. The file stays when a training has ended; remove it once
-    /// the model is saved.
-    ///
-    /// `patchcore` and `padim`, which aren't trained by epochs, don't use it.
-    pub fn checkpoint_to(&mut self, path: impl Into<PathBuf>) {
-        self.checkpoint = Some(path.into());
     }
 
     fn open_checkpoint(

@@ -82,14 +82,6 @@ impl BackboneWeights {
         &self.bytes
     }
 
-    /// The configuration of the whole network, as the file records it; `None` of a file that doesn't.
-    ///
-    /// # Errors
-    /// [`PipelineError::Weights`] or [`PipelineError::Backbone`] for a file that can't be used.
-    pub fn config(&self) -> Result<Option<BackboneConfig>, PipelineError> {
-        Ok(self.parse()?.config()?)
-    }
-
     pub(crate) fn parse(&self) -> Result<Weights, PipelineError> {
         Ok(Weights::from_safetensors(&self.bytes)?)
     }
