@@ -51,10 +51,14 @@ pub enum CliError {
     Categories { folder: PathBuf, names: Vec<String> },
     #[error("expected labelled images to test on in {}, found none", .0.display())]
     NoTest(PathBuf),
-    #[error("expected a calibrated model, found none of its own threshold in {}", .0.display())]
+    #[error("expected a calibrated model, found {}, which isn't", .0.display())]
     Uncalibrated(PathBuf),
     #[error("expected weights of {expected}, found those of {found}")]
     Weights { expected: Variant, found: Variant },
+    #[error("expected `--blocks` from 1 to {all}, found {found}")]
+    Blocks { all: usize, found: usize },
+    #[error("expected weights that record their configuration in {}, found none", .0.display())]
+    Unrecorded(PathBuf),
     #[error("expected another file than {} to write to, which is read", .0.display())]
     Overwrite(PathBuf),
 }

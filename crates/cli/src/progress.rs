@@ -69,8 +69,11 @@ impl Bar {
         interrupt::go_on()
     }
 
-    /// Shows how many images of a stage are done.
+    /// Shows how many images of a stage are done; as lines, of a stage that takes long alone.
     pub fn count(&mut self, stage: &str, done: usize, all: usize) {
+        if self.bar.is_none() && self.stage != stage {
+            (self.stage, self.told) = (stage.to_owned(), Some(Instant::now()));
+        }
         self.tell(stage, done, all, || format!("{stage}: {done} of {all} images"));
     }
 

@@ -1,0 +1,11 @@
+//! The program as its users run it.
+
+mod calibrate;
+mod detect;
+mod evaluate;
+mod export;
+mod inspect;
+mod support;
+mod train;
+mod train_config;
+mod weights;
