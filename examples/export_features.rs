@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use burn::tensor::Tensor;
 use clap::Parser;
 use nfbmr::backend::Cpu;
-use nfbmr::pipeline::Trainer;
+use nfbmr::pipeline::{Trainer, TrainingStorage};
 use nfbmr::{PipelineConfig, data, weights};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -52,7 +52,8 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut go_on = |_: &_| ControlFlow::Continue(());
     let mut trainer = |samples: &[data::Sample]| {
         let files: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
-        Trainer::<Cpu>::new(&config, weights, &files, None, &device, &mut go_on)
+        let storage = TrainingStorage::default();
+        Trainer::<Cpu>::new(&config, weights, &files, &storage, &device, &mut go_on)
     };
     let (mut train, test) = (trainer(&set.train)?, trainer(&set.test)?);
     // Nothing is trained, but the statistics of the training images are collected.
@@ -60,7 +61,9 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     (untrained.flow_training.epochs, untrained.bmr_training.epochs) = (0, 0);
     let pipeline = train.train(&untrained, &mut |_| ControlFlow::Continue(()))?;
     let features = |trainer: &Trainer<Cpu>| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
-        let features = pipeline.whiten(Tensor::cat(trainer.features().to_vec(), 0))?;
+        let images = (0..trainer.images()).map(|image| trainer.features(image));
+        let features = Tensor::cat(images.collect::<Result<_, _>>()?, 0);
+        let features = pipeline.whiten(features)?;
         let shape = features.dims().to_vec();
         Ok((features.into_data().as_bytes().to_vec(), shape))
     };

@@ -79,6 +79,35 @@ fn values_without_meaning_are_refused() {
     }
 }
 
+#[test]
+fn two_cnns_that_do_not_match_are_refused() {
+    use nfbmr::backbone::{BackboneConfig, Variant};
+    use nfbmr::pipeline::TargetCnnConfig;
+    let refused = |system: &str, target: Option<TargetCnnConfig>| {
+        let mut config = PipelineConfig::default();
+        config.system = system.parse().unwrap();
+        config.target_cnn = target;
+        config.validate().unwrap_err().to_string()
+    };
+    let config = PipelineConfig::default();
+    let last = BackboneConfig { block: 17, variant: Variant::Lite1, ..config.backbone };
+    let target = TargetCnnConfig::counterpart(&config, last).unwrap();
+    assert_eq!((&target.earlier_blocks[..], target.backbone.block), (&[6, 10][..], 14));
+    assert!(refused("pfm", None).contains("expected target_cnn, found none"));
+    let mut one = target.clone();
+    one.earlier_blocks.clear();
+    assert!(refused("mb-pfm", Some(one)).contains("found [14] and [4, 7, 10]"));
+    let mut finer = target.clone();
+    (finer.backbone.block, finer.earlier_blocks) = (5, vec![4]);
+    assert!(refused("bpfm", Some(finer)).contains("over the same grid"));
+    let mut none = target;
+    none.latents.clear();
+    assert!(refused("bpfm", Some(none)).contains("target_cnn.latents"));
+    let short = BackboneConfig { block: 8, ..last };
+    let error = TargetCnnConfig::counterpart(&config, short).unwrap_err().to_string();
+    assert!(error.contains("last block, 8, comes before the stage of block 7"), "{error}");
+}
+
 /// Features of earlier blocks are averaged to the grid of the last and come before its channels.
 #[cfg(all(feature = "flex", feature = "embedded-weights"))]
 #[test]

@@ -3,6 +3,11 @@
 //! `cargo run --release --example experiments -- --data DIR --dataset mvtec --systems all --seeds 3
 //! --out DIR`
 //!
+//! The paper's own setting, with the weights of B5 and on a GPU:
+//!
+//! `cargo run --release --features cuda --example experiments -- --data DIR --dataset mvtec --preset paper
+//! --weights b5.safetensors --limit 1000 --device cuda:0 --out DIR`
+//!
 //! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
 //! command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
@@ -16,14 +21,15 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use nfbmr::backend::Cpu;
+use nfbmr::backend::{Backend, Cpu};
 use nfbmr::cache::FeatureCache;
 use nfbmr::data::{Dataset, DatasetOptions, Layout, datasets};
-use nfbmr::pipeline::Trainer;
-use nfbmr::{BackboneWeights, PipelineConfig, System, weights};
+use nfbmr::pipeline::{Fusion, Pooling, TargetCnnConfig, Trainer, TrainingStorage};
+use nfbmr::{BackboneWeights, DeviceError, DeviceName, PipelineConfig, System, weights};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +57,8 @@ struct Args {
     /// Categories to run; all by default.
     #[arg(long)]
     category: Vec<String>,
-    /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim`.
+    /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim` and, with
+    /// `--target-weights`, `pfm`, `bpfm`, `mb-pfm`.
     #[arg(long, num_args = 1.., default_value = "all")]
     systems: Vec<String>,
     /// Seeds 0, 1, … of each.
@@ -60,12 +67,21 @@ struct Args {
     /// Trains on so many of the good images at most, drawn by the seed.
     #[arg(long, default_value_t = 200)]
     limit: usize,
-    /// Configuration as a JSON file, in place of the default.
-    #[arg(long)]
+    /// `default`, or `paper`, which needs the weights of B5.
+    #[arg(long, default_value = "default", value_parser = ["default", "paper"])]
+    preset: String,
+    /// Configuration as a JSON file, in place of a preset.
+    #[arg(long, conflicts_with = "preset")]
     config: Option<PathBuf>,
     /// Backbone weights, in place of the embedded ones (safetensors or PyTorch).
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Weights of the second CNN of `pfm`, `bpfm` and `mb-pfm`, imported ones that record their variant.
+    #[arg(long)]
+    target_weights: Option<PathBuf>,
+    /// Where the networks run: `cpu`, or with the features of that name `ndarray`, `cuda:0`.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceName,
     /// Folder for everything that is written.
     #[arg(long)]
     out: PathBuf,
@@ -74,34 +90,65 @@ struct Args {
 /// The systems of the paper's ablation, and those that people compare with.
 const NAMES: [&str; 7] =
     ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3", "patchcore", "padim"];
+/// What the paper builds on: systems of two CNNs.
+const TWO_CNNS: [&str; 3] = ["pfm", "bpfm", "mb-pfm"];
 
 fn main() -> ExitCode {
-    exit(experiments(&Args::parse()))
+    let args = Args::parse();
+    exit(match args.device {
+        DeviceName::Cpu => experiments::<Cpu>(&args, &Default::default()),
+        #[cfg(feature = "ndarray")]
+        DeviceName::NdArray => experiments::<nfbmr::backend::NdArray>(&args, &Default::default()),
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(index) => {
+            let device = nfbmr::backend::CudaDevice::new(index);
+            experiments::<nfbmr::backend::Cuda>(&args, &device)
+        }
+        #[allow(unreachable_patterns)]
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    })
 }
 
-fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = match &args.config {
-        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
-        None => PipelineConfig::default(),
+fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dyn Error>> {
+    let mut config = match (&args.config, args.preset.as_str()) {
+        (Some(path), _) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        (None, "paper") => PipelineConfig::paper(),
+        (None, _) => PipelineConfig::default(),
     };
-    let systems = systems(&args.systems)?;
-    let weights = args.weights.as_ref().map(BackboneWeights::open).transpose()?;
-    let weights = weights.as_ref().or(weights::embedded());
+    let mut weights = match &args.weights {
+        Some(path) => Some(BackboneWeights::open(path)?),
+        None => weights::embedded().cloned(),
+    };
+    if let Some(path) = &args.target_weights {
+        let target = BackboneWeights::open(path)?;
+        if config.target_cnn.is_none() {
+            let backbone =
+                target.config()?.ok_or("the target weights don't record their variant")?;
+            config.target_cnn = Some(TargetCnnConfig::counterpart(&config, backbone)?);
+        }
+        weights = weights.map(|weights| weights.with_target(target));
+    }
+    let systems = systems(&args.systems, config.target_cnn.is_some())?;
     let mut sets = datasets(&args.data, args.dataset, &DatasetOptions::default())?;
     sets.retain(|set| args.category.is_empty() || args.category.contains(&set.name));
     if sets.is_empty() {
         return Err(format!("no category of {:?} in {}", args.category, args.data.display()).into());
     }
     fs::create_dir_all(args.out.join("runs"))?;
-    let cache = FeatureCache::open(args.out.join("features.nfc"))?;
+    let cache = Arc::new(FeatureCache::open(args.out.join("features.nfc"))?);
+    let storage = TrainingStorage::cached(cache);
 
     let mut clock = Clock::new(sets.len() * args.seeds as usize * systems.len());
     let mut runs = Vec::new();
     for set in &sets {
         for seed in 0..args.seeds {
-            let mut trainer: Option<Trainer<Cpu>> = None;
-            for name in &systems {
+            let mut trainer: Option<Trainer<B>> = None;
+            for (index, name) in systems.iter().enumerate() {
                 let config = configured(&config, name, seed)?;
+                if index > 0 && TWO_CNNS.contains(name) {
+                    // It has features of its own.
+                    trainer = None;
+                }
                 let path = args.out.join("runs").join(format!("{}-{seed}-{name}.json", set.name));
                 let run = match Run::read(&path, &config, args.limit) {
                     Some(run) => run,
@@ -113,10 +160,10 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
                                 let images = training_images(set, args.limit, seed);
                                 none.insert(Trainer::new(
                                     &config,
-                                    weights,
+                                    weights.as_ref(),
                                     &images,
-                                    Some(&cache),
-                                    &Default::default(),
+                                    &storage,
+                                    device,
                                     &mut |progress| bar.show(progress),
                                 )?)
                             }
@@ -141,20 +188,27 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 /// The names asked for, each known.
-fn systems(asked: &[String]) -> Result<Vec<&'static str>, String> {
-    if asked.iter().any(|name| name == "all") {
-        return Ok(NAMES.to_vec());
-    }
-    let known = |name: &String| {
-        let found = NAMES.into_iter().find(|known| known == name);
+fn systems(asked: &[String], two_cnns: bool) -> Result<Vec<&'static str>, String> {
+    let mut names = NAMES.to_vec();
+    names.extend(TWO_CNNS.iter().filter(|_| two_cnns));
+    let known = |name: &str| {
+        let found = names.iter().copied().find(|known| *known == name);
         found.ok_or_else(|| {
-            format!("system {name:?}: expected `all` or some of `{}`", NAMES.join("`, `"))
+            format!("system {name:?}: expected `all` or some of `{}`", names.join("`, `"))
         })
     };
-    asked.iter().map(known).collect()
+    match asked.iter().any(|name| name == "all") {
+        true => Ok(names),
+        // In the order in which they share features.
+        false => {
+            let asked = asked.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
+            Ok(names.into_iter().filter(|name| asked.contains(name)).collect())
+        }
+    }
 }
 
-/// The configuration of a system; `nf-bmr-N` has N residual blocks on either side of the shared one.
+/// The configuration of a system; `nf-bmr-N` has N residual blocks on either side of the shared one, those of
+/// two CNNs are scored as published.
 fn configured(
     config: &PipelineConfig,
     name: &str,
@@ -165,6 +219,11 @@ fn configured(
     match name.strip_prefix("nf-bmr-") {
         Some(blocks) => (config.system, config.bmr.blocks) = (System::NfBmr, blocks.parse()?),
         None => config.system = name.parse()?,
+    }
+    if TWO_CNNS.contains(&name) {
+        (config.fusion, config.pooling) = (Fusion::Plain, Pooling::Max);
+    } else {
+        config.target_cnn = None;
     }
     Ok(config)
 }

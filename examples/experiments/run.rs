@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use nfbmr::backend::Cpu;
+use nfbmr::backend::Backend;
 use nfbmr::data::{Dataset, Limits};
 use nfbmr::metrics::{Bootstrap, auroc};
 use nfbmr::pipeline::{Trainer, evaluate};
@@ -65,8 +65,8 @@ pub struct Score {
 
 impl Run {
     /// Trains and tests.
-    pub fn new(
-        trainer: &mut Trainer<Cpu>,
+    pub fn new<B: Backend>(
+        trainer: &mut Trainer<B>,
         set: &Dataset,
         system: &str,
         config: &PipelineConfig,
@@ -112,7 +112,7 @@ impl Run {
             f1: image.f1_max.f1,
             pixel,
             auroc_by_defect: by_defect(&scores)?,
-            train_images: trainer.features().len(),
+            train_images: trainer.images(),
             train_s,
             detect_ms: 1e3 * evaluation.mean_time().as_secs_f64(),
             scores,

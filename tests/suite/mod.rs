@@ -1,14 +1,18 @@
 //! What every backend must do, as functions generic over the backend.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::thread;
 
 use image::{DynamicImage, Rgb, RgbImage};
+use nfbmr::backbone::BackboneConfig;
 use nfbmr::backend::Backend;
 use nfbmr::cache::FeatureCache;
 use nfbmr::data::synthetic::{Kind, PartClass, generate};
-use nfbmr::pipeline::{Fusion, Pipeline, Pooling, Trainer, TrainingError};
-use nfbmr::{Frame, PipelineConfig, PipelineError, PixelFormat, System, weights};
+use nfbmr::pipeline::{
+    Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError, TrainingStorage,
+};
+use nfbmr::{BackboneWeights, Frame, PipelineConfig, PipelineError, PixelFormat, System, weights};
 
 pub const SIDE: u32 = 48;
 
@@ -48,14 +52,16 @@ pub fn train<B: Backend>(
     config: &PipelineConfig,
     images: &[DynamicImage],
 ) -> Result<Pipeline<B>, PipelineError> {
-    let device = Default::default();
-    Pipeline::train(
-        config,
-        weights::embedded(),
-        images,
-        &device,
-        &mut |_| ControlFlow::Continue(()),
-    )
+    train_with(config, weights::embedded(), images)
+}
+
+pub fn train_with<B: Backend>(
+    config: &PipelineConfig,
+    weights: Option<&BackboneWeights>,
+    images: &[DynamicImage],
+) -> Result<Pipeline<B>, PipelineError> {
+    let go_on = &mut |_: &nfbmr::Progress| ControlFlow::Continue(());
+    Pipeline::train(config, weights, images, &Default::default(), go_on)
 }
 
 /// Relative to the largest value.
@@ -105,17 +111,20 @@ pub fn every_system_trains_detects_and_saves<B: Backend>() {
     let device = Default::default();
     let mut config = small();
     config.bpfm.latent = 16;
-    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
-    let weights = weights::embedded();
-    let mut trainer =
-        Trainer::<B>::new(&config, weights, &images[..6], None, &device, &mut go_on).unwrap();
+    config.target_cnn = Some(target_cnn());
+    let weights = two_cnns();
+    let weights = Some(&weights);
     for system in System::ALL {
         config.system = system;
-        let pipeline = trainer.train(&config, &mut go_on).unwrap();
+        let pipeline = train_with::<B>(&config, weights, &images[..6]).unwrap();
         let path = folder.path().join(system.name());
         pipeline.save(&path).unwrap();
         let loaded = Pipeline::<B>::load(&path, weights, &device).unwrap();
         assert_eq!(loaded.config(), &config);
+        if system == System::MbPfm {
+            pipeline.save_with_backbone(&path).unwrap();
+            Pipeline::<B>::load(&path, None, &device).unwrap();
+        }
         for image in &images[6..] {
             let (before, after) = (pipeline.detect(image).unwrap(), loaded.detect(image).unwrap());
             assert!(before.score.is_finite(), "{system}");
@@ -128,6 +137,21 @@ pub fn every_system_trains_detects_and_saves<B: Backend>() {
     }
 }
 
+/// A second CNN for [`small`]'s: other blocks of the same network.
+pub fn target_cnn() -> TargetCnnConfig {
+    let config = small();
+    let mut target = TargetCnnConfig::new(BackboneConfig { block: 3, ..config.backbone });
+    target.earlier_blocks = config.earlier_blocks;
+    target.latents = vec![8, 12];
+    target
+}
+
+/// The embedded weights for both CNNs.
+pub fn two_cnns() -> BackboneWeights {
+    let weights = weights::embedded().unwrap().clone();
+    weights.clone().with_target(weights)
+}
+
 /// What a trainer makes depends on the configuration alone, not on what it made before.
 pub fn a_trainer_gives_what_a_training_gives<B: Backend>() {
     let images = gears(5, 0, 14);
@@ -135,8 +159,9 @@ pub fn a_trainer_gives_what_a_training_gives<B: Backend>() {
     let device = Default::default();
     let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
     let weights = weights::embedded();
+    let storage = TrainingStorage::default();
     let mut trainer =
-        Trainer::<B>::new(&config, weights, &images, None, &device, &mut go_on).unwrap();
+        Trainer::<B>::new(&config, weights, &images, &storage, &device, &mut go_on).unwrap();
     for system in [System::Nf, System::NfBmr] {
         config.system = system;
         let shared = trainer.train(&config, &mut go_on).unwrap().detect(&images[0]).unwrap();
@@ -148,27 +173,47 @@ pub fn a_trainer_gives_what_a_training_gives<B: Backend>() {
     assert!(matches!(refused, Err(PipelineError::Config(_))), "{refused:?}");
 }
 
-/// Features from a cache train the same model as those just extracted.
+/// Features from a cache train the same model as those just extracted, in memory or not.
 pub fn cached_features_train_the_same_model<B: Backend>() {
     let images = gears(5, 0, 15);
-    let config = small();
+    let mut config = small();
+    config.target_cnn = Some(target_cnn());
     let device = Default::default();
-    let folder = tempfile::tempdir().unwrap();
-    let cache = FeatureCache::open(folder.path().join("features.nfc")).unwrap();
-    let score = || {
+    let weights = two_cnns();
+    let score = |config: &PipelineConfig, storage: TrainingStorage| {
         let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
-        let weights = weights::embedded();
-        Trainer::<B>::new(&config, weights, &images, Some(&cache), &device, &mut go_on)
-            .and_then(|mut trainer| trainer.train(&config, &mut go_on))
+        Trainer::<B>::new(config, Some(&weights), &images, &storage, &device, &mut go_on)
+            .and_then(|mut trainer| trainer.train(config, &mut go_on))
             .and_then(|pipeline| pipeline.detect(&images[0]))
-            .unwrap()
-            .score
+            .map(|detection| detection.score.to_bits())
     };
-    let first = score();
-    assert_eq!(cache.len(), images.len());
-    let filled = cache.bytes();
-    assert_eq!(first.to_bits(), score().to_bits());
-    assert_eq!(cache.bytes(), filled, "the second training wrote nothing");
+    for system in [System::NfBmr, System::MbPfm] {
+        config.system = system;
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Arc::new(FeatureCache::open(folder.path().join("features.nfc")).unwrap());
+        let storage = TrainingStorage::cached(cache.clone());
+        let first = score(&config, storage.clone()).unwrap();
+        // Two blocks of either CNN, of which one is the same.
+        let of_an_image = if system == System::MbPfm { 3 } else { 1 };
+        assert_eq!(cache.len(), of_an_image * images.len());
+        let filled = cache.bytes();
+        assert_eq!(first, score(&config, storage.clone()).unwrap(), "{system}");
+        assert_eq!(cache.bytes(), filled, "the second training wrote nothing");
+        // Read from the file at each step.
+        let mut storage = storage;
+        storage.memory = 0;
+        let from_file = score(&config, storage.clone()).unwrap();
+        assert_eq!(first, from_file, "{system}");
+        storage.cache = None;
+        let none = score(&config, storage);
+        assert!(
+            matches!(
+                none,
+                Err(PipelineError::Training(TrainingError::FeatureMemory { images: 5, .. }))
+            ),
+            "{none:?}"
+        );
+    }
 }
 
 pub fn a_calibrated_model_has_verdicts<B: Backend>() {

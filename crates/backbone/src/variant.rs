@@ -107,6 +107,13 @@ impl Variant {
         Some(upto.iter().fold(2, |stride, spec| stride * spec.stride))
     }
 
+    /// The last block of `other` in the stage that this variant's block belongs to, which has the same
+    /// [`stride`](Self::stride) if that block is the last of its stage too; `None` past the last block.
+    pub fn counterpart(self, block: usize, other: Self) -> Option<usize> {
+        let stage = Architecture::new(self).blocks.get(block)?.stage;
+        Architecture::new(other).blocks.iter().rposition(|spec| spec.stage == stage)
+    }
+
     /// Width multiplier, depth multiplier and native resolution.
     pub(crate) const fn scaling(self) -> (f64, f64, usize) {
         match self {

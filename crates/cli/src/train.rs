@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nfbmr::ModelInfo;
 use nfbmr::calibration::FalseAlarmRate;
 use nfbmr::data::{DataError, HoldOut, Limits, OnBadFile, hold_out};
-use nfbmr::{Images, weights};
+use nfbmr::{Images, TrainingStorage, weights};
 
 use crate::calibrate::{check_rate, in_words};
 use crate::config::{self, ConfigArgs};
@@ -74,7 +74,14 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let mut skipped = Vec::new();
     let mut show = |progress: &_| bar.show(progress);
     let images = args.images(&training, &mut skipped);
-    let mut model = nfbmr::train(&config, weights, images, args.compute.device, &mut show)?;
+    let mut model = nfbmr::train(
+        &config,
+        weights,
+        images,
+        &TrainingStorage::default(),
+        args.compute.device,
+        &mut show,
+    )?;
     if !calibration.is_empty() {
         model.calibrate(args.images(&calibration, &mut skipped), rate, &mut show)?;
     }

@@ -1,14 +1,20 @@
+use image::{DynamicImage, Rgb};
 use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
+use nfbmr_backend::Backend;
 use nfbmr_bmr::{BmrConfig, BpfmConfig};
-use nfbmr_data::Fit;
+use nfbmr_data::{Fit, Fitted, fit_rgb, to_rgb8};
 use nfbmr_flow::FlowConfig;
 use nfbmr_peers::{PadimConfig, PatchCoreConfig};
 use nfbmr_whitening::WhiteningConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::cnn::Cnn;
 use crate::error::PipelineError;
+use crate::mask::Mask;
 use crate::system::System;
+use crate::target_cnn::{Level, TargetCnnConfig, blocks, check_ascending};
+use crate::weights::BackboneWeights;
 
 /// The largest network input, in pixels a side: its features still fit the memory of a PC.
 const MAX_INPUT: u32 = 4096;
@@ -34,6 +40,9 @@ pub struct PipelineConfig {
     pub input_size: u32,
     /// How an image that isn't square is brought to S x S.
     pub fit: Fit,
+    /// The part of each image that is inspected; all of it by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
     /// How source features are averaged and whitened before a flow sees them; not at all in the paper.
     /// `patchcore` and `padim` have rules of their own.
     #[serde(default)]
@@ -44,8 +53,11 @@ pub struct PipelineConfig {
     pub flow_training: TrainingConfig,
     /// The bidirectional mapping network.
     pub bmr: BmrConfig,
-    /// How the mapping network is trained, B-PFM too.
+    /// How the mapping network is trained, PFM and B-PFM too.
     pub bmr_training: TrainingConfig,
+    /// The second CNN of `pfm`, `bpfm` and `mb-pfm`, which need one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_cnn: Option<TargetCnnConfig>,
     /// The mapping network of `nf+bpfm`.
     #[serde(default = "bpfm")]
     pub bpfm: BpfmConfig,
@@ -229,11 +241,13 @@ impl Default for PipelineConfig {
             earlier_blocks: vec![4, 7],
             input_size: 320,
             fit: Fit::Squash,
+            mask: None,
             whitening: Some(WhiteningConfig::default()),
             flow: FlowConfig { hidden: 128, kernel: 1, ..FlowConfig::paper() },
             flow_training: one_cycle(TrainingConfig::flow()),
             bmr: BmrConfig { latent: 128, inner: 32, blocks: 2 },
             bmr_training: one_cycle(TrainingConfig::bmr()),
+            target_cnn: None,
             bpfm: bpfm(),
             patchcore: PatchCoreConfig::default(),
             padim: PadimConfig::default(),
@@ -264,11 +278,13 @@ impl PipelineConfig {
             earlier_blocks: Vec::new(),
             input_size: 768,
             fit: Fit::Squash,
+            mask: None,
             whitening: None,
             flow: FlowConfig::paper(),
             flow_training: TrainingConfig::flow(),
             bmr: BmrConfig::paper(),
             bmr_training: TrainingConfig::bmr(),
+            target_cnn: None,
             bpfm: bpfm(),
             patchcore: PatchCoreConfig::default(),
             padim: PadimConfig::default(),
@@ -305,14 +321,11 @@ impl PipelineConfig {
         if let Some(whitening) = &self.whitening {
             whitening.validate()?;
         }
-        let blocks = self.blocks();
-        if !blocks.is_sorted_by(|a, b| a < b) {
-            let problem = format!(
-                "earlier_blocks must ascend and lie before backbone.block {}, found {:?}",
-                self.backbone.block, self.earlier_blocks
-            );
-            return Err(PipelineError::Config(problem));
+        if let Some(mask) = &self.mask {
+            mask.check(self.input_size)?;
         }
+        check_ascending("", &self.backbone, &self.earlier_blocks)?;
+        self.levels()?;
         let side = self.input_size as usize;
         let [_, height, width] = self.backbone.output_shape(side, side)?;
         Ok([self.block_channels()?.iter().sum(), height, width])
@@ -320,14 +333,68 @@ impl PipelineConfig {
 
     /// The blocks whose features are used, ascending.
     pub(crate) fn blocks(&self) -> Vec<usize> {
-        let blocks = self.earlier_blocks.iter().copied();
-        blocks.chain(std::iter::once(self.backbone.block)).collect()
+        blocks(&self.backbone, &self.earlier_blocks)
+    }
+
+    /// What a system of two CNNs maps to each other; nothing for the others.
+    pub(crate) fn levels(&self) -> Result<Vec<Level>, PipelineError> {
+        if !self.system.has_target_cnn() {
+            return Ok(Vec::new());
+        }
+        let problem = || {
+            let system = self.system;
+            PipelineError::Config(format!(
+                "`{system}` maps two CNNs: expected target_cnn, found none"
+            ))
+        };
+        let target = self.target_cnn.as_ref().ok_or_else(problem)?;
+        let side = self.input_size as usize;
+        target.levels(self.system, &self.backbone, &self.blocks(), side)
     }
 
     /// Channels of the features of each of the blocks.
     pub(crate) fn block_channels(&self) -> Result<Vec<usize>, PipelineError> {
         let channels = |block| BackboneConfig { block, ..self.backbone }.channels();
         Ok(self.blocks().into_iter().map(channels).collect::<Result<_, _>>()?)
+    }
+
+    /// An image as the network sees it.
+    pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
+        Ok(self.masked(fit_rgb(&to_rgb8(image), self.input_size, self.fit)?))
+    }
+
+    /// What isn't inspected, painted over.
+    pub(crate) fn masked(&self, mut fitted: Fitted) -> Fitted {
+        if let Some(mask) = &self.mask {
+            let mean = self.backbone.normalization.mean.map(|mean| (255.0 * mean).round() as u8);
+            mask.paint(&mut fitted.image, fitted.content, Rgb(mean));
+        }
+        fitted
+    }
+
+    /// The source CNN of a valid configuration, and the target CNN of a system that has one.
+    pub(crate) fn load_cnns<B: Backend>(
+        &self,
+        weights: &BackboneWeights,
+        device: &B::Device,
+    ) -> Result<(Cnn<B>, Option<Cnn<B>>), PipelineError> {
+        let separate = self.system == System::MbPfm;
+        let source = Cnn::load(&self.backbone, self.blocks(), separate, weights, device)?;
+        let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
+        let load = |target: &TargetCnnConfig| {
+            let weights = weights.target().ok_or(PipelineError::NoTargetWeights)?;
+            Cnn::load(&target.backbone, target.blocks(), separate, weights, device)
+        };
+        Ok((source, target.map(load).transpose()?))
+    }
+
+    /// All that features depend on, besides the weights.
+    pub(crate) fn inputs(&self) -> impl PartialEq + use<> {
+        let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
+        let target = target.map(|target| (target.backbone, target.blocks()));
+        let separate = self.system == System::MbPfm;
+        let mask = self.mask.clone();
+        (self.backbone, self.blocks(), target, separate, self.input_size, self.fit, mask)
     }
 
     /// The work of one detection by `nf-bmr`.
@@ -357,6 +424,11 @@ impl PipelineConfig {
             System::Nf => flow,
             System::NfBmr => flow.saturating_add(self.bmr.parameters(channels)),
             System::NfBpfm => flow.saturating_add(self.bpfm.parameters(channels, channels)),
+            System::Pfm | System::Bpfm | System::MbPfm => {
+                let levels = self.levels().unwrap_or_default();
+                let parameters = |level: Level| level.mapper.parameters(level.source, level.target);
+                levels.into_iter().map(parameters).fold(0, usize::saturating_add)
+            }
             System::PatchCore | System::Padim => 0,
         }
     }

@@ -11,6 +11,7 @@ use nfbmr_peers::PeerError;
 use nfbmr_whitening::WhiteningError;
 
 use crate::calibrate_error::CalibrateError;
+use crate::checkpoint_error::CheckpointError;
 use crate::progress::Phase;
 use crate::system::System;
 
@@ -56,6 +57,12 @@ pub enum PipelineError {
          `embedded-weights` or read a file with `BackboneWeights::open`"
     )]
     NoWeights,
+    /// No weights were given for the second CNN of a system that maps two.
+    #[error(
+        "no weights at hand for the target CNN: read a file with `BackboneWeights::open` and hand it over \
+         by `BackboneWeights::with_target`"
+    )]
+    NoTargetWeights,
     /// A flow that can't be built.
     #[error(transparent)]
     Flow(#[from] FlowError),
@@ -88,6 +95,14 @@ pub enum PipelineError {
         /// What is wrong with it.
         source: ModelError,
     },
+    /// A checkpoint that can't be written or resumed from.
+    #[error("checkpoint {}: {source}", .path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
     /// A device that can't be had.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -116,6 +131,40 @@ pub enum TrainingError {
         found: usize,
         /// Bad files left out.
         skipped: usize,
+    },
+    /// Features that don't fit the memory allowed for them, and no cache to read them from.
+    #[error(
+        "the features of {images} images take {needed} MB of memory in training, more than the {allowed} \
+         MB that `TrainingStorage::memory` allows: give it a cache, from which they are read as needed"
+    )]
+    FeatureMemory {
+        /// The number of images.
+        images: usize,
+        /// What their features take, in MB.
+        needed: u64,
+        /// What is allowed, in MB.
+        allowed: u64,
+    },
+    /// Networks, statistics and features that don't fit the memory there is.
+    #[error(
+        "training takes {needed} MB of memory at least, and {available} MB are available: a smaller \
+         input_size, smaller networks or, for features, a lower `TrainingStorage::memory` with a cache take \
+         less"
+    )]
+    Memory {
+        /// An estimate from below, in MB.
+        needed: u64,
+        /// What is available, in MB.
+        available: u64,
+    },
+    /// Features that training reads from a cache are gone from it.
+    #[error(
+        "the features of training image {index} are no longer in the feature cache, where they were \
+         found damaged; train again to compute them anew"
+    )]
+    LostFeatures {
+        /// The image among those trained on.
+        index: usize,
     },
     /// All images are the same.
     #[error("training needs images that differ, found {0} times the same")]

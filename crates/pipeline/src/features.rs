@@ -1,119 +1,234 @@
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
+use nfbmr_backbone::BackboneConfig;
 use nfbmr_backend::Backend;
 use nfbmr_cache::{FeatureCache, Features, Key};
 use rayon::prelude::*;
 
+use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
 use crate::fingerprint::{TrainedOn, fingerprint};
 use crate::images::{Images, to_tensor};
 use crate::progress::{Phase, ProgressFn, Reporter};
-use crate::source::SourceNetwork;
-use crate::traits::FeatureExtractor;
+use crate::samples::{SharedSamples, Stored};
 use crate::weights::BackboneWeights;
 
 /// Images that are decoded and in memory together.
 const CHUNK: usize = 8;
 
-/// Source features `[1, C, H, W]` of each image, the backbone run once, or not at all over images whose
-/// features are in the cache; and which images they are.
+/// The features of each image, one sample per level of each network, in that order, and which images they
+/// are; the networks run once, or not at all over images whose features are in the cache.
 ///
 /// # Errors
 /// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
-/// same, a cache that can't be read or written, or the caller's interruption.
+/// same, features that don't fit the memory without a cache, a cache that can't be read or written, or the
+/// caller's interruption.
 pub(crate) fn extract_features<B: Backend>(
     extractor: &Extractor<'_, B>,
     images: Images<'_>,
+    in_memory: bool,
     progress: &mut ProgressFn<'_>,
-) -> Result<(Vec<Tensor<B, 4>>, TrainedOn), PipelineError> {
+) -> Result<(Vec<SharedSamples<B>>, TrainedOn), PipelineError> {
     let config = extractor.config;
     let count = images.len();
     if count < 2 {
         return Err(TrainingError::TooFewImages { found: count, skipped: 0 }.into());
     }
     let mut reporter = Reporter::new(Phase::Features, 1, count, progress);
-    let mut features = Vec::with_capacity(count);
+    let mut levels: Vec<Gathered<B>> = Vec::new();
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
-    images.try_for_chunks(CHUNK, config.input_size, config.fit, |chunk, seen| {
+    images.try_for_chunks(CHUNK, config, |chunk, seen| {
         chunk.iter().for_each(|image| variety.add(image));
         fingerprints.par_extend(chunk.par_iter().map(fingerprint));
-        features.extend(extractor.features(chunk)?);
+        let chunk = extractor.features(chunk)?;
+        levels.resize_with(chunk.len(), Gathered::default);
+        for (level, chunk) in levels.iter_mut().zip(chunk) {
+            level.add(chunk, in_memory);
+        }
         reporter.advance(seen)
     })?;
-    let found = features.len();
+    let found = fingerprints.len();
     if found < 2 {
         return Err(TrainingError::TooFewImages { found, skipped: count - found }.into());
     }
     variety.check(found)?;
-    Ok((features, TrainedOn::new(fingerprints)))
+    let samples = |level: Gathered<B>| level.samples(extractor.cache.filter(|_| !in_memory));
+    Ok((levels.into_iter().map(samples).collect(), TrainedOn::new(fingerprints)))
 }
 
 /// Where features come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Extractor<'a, B: Backend> {
-    /// The network.
-    pub(crate) source: &'a SourceNetwork<B>,
-    /// Its weights, which tell features in a cache apart.
-    pub(crate) weights: &'a BackboneWeights,
+    /// The networks, each with its weights, which tell features in a cache apart.
+    pub(crate) networks: Vec<(&'a Cnn<B>, &'a BackboneWeights)>,
     /// The size of the input, and how images are brought to it.
     pub(crate) config: &'a PipelineConfig,
     /// Features of earlier runs.
-    pub(crate) cache: Option<&'a FeatureCache>,
-    /// Where the network is.
+    pub(crate) cache: Option<&'a Arc<FeatureCache>>,
+    /// Where the networks are.
     pub(crate) device: &'a B::Device,
 }
 
-impl<B: Backend> Extractor<'_, B> {
-    /// Features of images that have the network's input size.
-    fn features(&self, images: &[RgbImage]) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
-        let Some(cache) = self.cache else {
-            return self.compute(images);
-        };
-        let keys: Vec<Key> = images.iter().map(|image| self.key(image)).collect();
-        let known: Vec<_> = keys.iter().map(|key| cache.get(key)).collect::<Result<_, _>>()?;
-        if let Some(known) = known.into_iter().collect::<Option<Vec<Features>>>() {
-            return known.into_iter().map(|features| self.tensor(features)).collect();
+/// The features of images at one level, each `[1, C, H, W]`, with their keys in a cache.
+struct LevelFeatures<B: Backend> {
+    keys: Vec<Key>,
+    features: Vec<Tensor<B, 4>>,
+}
+
+/// What is kept of the features of a level.
+struct Gathered<B: Backend> {
+    keys: Vec<Key>,
+    features: Vec<Tensor<B, 4>>,
+    first: Option<Tensor<B, 4>>,
+}
+
+impl<B: Backend> Default for Gathered<B> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), features: Vec::new(), first: None }
+    }
+}
+
+impl<B: Backend> Gathered<B> {
+    fn add(&mut self, LevelFeatures { keys, features }: LevelFeatures<B>, in_memory: bool) {
+        self.first = self.first.take().or_else(|| features.first().cloned());
+        match in_memory {
+            true => self.features.extend(features),
+            false => self.keys.extend(keys),
         }
-        let features = self.compute(images)?;
-        for (key, features) in keys.iter().zip(&features) {
-            let values: Vec<f32> = features.to_data().iter::<f32>().collect();
-            cache.insert(key, &features.dims(), &values)?;
-        }
-        Ok(features)
     }
 
-    fn compute(&self, images: &[RgbImage]) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
-        let compute = |images: &[RgbImage]| {
-            let features = self.source.extract(to_tensor(images, self.device))?;
-            Ok(features.chunk(images.len(), 0))
+    /// Of the cache, if there is one.
+    fn samples(self, cache: Option<&Arc<FeatureCache>>) -> SharedSamples<B> {
+        match (cache, self.first) {
+            (Some(cache), Some(first)) => {
+                let [_, channels, height, width] = first.dims();
+                Arc::new(Stored {
+                    cache: cache.clone(),
+                    keys: self.keys,
+                    shape: [channels, height, width],
+                    device: first.device(),
+                })
+            }
+            _ => Arc::new(self.features),
+        }
+    }
+}
+
+impl<B: Backend> Extractor<'_, B> {
+    /// Features of images that have the networks' input size, by level.
+    fn features(&self, images: &[RgbImage]) -> Result<Vec<LevelFeatures<B>>, PipelineError> {
+        let mut levels = Vec::new();
+        for &(network, weights) in &self.networks {
+            levels.extend(self.network_features(network, weights, images)?);
+        }
+        Ok(levels)
+    }
+
+    fn network_features(
+        &self,
+        network: &Cnn<B>,
+        weights: &BackboneWeights,
+        images: &[RgbImage],
+    ) -> Result<Vec<LevelFeatures<B>>, PipelineError> {
+        let blocks = network.level_blocks();
+        let Some(cache) = self.cache else {
+            let levels = self.compute(network, images)?.into_iter();
+            return Ok(levels
+                .map(|features| LevelFeatures { keys: Vec::new(), features })
+                .collect());
         };
+        let key = |blocks, image| self.key(network, blocks, weights, image);
+        let keys: Vec<Vec<Key>> = blocks
+            .iter()
+            .map(|blocks| images.iter().map(|image| key(blocks, image)).collect())
+            .collect();
+        if let Some(levels) = self.known(cache, network, &keys)? {
+            return Ok(levels);
+        }
+        let levels = self.compute(network, images)?;
+        for (keys, features) in keys.iter().zip(&levels) {
+            for (key, features) in keys.iter().zip(features) {
+                let values: Vec<f32> = features.to_data().iter::<f32>().collect();
+                cache.insert(key, &features.dims(), &values)?;
+            }
+        }
+        let level = |(keys, features)| LevelFeatures { keys, features };
+        Ok(keys.into_iter().zip(levels).map(level).collect())
+    }
+
+    /// What the cache holds, if it is all there.
+    fn known(
+        &self,
+        cache: &FeatureCache,
+        network: &Cnn<B>,
+        keys: &[Vec<Key>],
+    ) -> Result<Option<Vec<LevelFeatures<B>>>, PipelineError> {
+        let shapes = network.level_shapes(self.config.input_size)?;
+        let mut levels = Vec::with_capacity(keys.len());
+        for (keys, shape) in keys.iter().zip(shapes) {
+            let mut features = Vec::with_capacity(keys.len());
+            for key in keys {
+                let Some(found) = cache.get(key)? else { return Ok(None) };
+                features.push(self.tensor(found, shape)?);
+            }
+            levels.push(LevelFeatures { keys: keys.clone(), features });
+        }
+        Ok(Some(levels))
+    }
+
+    /// Of each level, the features of each image.
+    fn compute(
+        &self,
+        network: &Cnn<B>,
+        images: &[RgbImage],
+    ) -> Result<Vec<Vec<Tensor<B, 4>>>, PipelineError> {
+        let compute = |images: &[RgbImage]| network.levels(to_tensor(images, self.device));
         let chunks = images.par_chunks(B::images_at_once());
-        let features: Vec<_> = chunks.map(compute).collect::<Result<_, PipelineError>>()?;
-        Ok(features.into_iter().flatten().collect())
+        let chunks: Vec<_> = chunks.map(compute).collect::<Result<_, PipelineError>>()?;
+        let mut levels: Vec<Vec<Tensor<B, 4>>> = vec![Vec::new(); network.level_blocks().len()];
+        for chunk in chunks {
+            for (level, features) in levels.iter_mut().zip(chunk) {
+                let images = features.dims()[0];
+                level.extend(features.chunk(images, 0));
+            }
+        }
+        Ok(levels)
     }
 
     /// All that features depend on: backends differ in their last digits.
-    fn key(&self, image: &RgbImage) -> Key {
+    fn key(
+        &self,
+        network: &Cnn<B>,
+        blocks: &[usize],
+        weights: &BackboneWeights,
+        image: &RgbImage,
+    ) -> Key {
         let (width, height) = image.dimensions();
+        let backbone = BackboneConfig {
+            block: blocks.last().copied().unwrap_or_default(),
+            ..*network.backbone().config()
+        };
         Key::builder()
             .part("backend", B::name(self.device).as_bytes())
-            .part("weights", self.weights.sha256().as_bytes())
-            .part("backbone", format!("{:?}", self.config.backbone).as_bytes())
-            .part("blocks", format!("{:?}", self.source.blocks()).as_bytes())
+            .part("weights", weights.sha256().as_bytes())
+            .part("backbone", format!("{backbone:?}").as_bytes())
+            .part("blocks", format!("{blocks:?}").as_bytes())
             .part("size", format!("{width} x {height}").as_bytes())
             .part("pixels", image.as_raw())
             .build()
     }
 
-    fn tensor(&self, features: Features) -> Result<Tensor<B, 4>, PipelineError> {
-        let Features { shape, values } = features;
-        let [channels, height, width] = self.config.validate()?;
-        match shape[..] == [1, channels, height, width] {
-            true => Ok(Tensor::from_data(TensorData::new(values, shape), self.device)),
+    fn tensor(&self, found: Features, shape: [usize; 3]) -> Result<Tensor<B, 4>, PipelineError> {
+        let [channels, height, width] = shape;
+        match found.shape[..] == [1, channels, height, width] {
+            true => Ok(Tensor::from_data(TensorData::new(found.values, found.shape), self.device)),
             false => Err(PipelineError::Config(format!(
-                "expected cached features of shape [1, {channels}, {height}, {width}], found {shape:?}"
+                "expected cached features of shape [1, {channels}, {height}, {width}], found {:?}",
+                found.shape
             ))),
         }
     }

@@ -6,16 +6,21 @@ use nfbmr_flow::{Flow, nll_map};
 use nfbmr_peers::{Padim, PatchCore, Upsampling, smooth};
 use nfbmr_whitening::Whitening;
 
+use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
+use crate::map::ScoreMap;
 use crate::mapper::Mapper;
 use crate::maps::Maps;
 use crate::model_file::Networks;
-use crate::progress::{ProgressFn, fit_progress};
+use crate::progress::fit_progress;
+use crate::samples::{Samples, SharedSamples, all, derive};
 use crate::score::Normalization;
+use crate::session::Session;
 use crate::system::System;
+use crate::target_cnn::Level;
 use crate::train::{measure_normalization, train_bmr, train_bpfm, train_flow};
-use crate::traits::{BidirectionalMapper, TargetSpace};
+use crate::traits::{BidirectionalMapper, FeatureExtractor, TargetSpace};
 
 // Names of networks in a model file.
 const WHITENING: &str = "whitening";
@@ -30,6 +35,7 @@ const PADIM: &str = "padim";
 pub(crate) enum Head<B: Backend> {
     Flow(TargetFlow<B>),
     Mapping { flow: TargetFlow<B>, mapper: Mapper<B>, normalization: Normalization },
+    Cnns { target: Box<Cnn<B>>, levels: Vec<Bpfm<B>>, normalization: Normalization },
     PatchCore(PatchCore<B>),
     Padim(Padim<B>),
 }
@@ -70,18 +76,19 @@ impl<B: Backend> TargetFlow<B> {
     }
 
     /// Target features of source features, which are white already.
-    fn targets(&self, y: &[Tensor<B, 4>]) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
-        y.iter().map(|y| Ok(self.flow.forward(y.clone())?.z)).collect()
+    fn targets(&self, features: &Features<B>) -> Result<SharedSamples<B>, PipelineError> {
+        let flow = self.flow.clone();
+        derive(features.source()?, features.in_memory, move |y| Ok(flow.forward(y)?.z))
     }
 
-    /// Trains a flow on source features, each `[1, C, H, W]`, that `whitening` has whitened.
+    /// Trains a flow on source features that `whitening` has whitened.
     pub(crate) fn train(
         config: &PipelineConfig,
         whitening: Option<Whitening<B>>,
         channels: usize,
-        y: &[Tensor<B, 4>],
+        y: &dyn Samples<B>,
         device: &B::Device,
-        progress: &mut ProgressFn<'_>,
+        session: &mut Session<'_, '_>,
     ) -> Result<Self, PipelineError> {
         let seed = |draw: Draw| draw.seed(config.seed);
         let permutations =
@@ -90,7 +97,7 @@ impl<B: Backend> TargetFlow<B> {
         let flow =
             Flow::<Autodiff<B>>::new(&config.flow, &permutations, channels, weights, device)?;
         let order = seed(Draw::FlowOrder);
-        let mut flow = train_flow(flow, y, &config.flow_training, order, progress)?;
+        let mut flow = train_flow(flow, y, &config.flow_training, order, session)?;
         if !config.low_memory {
             flow.prepare();
         }
@@ -98,50 +105,87 @@ impl<B: Backend> TargetFlow<B> {
     }
 }
 
+/// What a head is trained on.
+#[derive(Clone, Debug)]
+pub(crate) struct Features<B: Backend> {
+    /// Source features of each level, whitened for the systems that have a flow.
+    pub(crate) source: Vec<SharedSamples<B>>,
+    /// Target features of each level, where a second CNN has them.
+    pub(crate) target: Vec<SharedSamples<B>>,
+    /// Whether features fit the memory.
+    pub(crate) in_memory: bool,
+}
+
+impl<B: Backend> Features<B> {
+    /// Those of the only level.
+    pub(crate) fn source(&self) -> Result<&SharedSamples<B>, PipelineError> {
+        let none = || PipelineError::Config("expected features, found none".to_owned());
+        self.source.first().ok_or_else(none)
+    }
+}
+
 impl<B: Backend> Head<B> {
-    /// Trains the configured system on source features, each `[1, C, H, W]`, whitened for the systems that
-    /// have a flow; `flow` gives them the trained flow.
+    /// Trains the configured system; `flow` gives a trained flow to those that have one, `target` is the
+    /// second CNN of those that have that.
     pub(crate) fn train(
         config: &PipelineConfig,
-        channels: usize,
-        y: &[Tensor<B, 4>],
-        flow: impl FnOnce(&mut ProgressFn<'_>) -> Result<TargetFlow<B>, PipelineError>,
+        features: &Features<B>,
+        flow: impl FnOnce(&mut Session<'_, '_>) -> Result<TargetFlow<B>, PipelineError>,
+        target: Option<&Cnn<B>>,
         device: &B::Device,
-        progress: &mut ProgressFn<'_>,
+        session: &mut Session<'_, '_>,
     ) -> Result<Self, PipelineError> {
         let seed = |draw: Draw| draw.seed(config.seed);
         let weights = seed(Draw::BmrWeights);
         let order = seed(Draw::BmrOrder);
         let training = &config.bmr_training;
+        let [channels, ..] = config.validate()?;
+        let y = features.source()?;
         match config.system {
-            System::Nf => Ok(Self::Flow(flow(progress)?)),
+            System::Nf => Ok(Self::Flow(flow(session)?)),
             System::NfBmr => {
-                let flow = flow(progress)?;
-                let z = flow.targets(y)?;
+                let flow = flow(session)?;
+                let z = flow.targets(features)?;
                 let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, weights, device)?;
-                let mut bmr = train_bmr(bmr, y, &z, training, order, progress)?;
+                let mut bmr = train_bmr(bmr, &**y, &*z, training, order, session)?;
                 if !config.low_memory {
                     bmr.prepare();
                 }
-                Self::mapping(flow, Mapper::Bmr(bmr.into()), y, &z)
+                Self::mapping(flow, Mapper::Bmr(bmr.into()), &**y, &*z)
             }
             System::NfBpfm => {
-                let flow = flow(progress)?;
-                let z = flow.targets(y)?;
+                let flow = flow(session)?;
+                let z = flow.targets(features)?;
                 let bpfm = &config.bpfm;
                 let bpfm = Bpfm::<Autodiff<B>>::new(bpfm, channels, channels, weights, device)?;
-                let bpfm = train_bpfm(bpfm, y, &z, training, order, progress)?;
-                Self::mapping(flow, Mapper::Bpfm(bpfm.into()), y, &z)
+                let bpfm = train_bpfm(bpfm, 0, &**y, &*z, training, order, session)?;
+                Self::mapping(flow, Mapper::Bpfm(bpfm.into()), &**y, &*z)
+            }
+            System::Pfm | System::Bpfm | System::MbPfm => {
+                let target = target.ok_or(PipelineError::NoTargetWeights)?;
+                let (mut levels, mut normalizations) = (Vec::new(), Vec::new());
+                let spaces = features.source.iter().zip(&features.target);
+                for (Level { source, target, mapper }, (y, z)) in
+                    config.levels()?.iter().zip(spaces)
+                {
+                    let bpfm = Bpfm::<Autodiff<B>>::new(mapper, *source, *target, weights, device)?;
+                    let level = levels.len();
+                    let bpfm = train_bpfm(bpfm, level, &**y, &**z, training, order, session)?;
+                    normalizations.push(measure_normalization(&bpfm, &**y, &**z)?);
+                    levels.push(bpfm);
+                }
+                let normalization = Normalization::mean(&normalizations);
+                Ok(Self::Cnns { target: target.clone().into(), levels, normalization })
             }
             System::PatchCore => {
-                let mut report = fit_progress(progress);
-                let fitted = PatchCore::fit(&config.patchcore, y, seed(Draw::Peer), &mut report);
-                Ok(Self::PatchCore(fitted?))
+                let mut report = fit_progress(session.progress);
+                let (y, seed) = (all(&**y)?, seed(Draw::Peer));
+                Ok(Self::PatchCore(PatchCore::fit(&config.patchcore, &y, seed, &mut report)?))
             }
             System::Padim => {
-                let mut report = fit_progress(progress);
-                let fitted = Padim::fit(&config.padim, y, seed(Draw::Peer), &mut report);
-                Ok(Self::Padim(fitted?))
+                let mut report = fit_progress(session.progress);
+                let (y, seed) = (all(&**y)?, seed(Draw::Peer));
+                Ok(Self::Padim(Padim::fit(&config.padim, &y, seed, &mut report)?))
             }
         }
     }
@@ -149,51 +193,58 @@ impl<B: Backend> Head<B> {
     fn mapping(
         flow: TargetFlow<B>,
         mapper: Mapper<B>,
-        y: &[Tensor<B, 4>],
-        z: &[Tensor<B, 4>],
+        y: &dyn Samples<B>,
+        z: &dyn Samples<B>,
     ) -> Result<Self, PipelineError> {
         let normalization = measure_normalization(&mapper, y, z)?;
         Ok(Self::Mapping { flow, mapper, normalization })
     }
 
-    /// The maps of images `[N, 3, S, S]` (0 to 1) with source features `[N, C, H, W]`.
+    /// The maps of each of the images `[N, 3, S, S]` (0 to 1), whose source features are those of a CNN.
     pub(crate) fn maps(
         &self,
+        source: &Cnn<B>,
         images: &Tensor<B, 4>,
-        y: Tensor<B, 4>,
-    ) -> Result<Maps<Tensor<B, 3>>, PipelineError> {
+    ) -> Result<Vec<Maps<ScoreMap, f32>>, PipelineError> {
         let [_, _, height, width] = images.dims();
-        match self {
+        let maps = match self {
             Self::Flow(target) => {
-                let y = target.whiten(y)?;
-                Ok(Maps::Likelihood(nll_map(&target.flow.forward(y)?)))
+                let y = target.whiten(source.extract(images.clone())?)?;
+                Maps::Likelihood(nll_map(&target.flow.forward(y)?))
             }
             Self::Mapping { flow, mapper, .. } => {
-                let y = flow.whiten(y)?;
+                let y = flow.whiten(source.extract(images.clone())?)?;
                 let target = flow.flow.target(images, &y)?;
-                let residuals = mapper.residuals(y, target.features)?;
-                Ok(Maps::Residuals {
-                    source: residuals.source,
-                    target: residuals.target,
-                    likelihood: target.likelihood,
-                })
+                Maps::residuals(mapper.residuals(y, target.features)?, target.likelihood)
+            }
+            Self::Cnns { target, levels, .. } => {
+                let spaces = source.levels(images.clone())?.into_iter();
+                let spaces = spaces.zip(target.levels(images.clone())?);
+                let level = |(mapper, (y, z)): (&Bpfm<B>, (Tensor<B, 4>, Tensor<B, 4>))| {
+                    Ok(Maps::residuals(mapper.residuals(y, z)?, None).by_image())
+                };
+                let levels = levels.iter().zip(spaces).map(level);
+                return Maps::mean_of_levels(levels.collect::<Result<_, PipelineError>>()?);
             }
             Self::PatchCore(detector) => {
-                let scored = detector.score(y)?;
+                let scored = detector.score(source.extract(images.clone())?)?;
                 let map = smooth(scored.map, [height, width], Upsampling::Nearest)?;
-                Ok(Maps::Scored { map, score: scored.score })
+                Maps::Scored { map, score: scored.score }
             }
             Self::Padim(detector) => {
-                let scored = detector.score(y, [height, width])?;
+                let scored = detector.score(source.extract(images.clone())?, [height, width])?;
                 let map = smooth(scored.map, [height, width], Upsampling::Bilinear)?;
-                Ok(Maps::Scored { map, score: scored.score })
+                Maps::Scored { map, score: scored.score }
             }
-        }
+        };
+        Ok(maps.by_image())
     }
 
     pub(crate) fn normalization(&self) -> Option<Normalization> {
         match self {
-            Self::Mapping { normalization, .. } => Some(*normalization),
+            Self::Mapping { normalization, .. } | Self::Cnns { normalization, .. } => {
+                Some(*normalization)
+            }
             _ => None,
         }
     }
@@ -218,6 +269,14 @@ impl<B: Backend> Head<B> {
             Self::Mapping { mapper: Mapper::Bpfm(bpfm), .. } => {
                 state.push((BPFM, state_dict(&**bpfm)));
             }
+            Self::Cnns { levels, .. } => {
+                let level = |(level, bpfm): (usize, &Bpfm<B>)| {
+                    let state = state_dict(bpfm).into_iter();
+                    state.map(move |(name, data)| (format!("{level}.{name}"), data))
+                };
+                let levels = levels.iter().enumerate().flat_map(level);
+                state.push((BPFM, levels.collect()));
+            }
             Self::PatchCore(detector) => state.push((PATCHCORE, detector.state())),
             Self::Padim(detector) => state.push((PADIM, detector.state())),
         }
@@ -225,13 +284,14 @@ impl<B: Backend> Head<B> {
     }
 
     /// Of what [`Self::state`] gave, and the rest that a model file holds. The configuration is valid, and
-    /// its networks are no larger than the file.
+    /// its networks are no larger than the file; `target` is the second CNN where the system has one.
     pub(crate) fn load(
         config: &PipelineConfig,
         [channels, height, width]: [usize; 3],
         permutations: Vec<Vec<usize>>,
         normalization: Option<Normalization>,
         networks: &mut Networks,
+        target: Option<Cnn<B>>,
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         let whitening = |networks: &mut Networks| {
@@ -268,6 +328,16 @@ impl<B: Backend> Head<B> {
                 let mapper = Mapper::Bpfm(bpfm.into());
                 let flow = flow(networks)?;
                 Ok(Self::Mapping { flow, mapper, normalization: normalization()? })
+            }
+            System::Pfm | System::Bpfm | System::MbPfm => {
+                let target = target.ok_or_else(|| unusable(PipelineError::NoTargetWeights))?.into();
+                let level = |(index, Level { source, target, mapper }): (usize, Level)| {
+                    let bpfm = Bpfm::new(&mapper, source, target, 0, device).map_err(unusable)?;
+                    networks.load_level_into(BPFM, index, bpfm)
+                };
+                let levels = config.levels().map_err(unusable)?.into_iter().enumerate().map(level);
+                let levels = levels.collect::<Result<_, ModelError>>()?;
+                Ok(Self::Cnns { target, levels, normalization: normalization()? })
             }
             System::PatchCore => {
                 let state = networks.take(PATCHCORE);

@@ -23,7 +23,6 @@ use crate::head::Head;
 use crate::model_info::ModelInfo;
 use crate::pipeline::Pipeline;
 use crate::score::Normalization;
-use crate::source::SourceNetwork;
 use crate::system::System;
 use crate::weights::BackboneWeights;
 
@@ -31,8 +30,9 @@ use crate::weights::BackboneWeights;
 pub const FORMAT_VERSION: u64 = 4;
 
 const METADATA: &str = "nfbmr";
-const CHECKSUM: &str = "sha256";
+pub(crate) const CHECKSUM: &str = "sha256";
 const BACKBONE: &str = "backbone";
+const TARGET_BACKBONE: &str = "target_backbone";
 const TRAINED_ON: &str = "trained_on";
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +45,8 @@ struct Metadata {
     /// Since version 4.
     calibration: Option<Calibration>,
     backbone_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_backbone_sha256: Option<String>,
 }
 
 /// Read before the rest, which another version may hold differently.
@@ -58,6 +60,7 @@ pub(crate) fn save<B: Backend>(
     path: &Path,
     include_backbone: bool,
 ) -> Result<(), ModelError> {
+    let target = pipeline.weights.target().filter(|_| pipeline.config.system.has_target_cnn());
     let metadata = Metadata {
         format_version: FORMAT_VERSION,
         config: pipeline.config.clone(),
@@ -65,6 +68,7 @@ pub(crate) fn save<B: Backend>(
         normalization: pipeline.normalization(),
         calibration: pipeline.calibration.clone(),
         backbone_sha256: pipeline.weights.sha256().to_owned(),
+        target_backbone_sha256: target.map(|weights| weights.sha256().to_owned()),
     };
     let metadata = serde_json::to_string(&metadata)?;
     let state = pipeline.head.state().into_iter();
@@ -80,8 +84,11 @@ pub(crate) fn save<B: Backend>(
         tensors.push((TRAINED_ON, TensorView::new(Dtype::U8, shape, rows.as_flattened())?));
     }
     if include_backbone {
-        let bytes = pipeline.weights.as_bytes();
-        tensors.push((BACKBONE, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
+        let backbones = [(BACKBONE, Some(&pipeline.weights)), (TARGET_BACKBONE, target)];
+        for (name, weights) in backbones {
+            let Some(bytes) = weights.map(BackboneWeights::as_bytes) else { continue };
+            tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
+        }
     }
     let checksum = checksum(&metadata, tensors.iter().map(|(name, view)| (*name, view.data())));
     tensors.push((CHECKSUM, TensorView::new(Dtype::U8, vec![checksum.len()], &checksum)?));
@@ -92,7 +99,10 @@ pub(crate) fn save<B: Backend>(
 
 /// SHA-256 of the metadata and of every other tensor by name. Shapes need no checksum: they have to fit
 /// the configuration.
-fn checksum<'a>(metadata: &str, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> [u8; 32] {
+pub(crate) fn checksum<'a>(
+    metadata: &str,
+    tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> [u8; 32] {
     let mut hasher = Sha256::new_with_prefix(metadata);
     for (name, data) in tensors.collect::<BTreeMap<_, _>>() {
         if name != CHECKSUM {
@@ -156,15 +166,21 @@ pub(crate) fn load<B: Backend>(
     let bytes = read(path)?;
     let (metadata, tensors) = open(&bytes)?;
     metadata.normalization.map_or(Ok(()), check_normalization)?;
-    let Tensors { mut networks, trained_on, backbone: included } = Tensors::read(&tensors)?;
+    let Tensors { mut networks, trained_on, backbone, target_backbone } = Tensors::read(&tensors)?;
 
-    let expected = &metadata.backbone_sha256;
-    let candidates = [included.as_ref(), weights];
-    let weights = candidates.into_iter().flatten().find(|w| w.sha256() == expected);
-    let weights = weights.ok_or_else(|| ModelError::Backbone {
-        expected: expected.clone(),
-        found: candidates.into_iter().flatten().next().map(|w| w.sha256().to_owned()),
-    })?;
+    let given = [weights, weights.and_then(BackboneWeights::target)];
+    let candidates = || [&backbone, &target_backbone].map(Option::as_ref).into_iter().chain(given);
+    let find = |expected: &String| {
+        let mut candidates = candidates().flatten();
+        candidates.find(|weights| weights.sha256() == expected).cloned().ok_or_else(|| {
+            let found = given[0].or(backbone.as_ref()).map(|weights| weights.sha256().to_owned());
+            ModelError::Backbone { expected: expected.clone(), found }
+        })
+    };
+    let mut weights = find(&metadata.backbone_sha256)?;
+    if let Some(expected) = &metadata.target_backbone_sha256 {
+        weights = weights.with_target(find(expected)?);
+    }
 
     let Metadata { config, permutations, normalization, calibration, .. } = metadata;
     let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
@@ -174,11 +190,11 @@ pub(crate) fn load<B: Backend>(
     if parameters > bytes.len() {
         return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
     }
-    let parsed = weights.parse().map_err(unusable)?;
-    let source = SourceNetwork::load(&config, &parsed, device).map_err(unusable)?;
-    let head = Head::load(&config, shape, permutations, normalization, &mut networks, device)?;
+    let (source, target) = config.load_cnns(&weights, device).map_err(unusable)?;
+    let head =
+        Head::load(&config, shape, permutations, normalization, &mut networks, target, device)?;
     networks.check_empty(config.system)?;
-    let (weights, device) = (weights.clone(), device.clone());
+    let device = device.clone();
     Ok(Pipeline { config, weights, source, head, trained_on, calibration, device })
 }
 
@@ -201,6 +217,7 @@ struct Tensors {
     networks: Networks,
     trained_on: Option<TrainedOn>,
     backbone: Option<BackboneWeights>,
+    target_backbone: Option<BackboneWeights>,
 }
 
 /// Parameters by the network's name, the part of a tensor's name up to the first dot.
@@ -223,6 +240,26 @@ impl Networks {
             .map_err(|source| ModelError::State { network, source })
     }
 
+    /// A network with the parameters of that name and level.
+    pub(crate) fn load_level_into<B: Backend, M: Module<B>>(
+        &mut self,
+        network: &'static str,
+        level: usize,
+        module: M,
+    ) -> Result<M, ModelError> {
+        let prefix = format!("{level}.");
+        let mut state = StateDict::new();
+        if let Some(levels) = self.0.get_mut(network) {
+            for (name, data) in std::mem::take(levels) {
+                match name.strip_prefix(&prefix) {
+                    Some(name) => state.insert(name.to_owned(), data),
+                    None => levels.insert(name, data),
+                };
+            }
+        }
+        load_state_dict(module, state).map_err(|source| ModelError::State { network, source })
+    }
+
     /// Every network has been taken.
     fn check_empty(&self, system: System) -> Result<(), ModelError> {
         match self.0.iter().find_map(|(network, state)| Some((network, state.keys().next()?))) {
@@ -241,9 +278,13 @@ impl Tensors {
             if name == CHECKSUM {
                 continue;
             }
-            if name == BACKBONE {
+            if name == BACKBONE || name == TARGET_BACKBONE {
                 check_dtype(&name, &view, Dtype::U8, "U8")?;
-                tensors.backbone = Some(BackboneWeights::new(view.data().to_vec()));
+                let weights = Some(BackboneWeights::new(view.data().to_vec()));
+                match name == BACKBONE {
+                    true => tensors.backbone = weights,
+                    false => tensors.target_backbone = weights,
+                }
                 continue;
             }
             if name == TRAINED_ON {

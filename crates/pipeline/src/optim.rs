@@ -4,11 +4,16 @@ use burn::backend::Autodiff;
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::decay::WeightDecayConfig;
-use burn::optim::{Adam, AdamConfig, GradientsAccumulator, GradientsParams, Optimizer};
-use burn::tensor::Tensor;
+use burn::optim::record::AdaptorRecord;
+use burn::optim::{
+    Adam, AdamConfig, AdamState, AdaptiveMomentumState, GradientsAccumulator, GradientsParams,
+    Optimizer,
+};
+use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Backend;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::checkpoint_error::CheckpointError;
 use crate::config::{Schedule, TrainingConfig};
 use crate::error::PipelineError;
 
@@ -41,6 +46,92 @@ impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
         let learning_rate = self.learning_rate * self.schedule.share(self.step, self.steps);
         self.step += 1;
         self.adam.step(learning_rate, module, gradients)
+    }
+}
+
+impl<B: Backend, M: AutodiffModule<Autodiff<B>>> Stepper<B, M> {
+    /// Both moments of each parameter, in the module's order; none before the first step.
+    pub(crate) fn moments(&self, module: &M) -> Vec<[TensorData; 2]> {
+        let mut moments =
+            CollectMoments::<B, M> { record: self.adam.to_record(), moments: Vec::new() };
+        module.visit(&mut moments);
+        moments.moments
+    }
+
+    /// Goes on after `steps`, with the moments that [`Self::moments`] gave then.
+    pub(crate) fn resume(
+        mut self,
+        module: &M,
+        moments: Vec<[TensorData; 2]>,
+        step: usize,
+    ) -> Result<Self, CheckpointError> {
+        let found = moments.len();
+        let (moments, record) = (moments.into_iter(), Default::default());
+        let mut restored = RestoreMoments::<B, M> { moments, step, record, wrong: None };
+        module.visit(&mut restored);
+        if let Some((expected, found)) = restored.wrong {
+            return Err(CheckpointError::Moments { expected, found });
+        }
+        let expected = restored.record.len();
+        if expected != found {
+            let expected = format!("{expected} parameters");
+            return Err(CheckpointError::Moments { expected, found: found.to_string() });
+        }
+        self.adam = self.adam.load_record(restored.record);
+        self.step = step;
+        Ok(self)
+    }
+}
+
+/// Adam's state by parameter.
+type Record<B, M> = <OptimizerAdaptor<Adam, M, Autodiff<B>> as Optimizer<M, Autodiff<B>>>::Record;
+
+struct CollectMoments<B: Backend, M: AutodiffModule<Autodiff<B>>> {
+    record: Record<B, M>,
+    moments: Vec<[TensorData; 2]>,
+}
+
+impl<B: Backend, M: AutodiffModule<Autodiff<B>>> ModuleVisitor<Autodiff<B>>
+    for CollectMoments<B, M>
+{
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
+        if let Some(record) = self.record.remove(&param.id) {
+            let AdaptiveMomentumState { moment_1, moment_2, .. } =
+                record.into_state::<D>().momentum;
+            self.moments.push([moment_1.into_data(), moment_2.into_data()]);
+        }
+    }
+}
+
+struct RestoreMoments<B: Backend, M: AutodiffModule<Autodiff<B>>> {
+    moments: std::vec::IntoIter<[TensorData; 2]>,
+    step: usize,
+    record: Record<B, M>,
+    /// The first shape that doesn't fit, expected and found.
+    wrong: Option<(String, String)>,
+}
+
+impl<B: Backend, M: AutodiffModule<Autodiff<B>>> ModuleVisitor<Autodiff<B>>
+    for RestoreMoments<B, M>
+{
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Autodiff<B>, D>>) {
+        let tensor = param.val();
+        // Statistics have no gradient, and so no moments.
+        if !tensor.is_require_grad() || self.step == 0 {
+            return;
+        }
+        let Some(moments) = self.moments.next() else { return };
+        let shape = tensor.dims();
+        if let Some(wrong) = moments.iter().find(|moment| moment.shape[..] != shape) {
+            let wrong = (format!("shape {shape:?}"), format!("{:?}", wrong.shape));
+            self.wrong.get_or_insert(wrong);
+            return;
+        }
+        let device = tensor.device();
+        let [first, second] = moments.map(|moment| Tensor::<B, D>::from_data(moment, &device));
+        let momentum = AdaptiveMomentumState::new(self.step, first, second);
+        let record = AdaptorRecord::from_state::<D>(AdamState::new(momentum));
+        self.record.insert(param.id, record);
     }
 }
 

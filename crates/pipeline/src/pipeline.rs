@@ -5,12 +5,13 @@ use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_calibration::FalseAlarmRate;
-use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
+use nfbmr_data::{Fitted, Frame};
 use nfbmr_flow::Flow;
 use rayon::prelude::*;
 
 use crate::calibrate_error::CalibrateError;
 use crate::calibration::Calibration;
+use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::PipelineError;
 use crate::fingerprint::TrainedOn;
@@ -20,9 +21,8 @@ use crate::mapper::Mapper;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
-use crate::source::SourceNetwork;
-use crate::trainer::Trainer;
-use crate::traits::{AnomalyModel, FeatureExtractor};
+use crate::trainer::{Trainer, TrainingStorage};
+use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
 /// A trained detector on the backend `B`: NF-BMR, or another [`System`](crate::System) of the configuration.
@@ -32,7 +32,7 @@ use crate::weights::BackboneWeights;
 pub struct Pipeline<B: Backend> {
     pub(crate) config: PipelineConfig,
     pub(crate) weights: BackboneWeights,
-    pub(crate) source: SourceNetwork<B>,
+    pub(crate) source: Cnn<B>,
     pub(crate) head: Head<B>,
     /// Not known of a file before version 4.
     pub(crate) trained_on: Option<TrainedOn>,
@@ -45,11 +45,12 @@ impl<B: Backend> Pipeline<B> {
     ///
     /// The backbone runs once over the images and its features are kept in memory; the flow is trained
     /// on them, then the mapping network on source and target features. The same configuration, images,
-    /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set.
+    /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set, and
+    /// on more images than the default of [`TrainingStorage`] has memory for.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
-    /// can't be read or can't train, a loss that isn't finite, or the caller's interruption.
+    /// can't be read, are too many or can't train, a loss that isn't finite, or the caller's interruption.
     pub fn train<'a>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
@@ -57,7 +58,8 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
-        Trainer::new(config, weights, images, None, device, progress)?.train(config, progress)
+        let storage = TrainingStorage::default();
+        Trainer::new(config, weights, images, &storage, device, progress)?.train(config, progress)
     }
 
     /// Reads a model file. `weights` are those of the backbone, for a file that doesn't include them.
@@ -147,8 +149,8 @@ impl<B: Backend> Pipeline<B> {
         &self.weights
     }
 
-    /// The feature extractor.
-    pub fn source(&self) -> &SourceNetwork<B> {
+    /// The feature extractor of the source space.
+    pub fn source(&self) -> &Cnn<B> {
         &self.source
     }
 
@@ -182,24 +184,19 @@ impl<B: Backend> Pipeline<B> {
         self.head.normalization()
     }
 
-    /// An image as the network sees it.
-    pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
-        Ok(fit_rgb(&to_rgb8(image), self.config.input_size, self.config.fit)?)
-    }
-
     /// One image or more in one pass.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
         let PipelineConfig { input_size, fusion, pooling, .. } = self.config;
         let fitted: Vec<Fitted> =
-            images.par_iter().map(|image| self.fit(image)).collect::<Result<_, _>>()?;
+            images.par_iter().map(|image| self.config.fit(image)).collect::<Result<_, _>>()?;
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
-        let y = self.source.extract(input.clone())?;
-        let channels = y.dims()[1];
-        let maps = self.head.maps(&input, y)?.by_image();
+        let maps = self.head.maps(&self.source, &input)?;
+        let [channels, ..] = self.config.validate()?;
         let normalization = self.normalization();
-        let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size };
+        let mask = self.config.mask.as_ref();
+        let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size, mask };
         maps.into_iter()
             .zip(images.iter().zip(contents))
             .map(|(maps, (image, content))| {

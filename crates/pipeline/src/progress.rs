@@ -85,6 +85,8 @@ pub(crate) struct Reporter<'a, 'b> {
     callback: &'a mut ProgressFn<'b>,
     progress: Progress,
     started: Instant,
+    /// Images of earlier runs, which took no time in this one.
+    skipped: usize,
 }
 
 impl<'a, 'b> Reporter<'a, 'b> {
@@ -104,18 +106,23 @@ impl<'a, 'b> Reporter<'a, 'b> {
             images_per_s: 0.0,
             remaining: Duration::ZERO,
         };
-        Self { callback, progress, started: Instant::now() }
+        Self { callback, progress, started: Instant::now(), skipped: 0 }
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.progress.phase
+    /// Leaves out the first epochs, which were over before.
+    pub(crate) fn skip_epochs(&mut self, epochs: usize) {
+        let Progress { epochs: all, total_images, .. } = self.progress;
+        self.skipped = epochs * (total_images / all.max(1));
+        self.progress.images += self.skipped;
+        self.progress.epoch += epochs;
     }
 
     /// Counts `images` more and reports.
     pub(crate) fn advance(&mut self, images: usize) -> Result<(), PipelineError> {
         let progress = &mut self.progress;
         progress.images += images;
-        progress.images_per_s = progress.images as f64 / self.started.elapsed().as_secs_f64();
+        let images = progress.images - self.skipped;
+        progress.images_per_s = images as f64 / self.started.elapsed().as_secs_f64();
         let left = progress.total_images.saturating_sub(progress.images) as f64;
         let seconds = left / progress.images_per_s.max(f64::MIN_POSITIVE);
         progress.remaining = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);

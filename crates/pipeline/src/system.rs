@@ -17,6 +17,12 @@ pub enum System {
     /// `nf-bmr`: source and target features mapped to each other by residual networks.
     #[default]
     NfBmr,
+    /// `pfm`: the features of one CNN mapped to those of another.
+    Pfm,
+    /// `bpfm`: the features of two CNNs mapped to each other.
+    Bpfm,
+    /// `mb-pfm`: the features of two CNNs mapped to each other block by block, each at its own resolution.
+    MbPfm,
     /// `patchcore`: the distance to the nearest of a memory of normal features.
     PatchCore,
     /// `padim`: the Mahalanobis distance to the normal features at the same position.
@@ -25,7 +31,16 @@ pub enum System {
 
 impl System {
     /// Every system.
-    pub const ALL: [Self; 5] = [Self::Nf, Self::NfBpfm, Self::NfBmr, Self::PatchCore, Self::Padim];
+    pub const ALL: [Self; 8] = [
+        Self::Nf,
+        Self::NfBpfm,
+        Self::NfBmr,
+        Self::Pfm,
+        Self::Bpfm,
+        Self::MbPfm,
+        Self::PatchCore,
+        Self::Padim,
+    ];
 
     /// The name, as users give it.
     pub const fn name(self) -> &'static str {
@@ -33,6 +48,9 @@ impl System {
             Self::Nf => "nf",
             Self::NfBpfm => "nf+bpfm",
             Self::NfBmr => "nf-bmr",
+            Self::Pfm => "pfm",
+            Self::Bpfm => "bpfm",
+            Self::MbPfm => "mb-pfm",
             Self::PatchCore => "patchcore",
             Self::Padim => "padim",
         }
@@ -41,6 +59,11 @@ impl System {
     /// Whether its target space is that of a flow.
     pub(crate) const fn has_flow(self) -> bool {
         matches!(self, Self::Nf | Self::NfBpfm | Self::NfBmr)
+    }
+
+    /// Whether its target space is that of a second CNN.
+    pub(crate) const fn has_target_cnn(self) -> bool {
+        matches!(self, Self::Pfm | Self::Bpfm | Self::MbPfm)
     }
 }
 

@@ -1,68 +1,71 @@
 use burn::backend::Autodiff;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
-use nfbmr_backend::Backend;
+use nfbmr_backend::{Backend, load_state_dict, state_dict};
 use nfbmr_bmr::{Bmr, Bpfm};
 use nfbmr_flow::{Flow, nll};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::checkpoint::PhaseState;
+use crate::checkpoint_error::CheckpointError;
 use crate::config::TrainingConfig;
 use crate::error::{PipelineError, TrainingError};
 use crate::optim::{Stepper, Workers};
-use crate::progress::{Phase, ProgressFn, Reporter};
+use crate::progress::{Phase, Reporter};
+use crate::samples::Samples;
 use crate::score::Normalization;
+use crate::session::Session;
 use crate::traits::BidirectionalMapper;
 
-/// Trains the flow on source features, each `[1, C, H, W]`.
+/// Trains the flow on source features.
 pub(crate) fn train_flow<B: Backend>(
     flow: Flow<Autodiff<B>>,
-    features: &[Tensor<B, 4>],
+    features: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
-    progress: &mut ProgressFn<'_>,
+    session: &mut Session<'_, '_>,
 ) -> Result<Flow<B>, PipelineError> {
-    let mut reporter = Reporter::new(Phase::Flow, config.epochs, features.len(), progress);
-    let workers = Workers::new::<B>();
-    fit(flow, features.len(), config, seed, &workers, &mut reporter, |flow, batch| {
-        let y = Tensor::from_inner(select(features, batch));
+    let phase = TrainingPhase::new(Phase::Flow, features.len(), config, seed);
+    fit(flow, &phase, &Workers::new::<B>(), session, |flow, batch| {
+        let y = Tensor::from_inner(features.batch(batch)?);
         Ok(nll(&flow.forward(y)?))
     })
 }
 
-/// Trains the mapping network on source features y and target features z, each `[1, C, H, W]`.
+/// Trains the mapping network on source features y and target features z.
 pub(crate) fn train_bmr<B: Backend>(
     bmr: Bmr<Autodiff<B>>,
-    y: &[Tensor<B, 4>],
-    z: &[Tensor<B, 4>],
+    y: &dyn Samples<B>,
+    z: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
-    progress: &mut ProgressFn<'_>,
+    session: &mut Session<'_, '_>,
 ) -> Result<Bmr<B>, PipelineError> {
-    let mut reporter = Reporter::new(Phase::Bmr, config.epochs, y.len(), progress);
-    let workers = Workers::new::<B>();
-    fit(bmr, y.len(), config, seed, &workers, &mut reporter, |bmr, batch| {
-        let y = Tensor::from_inner(select(y, batch));
-        let z = Tensor::from_inner(select(z, batch));
+    let phase = TrainingPhase::new(Phase::Bmr, y.len(), config, seed);
+    fit(bmr, &phase, &Workers::new::<B>(), session, |bmr, batch| {
+        let y = Tensor::from_inner(y.batch(batch)?);
+        let z = Tensor::from_inner(z.batch(batch)?);
         Ok(bmr.loss(y, z)?.total())
     })
 }
 
-/// As [`train_bmr`], for the older networks: a step takes its batch whole, since batch normalisation knows
-/// no parts of it.
+/// As [`train_bmr`], for the older networks, one per level: a step takes its batch whole, since batch
+/// normalisation knows no parts of it.
 pub(crate) fn train_bpfm<B: Backend>(
     bpfm: Bpfm<Autodiff<B>>,
-    y: &[Tensor<B, 4>],
-    z: &[Tensor<B, 4>],
+    level: usize,
+    y: &dyn Samples<B>,
+    z: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
-    progress: &mut ProgressFn<'_>,
+    session: &mut Session<'_, '_>,
 ) -> Result<Bpfm<B>, PipelineError> {
-    let mut reporter = Reporter::new(Phase::Bpfm, config.epochs, y.len(), progress);
-    fit(bpfm, y.len(), config, seed, &Workers::none(), &mut reporter, |bpfm, batch| {
-        let y = Tensor::from_inner(select(y, batch));
-        let z = Tensor::from_inner(select(z, batch));
+    let phase = TrainingPhase { level, ..TrainingPhase::new(Phase::Bpfm, y.len(), config, seed) };
+    fit(bpfm, &phase, &Workers::none(), session, |bpfm, batch| {
+        let y = Tensor::from_inner(y.batch(batch)?);
+        let z = Tensor::from_inner(z.batch(batch)?);
         Ok(bpfm.loss(y, z)?.total())
     })
 }
@@ -70,12 +73,12 @@ pub(crate) fn train_bpfm<B: Backend>(
 /// Mean residuals of a trained network over the images it was trained on.
 pub(crate) fn measure_normalization<B: Backend>(
     mapper: &dyn BidirectionalMapper<B>,
-    y: &[Tensor<B, 4>],
-    z: &[Tensor<B, 4>],
+    y: &dyn Samples<B>,
+    z: &dyn Samples<B>,
 ) -> Result<Normalization, PipelineError> {
     let (mut source, mut target) = (0.0, 0.0);
-    for (y, z) in y.iter().zip(z) {
-        let residuals = mapper.residuals(y.clone(), z.clone())?;
+    for index in 0..y.len() {
+        let residuals = mapper.residuals(y.get(index)?, z.get(index)?)?;
         let mean = |map: Tensor<B, 3>| f64::from(map.mean().into_scalar());
         source += residuals.source.map_or(1.0, mean);
         target += mean(residuals.target);
@@ -86,21 +89,60 @@ pub(crate) fn measure_normalization<B: Backend>(
     Ok(Normalization { source: positive(source / count), target: positive(target / count) })
 }
 
-/// Minimises `loss(module, images of a batch)` over `count` images in a new random order each epoch.
+/// One of the trainings that make up a system's.
+struct TrainingPhase<'a> {
+    phase: Phase,
+    /// Where a system has several networks of one kind.
+    level: usize,
+    images: usize,
+    config: &'a TrainingConfig,
+    /// Of the order of the images.
+    seed: u64,
+}
+
+impl<'a> TrainingPhase<'a> {
+    fn new(phase: Phase, images: usize, config: &'a TrainingConfig, seed: u64) -> Self {
+        Self { phase, level: 0, images, config, seed }
+    }
+
+    /// Its name in a checkpoint.
+    fn name(&self) -> String {
+        format!("{}.{}", self.phase, self.level)
+    }
+
+    fn steps_per_epoch(&self) -> usize {
+        self.images.div_ceil(self.config.batch_size)
+    }
+}
+
+/// Minimises `loss(module, images of a batch)` over the images in a new random order each epoch, from where
+/// the session's checkpoint has it.
 fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     mut module: M,
-    count: usize,
-    config: &TrainingConfig,
-    seed: u64,
+    phase: &TrainingPhase<'_>,
     workers: &Workers,
-    reporter: &mut Reporter<'_, '_>,
+    session: &mut Session<'_, '_>,
     loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
 ) -> Result<M::InnerModule, PipelineError> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let steps = config.epochs * count.div_ceil(config.batch_size);
-    let mut stepper = Stepper::new(config, steps);
-    let mut order: Vec<usize> = (0..count).collect();
-    for epoch in 1..=config.epochs {
+    let TrainingPhase { images, config, .. } = *phase;
+    let name = phase.name();
+    let mut rng = ChaCha8Rng::seed_from_u64(phase.seed);
+    let mut stepper = Stepper::new(config, config.epochs * phase.steps_per_epoch());
+    let mut order: Vec<usize> = (0..images).collect();
+    let Session { progress, checkpoint } = session;
+    let mut reporter = Reporter::new(phase.phase, config.epochs, images, &mut **progress);
+    let mut over = 0;
+    if let Some(checkpoint) = checkpoint
+        && let Some(state) = checkpoint.phase(&name, config.epochs)?.cloned()
+    {
+        over = state.epoch;
+        (module, stepper) = resume(module, stepper, state, over * phase.steps_per_epoch())
+            .map_err(|source| checkpoint.error(source))?;
+        // The order that the next epoch shuffles.
+        (0..over).for_each(|_| order.shuffle(&mut rng));
+        reporter.skip_epochs(over);
+    }
+    for epoch in over + 1..=config.epochs {
         order.shuffle(&mut rng);
         let mut total: Option<Tensor<B, 1>> = None;
         for batch in order.chunks(config.batch_size) {
@@ -115,17 +157,32 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
             reporter.advance(batch.len())?;
         }
         let sum = total.map_or(0.0, |total| f64::from(total.into_scalar()));
-        let mean = sum / count.max(1) as f64;
+        let mean = sum / images.max(1) as f64;
         if !mean.is_finite() {
-            return Err(TrainingError::NotFinite { phase: reporter.phase(), epoch }.into());
+            return Err(TrainingError::NotFinite { phase: phase.phase, epoch }.into());
+        }
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.end_epoch(&name, epoch == config.epochs, || PhaseState {
+                epoch,
+                network: state_dict(&module.valid()),
+                moments: stepper.moments(&module),
+            })?;
         }
         reporter.end_epoch(mean);
     }
     Ok(module.valid())
 }
 
-fn select<B: Backend>(features: &[Tensor<B, 4>], batch: &[usize]) -> Tensor<B, 4> {
-    Tensor::cat(batch.iter().map(|&i| features[i].clone()).collect(), 0)
+/// A network and its optimiser as they were after so many steps.
+fn resume<B: Backend, M: AutodiffModule<Autodiff<B>>>(
+    module: M,
+    stepper: Stepper<B, M>,
+    state: PhaseState,
+    steps: usize,
+) -> Result<(M, Stepper<B, M>), CheckpointError> {
+    let module = load_state_dict(module, state.network)?;
+    let stepper = stepper.resume(&module, state.moments, steps)?;
+    Ok((module, stepper))
 }
 
 #[cfg(test)]
@@ -134,7 +191,7 @@ mod fixture;
 
 #[cfg(test)]
 mod tests {
-    use nfbmr_backend::{Cpu, load_state_dict, state_dict};
+    use nfbmr_backend::Cpu;
     use nfbmr_bmr::BmrConfig;
     use nfbmr_flow::FlowConfig;
 

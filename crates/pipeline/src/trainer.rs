@@ -1,22 +1,73 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use nfbmr_cache::FeatureCache;
 use nfbmr_flow::FlowConfig;
 use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit};
 
+use crate::checkpoint::{Checkpoint, Identity};
+use crate::cnn::Cnn;
 use crate::config::{PipelineConfig, TrainingConfig};
-use crate::error::PipelineError;
+use crate::error::{PipelineError, TrainingError};
 use crate::features::{Extractor, extract_features};
 use crate::fingerprint::TrainedOn;
-use crate::head::{Head, TargetFlow};
+use crate::head::{Features, Head, TargetFlow};
 use crate::images::Images;
+use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
-use crate::source::SourceNetwork;
+use crate::samples::{SharedSamples, derive};
+use crate::session::Session;
 use crate::weights::BackboneWeights;
 
 /// Images whose statistics are collected together.
 const CHUNK: usize = 8;
+
+/// Features in memory at a time: as they are, whitened, and in the target space.
+const COPIES: u64 = 3;
+
+/// What a training keeps besides the model: features, and where it stands.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TrainingStorage {
+    /// A file that keeps features for later runs, and for this one where they don't fit the memory.
+    pub cache: Option<Arc<FeatureCache>>,
+    /// What features may take of the memory, in bytes; 2 GiB by default. Where they would take more, they
+    /// are read from the cache as needed, and training takes the memory of the networks alone.
+    /// `patchcore` and `padim` hold theirs in memory regardless.
+    pub memory: u64,
+    /// A file that a training writes as its epochs end, and begins from where it is there: interrupted at
+    /// any moment, it gives the same model to the bit as one that wasn't, with the same number of threads on
+    /// a processor of the same kind. At most one epoch is lost, or five seconds where epochs are shorter.
+    /// The file stays when a training has ended; remove it once the model is saved. `patchcore` and `padim`,
+    /// which aren't trained by epochs, don't use it.
+    pub checkpoint: Option<PathBuf>,
+}
+
+impl Default for TrainingStorage {
+    fn default() -> Self {
+        Self { cache: None, memory: 2 << 30, checkpoint: None }
+    }
+}
+
+impl TrainingStorage {
+    /// With a cache, and the default memory.
+    pub fn cached(cache: Arc<FeatureCache>) -> Self {
+        Self { cache: Some(cache), ..Self::default() }
+    }
+
+    /// Whether features of so many bytes are held in memory; if not, there is a cache.
+    fn holds(&self, images: usize, needed: u64) -> Result<bool, TrainingError> {
+        if needed > self.memory && self.cache.is_none() {
+            let mb = |bytes: u64| bytes / 1_000_000;
+            let (needed, allowed) = (mb(needed), mb(self.memory));
+            return Err(TrainingError::FeatureMemory { images, needed, allowed });
+        }
+        Ok(needed <= self.memory)
+    }
+}
 
 /// The features of a set of images, on which any number of systems and seeds are trained.
 ///
@@ -25,13 +76,13 @@ const CHUNK: usize = 8;
 pub struct Trainer<B: Backend> {
     config: PipelineConfig,
     weights: BackboneWeights,
-    source: SourceNetwork<B>,
-    /// Channels, rows and columns.
-    shape: [usize; 3],
-    y: Vec<Tensor<B, 4>>,
+    source: Cnn<B>,
+    target: Option<Cnn<B>>,
+    features: Features<B>,
     trained_on: TrainedOn,
     whitened: Option<Whitened<B>>,
     flows: Vec<(FlowKey, TargetFlow<B>)>,
+    checkpoint: Option<PathBuf>,
     device: B::Device,
 }
 
@@ -40,7 +91,7 @@ pub struct Trainer<B: Backend> {
 struct Whitened<B: Backend> {
     config: WhiteningConfig,
     whitening: Whitening<B>,
-    y: Vec<Tensor<B, 4>>,
+    y: SharedSamples<B>,
 }
 
 /// All that a flow depends on, besides the features.
@@ -66,42 +117,67 @@ impl FlowKey {
 }
 
 impl<B: Backend> Trainer<B> {
-    /// Extracts the features of images of good parts, or takes them from the cache, and keeps them in
-    /// memory.
+    /// Extracts the features of images of good parts, or takes them from the cache.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
-    /// can't be read or can't train, a cache that can't be read or written, or the caller's interruption.
+    /// can't be read or can't train, features that don't fit the memory without a cache, networks that don't
+    /// fit it, a cache that can't be read or written, or the caller's interruption.
     pub fn new<'a>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
         images: impl Into<Images<'a>>,
-        cache: Option<&FeatureCache>,
+        storage: &TrainingStorage,
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
-        let shape = config.validate()?;
+        config.validate()?;
         let weights = weights.ok_or(PipelineError::NoWeights)?;
-        let source = SourceNetwork::load(config, &weights.parse()?, device)?;
-        let extractor = Extractor { source: &source, weights, config, cache, device };
-        let (y, trained_on) = extract_features(&extractor, images.into(), progress)?;
+        let (source, target) = config.load_cnns(weights, device)?;
+        let images = images.into();
+        let mut networks = vec![(&source, weights)];
+        networks.extend(target.as_ref().zip(weights.target()));
+        let needed = feature_memory(config, &networks, images.len())?;
+        let in_memory = storage.holds(images.len(), needed)?;
+        memory::check(config, if in_memory { needed } else { 0 })?;
+        let cache = storage.cache.as_ref();
+        let extractor = Extractor { networks, config, cache, device };
+        let (mut levels, trained_on) = extract_features(&extractor, images, in_memory, progress)?;
+        let targets = levels.split_off(source.level_blocks().len());
         Ok(Self {
             config: config.clone(),
             weights: weights.clone(),
             source,
-            shape,
-            y,
+            target,
+            features: Features { source: levels, target: targets, in_memory },
             trained_on,
             whitened: None,
             flows: Vec::new(),
+            checkpoint: storage.checkpoint.clone(),
             device: device.clone(),
         })
     }
 
-    /// The source features of the images, each `[1, C, H, W]`.
-    pub fn features(&self) -> &[Tensor<B, 4>] {
-        &self.y
+    /// The number of images.
+    pub fn images(&self) -> usize {
+        self.features.source.first().map_or(0, |features| features.len())
+    }
+
+    /// The source features of an image, `[1, C, H, W]`; those of the first block where `mb-pfm` takes each
+    /// by itself.
+    ///
+    /// # Errors
+    /// [`PipelineError::Config`] if there are no more than `image` images, otherwise what reading from the
+    /// cache fails with.
+    pub fn features(&self, image: usize) -> Result<Tensor<B, 4>, PipelineError> {
+        match image < self.images() {
+            true => self.features.source()?.get(image),
+            false => Err(PipelineError::Config(format!(
+                "expected the index of one of {} training images, found {image}",
+                self.images()
+            ))),
+        }
     }
 
     /// Trains a system. The same configuration, images, backend and thread count give the same model,
@@ -109,45 +185,47 @@ impl<B: Backend> Trainer<B> {
     ///
     /// # Errors
     /// [`PipelineError::Config`] for a configuration without meaning, or of another backbone or input than
-    /// the features', features that can't be whitened, a loss that isn't finite, or the caller's
-    /// interruption.
+    /// the features', features that can't be whitened, a loss that isn't finite, a checkpoint of another
+    /// training or that can't be read or written, or the caller's interruption.
     pub fn train(
         &mut self,
         config: &PipelineConfig,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Pipeline<B>, PipelineError> {
-        config.validate()?;
-        let inputs = |config: &PipelineConfig| {
-            (config.backbone, config.blocks(), config.input_size, config.fit)
-        };
-        if inputs(config) != inputs(&self.config) {
-            let problem =
-                "expected the backbone, earlier_blocks, input_size and fit of the features";
+        let [channels, ..] = config.validate()?;
+        if config.inputs() != self.config.inputs() {
+            let problem = "expected the backbones, blocks, input_size and fit of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
+        memory::check(config, 0)?;
         let whitening = config.whitening.as_ref().filter(|_| config.system.has_flow());
         if let Some(whitening) = whitening
             && self.whitened.as_ref().is_none_or(|known| known.config != *whitening)
         {
             self.whitened = Some(self.whiten(whitening, progress)?);
         }
-        let Self { shape: [channels, _, _], y, whitened, flows, device, .. } = self;
-        let (whitening, y) = match whitened {
-            Some(Whitened { whitening: known, y, .. }) if whitening.is_some() => (Some(known), y),
-            _ => (None, y),
-        };
+        let checkpoint = self.open_checkpoint(config)?;
+        let Self { features, whitened, flows, device, .. } = self;
+        let mut features = features.clone();
+        let whitened = whitened.as_ref().filter(|_| whitening.is_some());
+        if let Some(whitened) = whitened {
+            features.source = vec![whitened.y.clone()];
+        }
         let key = FlowKey::of(config);
-        let flow = |progress: &mut ProgressFn<'_>| {
+        let flow = |session: &mut Session<'_, '_>| {
             if let Some((_, flow)) = flows.iter().find(|(known, _)| *known == key) {
                 return Ok(flow.clone());
             }
-            let whitening = whitening.cloned();
-            let flow = TargetFlow::train(config, whitening, *channels, y, device, progress)?;
+            let whitening = whitened.map(|whitened| whitened.whitening.clone());
+            let y = &**features.source()?;
+            let flow = TargetFlow::train(config, whitening, channels, y, device, session)?;
             flows.push((key, flow.clone()));
             Ok(flow)
         };
-        let head = Head::train(config, *channels, y, flow, device, progress)?;
-        tracing::info!(system = %config.system, images = y.len(), "trained");
+        let target = self.target.as_ref();
+        let mut session = Session { progress, checkpoint };
+        let head = Head::train(config, &features, flow, target, device, &mut session)?;
+        tracing::info!(system = %config.system, images = self.images(), "trained");
         Ok(Pipeline {
             config: config.clone(),
             weights: self.weights.clone(),
@@ -155,8 +233,18 @@ impl<B: Backend> Trainer<B> {
             head,
             trained_on: Some(self.trained_on.clone()),
             calibration: None,
-            device: device.clone(),
+            device: self.device.clone(),
         })
+    }
+
+    fn open_checkpoint(
+        &self,
+        config: &PipelineConfig,
+    ) -> Result<Option<Checkpoint>, PipelineError> {
+        let Some(path) = &self.checkpoint else { return Ok(None) };
+        let backend = B::name(&self.device);
+        let identity = Identity::new(config, &self.trained_on, &self.weights, &backend);
+        Checkpoint::open(path, identity).map(Some)
     }
 
     /// Collects the statistics of the features, and whitens them.
@@ -165,16 +253,34 @@ impl<B: Backend> Trainer<B> {
         config: &WhiteningConfig,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Whitened<B>, PipelineError> {
-        let [_, height, width] = self.shape;
-        let mut reporter = Reporter::new(Phase::Whitening, 1, self.y.len(), progress);
+        let [_, height, width] = self.config.validate()?;
+        let mut reporter = Reporter::new(Phase::Whitening, 1, self.images(), progress);
         let channels = self.config.block_channels()?;
         let mut fit = WhiteningFit::new(config, &channels, [height, width])?;
-        for chunk in self.y.chunks(CHUNK) {
-            fit.add(Tensor::cat(chunk.to_vec(), 0))?;
+        let y = self.features.source()?;
+        let indices: Vec<usize> = (0..y.len()).collect();
+        for chunk in indices.chunks(CHUNK) {
+            fit.add(y.batch(chunk)?)?;
             reporter.advance(chunk.len())?;
         }
         let whitening = fit.finish(&self.device)?;
-        let y = self.y.iter().map(|y| whitening.forward(y.clone())).collect::<Result<_, _>>()?;
+        let forward = whitening.clone();
+        let y = derive(y, self.features.in_memory, move |y| Ok(forward.forward(y)?))?;
         Ok(Whitened { config: config.clone(), whitening, y })
     }
+}
+
+/// Bytes of the features of so many images, with what they become in training.
+fn feature_memory<B: Backend>(
+    config: &PipelineConfig,
+    networks: &[(&Cnn<B>, &BackboneWeights)],
+    images: usize,
+) -> Result<u64, PipelineError> {
+    let mut values = 0;
+    for (network, _) in networks {
+        let shapes = network.level_shapes(config.input_size)?;
+        values += shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).sum::<u64>();
+    }
+    let copies = if config.system.has_flow() { COPIES } else { 1 };
+    Ok((4 * values * copies).saturating_mul(images as u64))
 }

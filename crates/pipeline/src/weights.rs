@@ -15,6 +15,7 @@ use crate::error::PipelineError;
 pub struct BackboneWeights {
     bytes: Arc<Cow<'static, [u8]>>,
     sha256: Arc<str>,
+    target: Option<Arc<BackboneWeights>>,
 }
 
 impl BackboneWeights {
@@ -22,7 +23,7 @@ impl BackboneWeights {
     pub fn new(safetensors: impl Into<Cow<'static, [u8]>>) -> Self {
         let bytes = safetensors.into();
         let sha256 = hex(&Sha256::digest(&bytes)).into();
-        Self { bytes: Arc::new(bytes), sha256 }
+        Self { bytes: Arc::new(bytes), sha256, target: None }
     }
 
     /// Reads a safetensors or PyTorch file in any naming that [`Weights::import`] knows; format and
@@ -51,22 +52,34 @@ impl BackboneWeights {
         Ok(Self::new(Weights::import(&bytes, None)?.to_safetensors(Storage::F32)?))
     }
 
+    /// These for the source space and others for the target space, as `pfm`, `bpfm` and `mb-pfm` need.
+    #[must_use]
+    pub fn with_target(self, target: Self) -> Self {
+        Self { target: Some(target.into()), ..self }
+    }
+
+    /// Those of the target space, if there are any.
+    pub fn target(&self) -> Option<&Self> {
+        self.target.as_deref()
+    }
+
     /// SHA-256 of the safetensors bytes, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
+    /// The backbone they are for, to its last block in the file, where they record it: those imported do.
+    ///
+    /// # Errors
+    /// [`PipelineError::Weights`] or [`PipelineError::Backbone`] for bytes that aren't weights, or that
+    /// record what has no meaning.
+    pub fn config(&self) -> Result<Option<BackboneConfig>, PipelineError> {
+        Ok(self.parse()?.config()?)
+    }
+
     /// The safetensors bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
-    }
-
-    /// The configuration of the whole network, as the file records it; `None` of a file that doesn't.
-    ///
-    /// # Errors
-    /// [`PipelineError::Weights`] or [`PipelineError::Backbone`] for a file that can't be used.
-    pub fn config(&self) -> Result<Option<BackboneConfig>, PipelineError> {
-        Ok(self.parse()?.config()?)
     }
 
     pub(crate) fn parse(&self) -> Result<Weights, PipelineError> {

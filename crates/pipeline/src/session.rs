@@ -1,0 +1,8 @@
+use crate::checkpoint::Checkpoint;
+use crate::progress::ProgressFn;
+
+/// A training under way: who is told of it, and where it is kept.
+pub(crate) struct Session<'a, 'b> {
+    pub(crate) progress: &'a mut ProgressFn<'b>,
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
