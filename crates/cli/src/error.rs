@@ -116,8 +116,7 @@ impl CliError {
             Self::Categories { .. } => {
                 "name the folder of one of them; each part has its own model"
             }
-            Self::NoTest(folder) => return Some(layouts_hint(folder)),
-            Self::Data(DataError::Layout { path, .. }) => return Some(layouts_hint(path)),
+            Self::NoTest(_) | Self::Data(DataError::Layout { .. }) => return Some(layouts_hint()),
             Self::Uncalibrated(_) => {
                 "calibrate it with `nfbmr calibrate MODEL DIR`, or score without a verdict with \
                  `--uncalibrated`"
@@ -171,19 +170,21 @@ fn rate_hint(error: &CalibrationError) -> Option<String> {
             "a rate is a fraction: `--max-false-alarms 0.01` is one in a hundred".to_owned(),
         );
     };
+    if *images == 0 {
+        return Some("`--hold-out 0.2` keeps a fifth of the images for the calibration".to_owned());
+    }
     // Rounded up: a smaller one is refused.
     let smallest = (1000.0 / (*images as f64 + 1.0)).ceil() / 1000.0;
     let more = needed.saturating_sub(*images as u64);
     Some(format!(
-        "add {more} images of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
+        "calibrate on {more} more images of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
         percent(smallest)
     ))
 }
 
-fn layouts_hint(folder: &std::path::Path) -> String {
+fn layouts_hint() -> String {
     let layouts = Layout::ALL.map(|layout| layout.to_string()).join(", ");
     format!(
-        "the layout of {} was told by its folders; `--layout NAME` names another: {layouts}",
-        folder.display()
+        "a data set has one of the layouts {layouts}; its folders tell which, or `--layout NAME`"
     )
 }

@@ -56,12 +56,6 @@ impl Bar {
         Self { bar, quiet: verbosity.quiet, stage: String::new(), told: None }
     }
 
-    /// Of lines of output on the same terminal, a bar would be in the way.
-    pub fn without_output_on_terminal(verbosity: Verbosity) -> Self {
-        let quiet = verbosity.quiet || io::stdout().is_terminal();
-        Self::new(Verbosity { quiet, ..verbosity })
-    }
-
     /// Shows the progress of training or calibration, and asks it to stop after Ctrl-C.
     pub fn show(&mut self, progress: &Progress) -> ControlFlow<()> {
         let (done, all) = (progress.images, progress.total_images);

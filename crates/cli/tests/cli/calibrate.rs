@@ -55,7 +55,7 @@ fn rates_that_the_images_do_not_support_are_refused() {
     let shop = shop();
     shop.nfbmr("calibrate model.nfbmr more --max-false-alarms 0.01").fails(&[
         "expected at least 99 normal images for a false-alarm rate of 0.01, found 6",
-        "hint: add 93 images of good parts, or ask for `--max-false-alarms 0.143` (14.3 %) or more",
+        "hint: calibrate on 93 more images of good parts, or ask for `--max-false-alarms 0.143` (14.3 %) or more",
     ]);
     // What the hint says is granted.
     shop.nfbmr("calibrate model.nfbmr more --max-false-alarms 0.143").succeeds();
@@ -67,7 +67,7 @@ fn rates_that_the_images_do_not_support_are_refused() {
 fn thresholds_are_set_by_hand() {
     let shop = shop();
     let ran = shop.nfbmr("calibrate model.nfbmr --threshold 2.5 --pixel-threshold=-3").succeeds();
-    let said = "threshold 2.5, set by hand of images, -3, set by hand of pixels\n";
+    let said = "threshold 2.5 (set by hand) for images, -3 (set by hand) for pixels\n";
     assert!(ran.stdout.ends_with(said), "{}", ran.stdout);
     let info = shop.nfbmr("inspect model.nfbmr --json").succeeds().json();
     assert_eq!(info["calibration"]["threshold"]["value"], 2.5);

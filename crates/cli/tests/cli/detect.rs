@@ -126,6 +126,10 @@ fn hostile_names_stay_one_line_each() {
     for record in &records {
         assert!(shop.path(record["heatmap"].as_str().unwrap()).is_file(), "{record}");
     }
+    fs::write(shop.path("hostile/\u{1b}[31mred.png"), "").unwrap();
+    let refused =
+        shop.nfbmr("calibrate model.nfbmr hostile").fails(&["hostile/\u{fffd}[31mred.png"]);
+    assert!(!refused.stderr.contains('\x1b'));
     let named = shop.run(["detect", "model.nfbmr", "--", "hostile/new\nline.png"]);
     assert_eq!((named.code, named.records().len()), (Some(0), 1));
 }

@@ -98,7 +98,7 @@ fn a_rate_that_the_images_do_not_support_is_refused_before_training() {
     };
     let ran = train("0.01").fails(&[
         "expected at least 99 normal images for a false-alarm rate of 0.01, found 3",
-        "hint: add 96 images of good parts, or ask for `--max-false-alarms 0.25` (25 %) or more",
+        "hint: calibrate on 96 more images of good parts, or ask for `--max-false-alarms 0.25` (25 %) or more",
     ]);
     assert!(!ran.stderr.contains("features"), "{}", ran.stderr);
     for rate in ["0", "1", "-0.1", "NaN"] {
@@ -121,6 +121,7 @@ fn hold_out_is_a_share() {
     for share in ["1", "-0.2", "NaN"] {
         train(share).fails(&["expected a share above 0 and below 1", "hint: `--hold-out 0.2`"]);
     }
+    train("0 --max-false-alarms 0.1").fails(&["found 0", "hint: `--hold-out 0.2`"]);
     let ran = train("0").succeeds();
     assert!(ran.stdout.contains("trained on 16 images"), "{}", ran.stdout);
     assert!(ran.stdout.contains("not calibrated: `nfbmr calibrate` sets"), "{}", ran.stdout);
