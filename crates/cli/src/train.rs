@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use nfbmr::ModelInfo;
 use nfbmr::calibration::FalseAlarmRate;
-use nfbmr::data::{DataError, Distinct, HoldOut, Limits, OnBadFile, distinct, hold_out};
+use nfbmr::data::{
+    DataError, Distinct, HoldOut, Limits, OnBadFile, distinct, hold_out, load_image,
+};
+use nfbmr::pipeline::Mask;
 use nfbmr::{Images, weights};
 
 use crate::calibrate::{check_rate, in_words};
@@ -42,6 +45,10 @@ pub struct Args {
     /// images held out support.
     #[arg(long, value_name = "RATE")]
     max_false_alarms: Option<f64>,
+    /// A picture of what is inspected: bright pixels are, dark ones aren't. It is laid over every image, in
+    /// training and in detection.
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
     /// Go on where an interrupted training of the same model stands; the model is the same to the bit as
     /// that of a training which wasn't interrupted.
     #[arg(long)]
@@ -63,7 +70,11 @@ pub struct Args {
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let own = args.compute.own_weights()?;
     let recorded = own.as_ref().map(|own| own.config()).transpose()?.flatten();
-    let config = args.config.resolve(recorded)?;
+    let mut config = args.config.resolve(recorded)?;
+    if let Some(path) = &args.mask {
+        config.mask = Some(Mask::new(&load_image(path, &Limits::default())?)?);
+        config.validate()?;
+    }
     if args.print_config {
         return print(config::to_toml(&config)?);
     }
