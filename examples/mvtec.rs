@@ -14,10 +14,9 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use nfbmr::data::{self, Dataset, Limits};
-use nfbmr::metrics::{Bootstrap, auroc};
 use nfbmr::pipeline::{ImageMetrics, PixelMetrics, Tested, evaluate};
+use nfbmr::report::{self, Report};
 use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, System, weights};
-use nfbmr_report::{Report, charts};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -25,8 +24,6 @@ use serde_json::json;
 
 #[path = "support/exit.rs"]
 mod exit;
-#[path = "support/gallery.rs"]
-mod gallery;
 #[path = "support/memory.rs"]
 mod memory;
 mod support;
@@ -103,13 +100,13 @@ fn all(args: &Args) -> Result<(), Box<dyn Error>> {
 
     let mut categories = Vec::new();
     let mut scores = String::from("path,label,score\n");
-    let mut report = Report::new("Visual defect detection");
+    let mut results = Report::new("Visual defect detection");
     for folder in data::mvtec_categories(&args.data)? {
         let set = data::mvtec(&folder)?;
         if !args.category.is_empty() && !args.category.contains(&set.name) {
             continue;
         }
-        let outcome = run(&set, &config, weights, args, &mut scores, &mut report)?;
+        let outcome = run(&set, &config, weights, args, &mut scores, &mut results)?;
         eprintln!(
             "{}: image AUROC {:.4}, trained in {:.1} s, detection {:.1} ms",
             set.name, outcome.image.auroc, outcome.train_s, outcome.detect_ms
@@ -129,11 +126,7 @@ fn all(args: &Args) -> Result<(), Box<dyn Error>> {
         fs::write(path, scores)?;
     }
     if let Some(folder) = &args.report {
-        fs::create_dir_all(folder)?;
-        report.write(folder.join("report.html"))?;
-        for (name, svg) in charts(&report)? {
-            fs::write(folder.join(name), svg)?;
-        }
+        results.write_folder(folder)?;
     }
     if let Some(path) = &args.json {
         let categories: Vec<_> = categories
@@ -181,7 +174,7 @@ fn run(
     weights: Option<&BackboneWeights>,
     args: &Args,
     scores: &mut String,
-    report: &mut Report,
+    results: &mut Report,
 ) -> Result<Outcome, Box<dyn Error>> {
     let mut train: Vec<PathBuf> = set.train.iter().map(|sample| sample.path.clone()).collect();
     if let Some(limit) = args.limit {
@@ -215,30 +208,13 @@ fn run(
     let pixel = evaluation.pixel_metrics()?;
     let detect_ms = 1e3 * evaluation.mean_time().as_secs_f64();
     if args.report.is_some() {
-        let (values, labels) = (evaluation.scores(), evaluation.labels());
-        let interval = Bootstrap::default().interval(&values, &labels, auroc)?;
-        let mut run = nfbmr_report::Run::new(&set.name, config.seed, config.system.name());
-        run.image_auroc_interval = Some([interval.low, interval.high]);
-        run.pixel = pixel.map(|pixel| nfbmr_report::Pixel {
-            auroc: pixel.auroc.value,
-            aupro: pixel.aupro.value,
-            f1_max: pixel.f1_max.value.f1,
-        });
-        (run.train_s, run.detect_ms) = (Some(train_s), Some(detect_ms));
-        run.scores = evaluation.images.iter().map(score).collect();
-        report.examples.extend(gallery::examples(&*model, &set.test, &values, &run)?);
-        report.runs.push(run);
+        let mut run = report::run(&set.name, config.seed, config.system.name(), &evaluation);
+        run.train_s = Some(train_s);
+        let examples = report::examples(&*model, &evaluation, &run, &Limits::default())?;
+        results.examples.extend(examples);
+        results.runs.push(run);
     }
     Ok(Outcome { image, pixel, parts, train_s, detect_ms })
-}
-
-/// An image of a report's tables and charts.
-fn score(tested: &Tested) -> nfbmr_report::Score {
-    nfbmr_report::Score {
-        path: tested.sample.path.display().to_string(),
-        defect: tested.sample.defect_name().map(str::to_owned),
-        score: tested.score,
-    }
 }
 
 /// A path may hold commas and quotes.

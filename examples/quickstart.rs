@@ -102,6 +102,6 @@ fn show(samples: &[Sample], detections: &[Detection]) -> Result<[RgbImage; 3], B
         good.flat_map(|(_, detection)| detection.anomaly_map.values.iter().copied()).collect();
     values.sort_unstable_by(f32::total_cmp);
     let (low, high) = (values[values.len() / 2], values[values.len() - 1]);
-    let heatmap = support::heatmap(&image, &detection.anomaly_map, low, 2.0 * high);
+    let heatmap = nfbmr::heatmap(&image, &detection.anomaly_map, low, 2.0 * high)?;
     Ok([image, mask, heatmap])
 }

@@ -6,7 +6,8 @@
 //! - **Train and detect**: [`Pipeline`] with a [`PipelineConfig`], on the default CPU backend; or, with
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
 //! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
-//! - **Data sets and metrics**: [`data`] and [`metrics`].
+//! - **Many files**: [`detect_files`] decodes some while it scores others; [`heatmap`] draws what is found.
+//! - **Data sets and metrics**: [`data`] and [`metrics`]; [`report`] writes results as an HTML file.
 //! - **Thresholds without a defect**: [`data::hold_out`] keeps good images out of training,
 //!   [`Pipeline::calibrate`](pipeline::Pipeline::calibrate) takes thresholds for a [`FalseAlarmRate`] from them, a
 //!   [`Detection`] then has a [`Verdict`], and [`ScoreMap::regions`] says where. [`calibration`] has the parts,
@@ -51,6 +52,8 @@
 //! ```
 
 mod device;
+mod heatmap;
+pub mod report;
 pub mod weights;
 
 /// The backend trait and the backends of this build.
@@ -76,12 +79,14 @@ pub use nfbmr_pipeline as pipeline;
 pub use nfbmr_whitening as whitening;
 
 pub use device::{load, train};
+pub use heatmap::heatmap;
 pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_calibration::{FalseAlarmRate, Verdict};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, CalibrateError, Calibration, Detection, Images, Phase,
-    PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, System,
+    AnomalyModel, BackboneWeights, CalibrateError, Calibration, Detection, Images, ModelInfo,
+    Phase, PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, Scored, System,
+    detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

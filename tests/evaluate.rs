@@ -52,3 +52,49 @@ fn an_evaluation_is_what_its_images_give() {
     assert_eq!(evaluation.pixel_metrics(), Ok(None), "a defect has no mask");
     assert!(matches!(evaluation.image_metrics(), Err(MetricError::OneClass { .. })));
 }
+
+/// What a report shows is what the evaluation has.
+#[test]
+fn an_evaluation_makes_a_report() {
+    use nfbmr::report::{self, Report};
+
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 4, test_good: 5, test_defect: 8 };
+    write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 2).unwrap();
+    let mut set = mvtec(folder.path()).unwrap();
+    let limits = Limits::default();
+    let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
+    let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
+    let evaluation = evaluate(&model, &set.test, &limits, &mut go_on).unwrap();
+    let run = report::run("gear", 7, "nf-bmr", &evaluation);
+    assert_eq!(run.scores.len(), 13);
+    let scores: Vec<f32> = run.scores.iter().map(|score| score.score).collect();
+    assert_eq!(scores, evaluation.scores());
+    let pixel = evaluation.pixel_metrics().unwrap().unwrap();
+    assert_eq!(run.pixel.map(|found| found.aupro), Some(pixel.aupro.value));
+    let auroc = evaluation.image_metrics().unwrap().auroc;
+    assert!(run.image_auroc_interval.is_some_and(|[low, high]| low <= auroc && auroc <= high));
+
+    let examples = report::examples(&model, &evaluation, &run, &limits).unwrap();
+    // Three false alarms, three misses and the three clearest defects.
+    assert_eq!(examples.len(), 9);
+    assert_eq!(examples.iter().filter(|example| example.defect.is_some()).count(), 6);
+    let lowest = |defect: bool| {
+        let labelled = scores.iter().zip(evaluation.labels());
+        labelled.filter(move |(_, label)| *label == defect).map(|(score, _)| *score)
+    };
+    assert_eq!(examples[0].score, lowest(false).fold(f32::MIN, f32::max), "the worst false alarm");
+    assert_eq!(examples[3].score, lowest(true).fold(f32::MAX, f32::min), "the worst miss");
+    assert!(examples.iter().all(|example| example.mask.is_some() == example.defect.is_some()));
+    let mut report = Report::new("gears");
+    report.runs.push(run);
+    report.examples = examples;
+    assert!(report.to_html().unwrap().contains("data:image/png;base64"));
+
+    // Of good images alone there is less to say.
+    set.test.retain(|sample| !sample.is_defect());
+    let evaluation = evaluate(&model, &set.test, &limits, &mut go_on).unwrap();
+    let run = report::run("gear", 7, "nf-bmr", &evaluation);
+    assert_eq!((run.image_auroc_interval, run.pixel), (None, None));
+    assert_eq!(report::examples(&model, &evaluation, &run, &limits).unwrap().len(), 3);
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use nfbmr::metrics::mean_std;
-use nfbmr_report::{Report, charts};
+use nfbmr::report::{self, Report};
 
 use crate::paper;
 use crate::run::Run;
@@ -27,28 +27,23 @@ pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn E
 
     let mut report = Report::new("Visual defect detection");
     report.runs = runs.iter().map(reported).collect();
-    report.write(out.join("report.html"))?;
-    let folder = out.join("charts");
-    fs::create_dir_all(&folder)?;
-    for (name, svg) in charts(&report)? {
-        fs::write(folder.join(name), svg)?;
-    }
+    report.write_folder(out)?;
     Ok(())
 }
 
-fn reported(run: &Run) -> nfbmr_report::Run {
-    let mut reported = nfbmr_report::Run::new(&run.category, run.seed, &run.system);
+fn reported(run: &Run) -> report::Run {
+    let mut reported = report::Run::new(&run.category, run.seed, &run.system);
     reported.scores = run
         .scores
         .iter()
-        .map(|score| nfbmr_report::Score {
+        .map(|score| report::Score {
             path: score.path.clone(),
             defect: score.defect.clone(),
             score: score.score,
         })
         .collect();
     reported.image_auroc_interval = Some(run.image_auroc_interval);
-    reported.pixel = run.pixel.map(|pixel| nfbmr_report::Pixel {
+    reported.pixel = run.pixel.map(|pixel| report::Pixel {
         auroc: pixel.auroc,
         aupro: pixel.aupro,
         f1_max: pixel.f1_max,

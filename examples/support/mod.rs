@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use image::{Rgb, RgbImage};
 use indicatif::{ProgressBar, ProgressStyle};
-use nfbmr::{Phase, Progress, ScoreMap};
+use nfbmr::{Phase, Progress};
 
 /// A progress bar over the phases of a training.
 pub struct Bar {
@@ -28,15 +28,7 @@ impl Bar {
         }
         self.bar.set_length(progress.total_images as u64);
         self.bar.set_position(progress.images as u64);
-        let loss = progress.loss.map_or(String::new(), |loss| format!(", loss {loss:.4}"));
-        self.bar.set_message(format!(
-            "{}: epoch {}/{}{loss}, {:.0} images/s, {:.0} s left",
-            progress.phase,
-            progress.epoch.min(progress.epochs),
-            progress.epochs,
-            progress.images_per_s,
-            progress.remaining.as_secs_f64(),
-        ));
+        self.bar.set_message(progress.to_string());
         ControlFlow::Continue(())
     }
 
@@ -44,22 +36,6 @@ impl Bar {
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
-}
-
-/// An anomaly map over its image: nothing at `low`, full colour at `high`.
-#[allow(dead_code)] // Not every example draws.
-pub fn heatmap(image: &RgbImage, map: &ScoreMap, low: f32, high: f32) -> RgbImage {
-    let mut overlay = image.clone();
-    for (pixel, value) in overlay.pixels_mut().zip(&map.values) {
-        let heat = ((value - low) / (high - low)).clamp(0.0, 1.0);
-        let color = colorous::INFERNO.eval_continuous(f64::from(heat));
-        for (channel, color) in pixel.0.iter_mut().zip([color.r, color.g, color.b]) {
-            let mixed =
-                f32::from(*channel) * (1.0 - heat) * 0.6 + f32::from(color) * (0.4 + 0.6 * heat);
-            *channel = mixed.min(255.0) as u8;
-        }
-    }
-    overlay
 }
 
 /// Images of one size in rows of `columns`.

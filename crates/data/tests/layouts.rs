@@ -41,6 +41,37 @@ fn every_layout_refuses_an_empty_root_and_none() {
 }
 
 #[test]
+fn a_root_shows_its_layout() {
+    let found = |files: &[&str]| {
+        let root = TempDir::new().unwrap();
+        touch(root.path(), files);
+        Layout::detect(root.path()).unwrap()
+    };
+    let marked: [(&[&str], Layout); 13] = [
+        (&["train/good/0.png", "test/good/1.png"], Layout::Mvtec),
+        (&["bottle/train/good/0.png", "license.txt"], Layout::Mvtec),
+        (&["train/ok/0.bmp"], Layout::Btad),
+        (&["01/train/ok/0.bmp"], Layout::Btad),
+        (&["Train/Label/Labels.txt", "Train/0576.PNG"], Layout::Dagm),
+        (&["Class1/Train/Label/Labels.txt"], Layout::Dagm),
+        (&["split_csv/1cls.csv", "candle/Data/Images/Normal/0000.JPG"], Layout::Visa),
+        (&["labels.csv", "images/cell0001.png"], Layout::Elpv),
+        (&["MT_Free/Imgs/exp1_num_1.jpg"], Layout::MagneticTile),
+        (&["Free/exp1_num_1.jpg", "Crack/exp1_num_2.jpg"], Layout::MagneticTile),
+        (&["kos01/Part0.jpg"], Layout::Kolektor),
+        (&["normal/0.png"], Layout::Folder),
+        (&["normal/0.png", "abnormal/1.png"], Layout::Folder),
+    ];
+    for (files, layout) in marked {
+        assert_eq!(found(files), Some(layout), "{files:?}");
+    }
+    for files in [&["0.png", "monday/1.png"][..], &["labels.csv", "0.png"], &["a/normal/0.png"]] {
+        assert_eq!(found(files), None, "{files:?}");
+    }
+    assert!(matches!(Layout::detect("absent"), Err(DataError::Read { .. })));
+}
+
+#[test]
 fn kolektor_holds_out_whole_items_and_tests_all_defects() {
     let root = TempDir::new().unwrap();
     let dir = root.path();

@@ -20,6 +20,7 @@ use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
 use crate::fingerprint::{Fingerprint, TrainedOn};
 use crate::head::Head;
+use crate::model_info::ModelInfo;
 use crate::pipeline::Pipeline;
 use crate::score::Normalization;
 use crate::system::System;
@@ -112,29 +113,58 @@ pub(crate) fn checksum<'a>(
     hasher.finalize().into()
 }
 
-pub(crate) fn load<B: Backend>(
-    path: &Path,
-    weights: Option<&BackboneWeights>,
-    device: &B::Device,
-) -> Result<Pipeline<B>, ModelError> {
+pub(crate) fn info(path: &Path) -> Result<ModelInfo, ModelError> {
+    let bytes = read(path)?;
+    let (metadata, tensors) = open(&bytes)?;
+    let training_images = match tensors.tensor(TRAINED_ON) {
+        Ok(view) => Some(trained_on(&view)?.fingerprints().len()),
+        Err(_) => None,
+    };
+    let Metadata { format_version, config, calibration, backbone_sha256, .. } = metadata;
+    let backbone_included = tensors.tensor(BACKBONE).is_ok();
+    Ok(ModelInfo {
+        format_version,
+        bytes: bytes.len() as u64,
+        config,
+        training_images,
+        calibration,
+        backbone_sha256,
+        backbone_included,
+    })
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Reading a device or a pipe may never end.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    let bytes = fs::read(path)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes)?;
+    fs::read(path)
+}
+
+/// Metadata and tensors of a whole file of a known version.
+fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), ModelError> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
     let metadata = metadata.ok_or(ModelError::Foreign)?;
     let Version { format_version } = serde_json::from_str(metadata)?;
     if format_version > FORMAT_VERSION {
         return Err(ModelError::Version { found: format_version, newest: FORMAT_VERSION });
     }
-    let tensors = SafeTensors::deserialize(&bytes)?;
+    let tensors = SafeTensors::deserialize(bytes)?;
     let found = checksum(metadata, tensors.iter().map(|(name, view)| (name, view.data())));
     if tensors.tensor(CHECKSUM)?.data() != found {
         return Err(ModelError::Damaged);
     }
-    let metadata: Metadata = serde_json::from_str(metadata)?;
+    Ok((serde_json::from_str(metadata)?, tensors))
+}
+
+pub(crate) fn load<B: Backend>(
+    path: &Path,
+    weights: Option<&BackboneWeights>,
+    device: &B::Device,
+) -> Result<Pipeline<B>, ModelError> {
+    let bytes = read(path)?;
+    let (metadata, tensors) = open(&bytes)?;
     metadata.normalization.map_or(Ok(()), check_normalization)?;
     let Tensors { mut networks, trained_on, backbone, target_backbone } = Tensors::read(&tensors)?;
 
@@ -258,7 +288,6 @@ impl Tensors {
                 continue;
             }
             if name == TRAINED_ON {
-                check_dtype(&name, &view, Dtype::U8, "U8")?;
                 tensors.trained_on = Some(trained_on(&view)?);
                 continue;
             }
@@ -280,6 +309,7 @@ impl Tensors {
 
 /// Which images a model was trained on, of a U8 tensor.
 fn trained_on(view: &TensorView<'_>) -> Result<TrainedOn, ModelError> {
+    check_dtype(TRAINED_ON, view, Dtype::U8, "U8")?;
     let (rows, rest) = view.data().as_chunks();
     match view.shape() == [rows.len(), size_of::<Fingerprint>()] && rest.is_empty() {
         true => Ok(TrainedOn::new(rows.to_vec())),

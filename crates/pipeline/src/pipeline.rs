@@ -247,4 +247,8 @@ impl<B: Backend> AnomalyModel for Pipeline<B> {
     fn save(&self, path: &Path) -> Result<(), PipelineError> {
         self.save(path)
     }
+
+    fn save_with_backbone(&self, path: &Path) -> Result<(), PipelineError> {
+        self.save_with_backbone(path)
+    }
 }

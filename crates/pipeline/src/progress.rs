@@ -61,6 +61,22 @@ pub struct Progress {
     pub remaining: Duration,
 }
 
+impl fmt::Display for Progress {
+    /// One line, such as `flow: epoch 3 of 10, loss 0.1234, 52 images/s, 4 s left`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, epoch, epochs, images, total_images, images_per_s, .. } = self;
+        let unit = if *phase == Phase::Fit { "steps" } else { "images" };
+        match epochs {
+            1 => write!(f, "{phase}: {images} of {total_images} {unit}")?,
+            _ => write!(f, "{phase}: epoch {} of {epochs}", epoch.min(epochs))?,
+        }
+        if let Some(loss) = self.loss {
+            write!(f, ", loss {loss:.4}")?;
+        }
+        write!(f, ", {images_per_s:.0} {unit}/s, {:.0} s left", self.remaining.as_secs_f64())
+    }
+}
+
 /// Called with the progress of training or calibration; [`ControlFlow::Break`] stops it.
 pub type ProgressFn<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + 'a;
 

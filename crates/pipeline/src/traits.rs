@@ -116,6 +116,12 @@ pub trait AnomalyModel: Send + Sync {
     /// # Errors
     /// [`PipelineError::Model`]; a file that was there before stays intact then.
     fn save(&self, path: &Path) -> Result<(), PipelineError>;
+
+    /// As [`Self::save`], with the weights of a backbone included, which [`Self::save`] may leave out.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    fn save_with_backbone(&self, path: &Path) -> Result<(), PipelineError>;
 }
 
 impl<B: Backend> TargetSpace<B> for Flow<B> {

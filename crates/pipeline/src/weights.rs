@@ -99,6 +99,8 @@ mod tests {
         assert_eq!(weights.as_bytes(), std::fs::read(path).unwrap());
         let published = "7213f2ba5c119930f856124731e00cb6f5b1b0e0e9f2f2de0e2b24e575b4efe2";
         assert_eq!(weights.sha256(), published);
+        let config = weights.config().unwrap().unwrap();
+        assert_eq!(config.variant, nfbmr_backbone::Variant::Lite0);
     }
 
     #[test]

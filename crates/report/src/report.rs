@@ -1,7 +1,7 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::ReportError;
-use crate::{atomic_file, page};
+use crate::{atomic_file, charts, page};
 
 /// The systems of the ablation, in the order in which each adds a part.
 pub const ABLATION: [&str; 5] = ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3"];
@@ -118,6 +118,26 @@ impl Report {
         let path = path.as_ref();
         atomic_file::write(path, self.to_html()?.as_bytes())
             .map_err(|source| ReportError::Write { path: path.to_owned(), source })
+    }
+
+    /// Writes the page as `report.html` into a folder, which is made if it isn't there, and its
+    /// [`charts`] into the folder `charts` below; returns the path of the page.
+    ///
+    /// # Errors
+    /// As [`Report::write`].
+    pub fn write_folder(&self, folder: impl AsRef<Path>) -> Result<PathBuf, ReportError> {
+        let folder = folder.as_ref();
+        let below = folder.join("charts");
+        std::fs::create_dir_all(&below)
+            .map_err(|source| ReportError::Write { path: below.clone(), source })?;
+        for (name, svg) in charts(self)? {
+            let path = below.join(name);
+            atomic_file::write(&path, svg.as_bytes())
+                .map_err(|source| ReportError::Write { path, source })?;
+        }
+        let page = folder.join("report.html");
+        self.write(&page)?;
+        Ok(page)
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{report, run};
-use nfbmr_report::{Report, ReportError};
+use nfbmr_report::{Report, ReportError, charts};
 
 #[test]
 fn the_file_is_the_page_and_replaces_the_old_one() {
@@ -34,4 +34,23 @@ fn a_missing_folder_is_named() {
     let error = Report::new("").write(&path).unwrap_err();
     assert!(error.to_string().contains("absent"), "{error}");
     assert!(matches!(error, ReportError::Write { .. }));
+}
+
+#[test]
+fn a_folder_has_the_page_and_the_charts() {
+    let root = tempfile::tempdir().unwrap();
+    let report = report(vec![run("screws", 0, "nf")]);
+    let folder = root.path().join("new/folder");
+    for _ in 0..2 {
+        let page = report.write_folder(&folder).unwrap();
+        assert_eq!(page, folder.join("report.html"));
+        assert_eq!(std::fs::read_to_string(page).unwrap(), report.to_html().unwrap());
+        for (name, svg) in charts(&report).unwrap() {
+            assert_eq!(std::fs::read_to_string(folder.join("charts").join(name)).unwrap(), svg);
+        }
+    }
+    let file = root.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = report.write_folder(&file).unwrap_err();
+    assert!(error.to_string().contains("file/charts"), "{error}");
 }

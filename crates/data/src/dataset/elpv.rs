@@ -9,7 +9,7 @@ use super::sample::{Dataset, Label, Sample};
 use crate::error::{DataError, NameError};
 use crate::shuffle::shuffle;
 
-const LIST: &str = "labels.csv";
+pub(super) const LIST: &str = "labels.csv";
 
 /// The crystal of a solar cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -10,6 +10,9 @@ use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
 use crate::mask::marked;
 
+/// What the names of the items' folders start with.
+pub(super) const ITEM: &str = "kos";
+
 /// Every how many-th item is kept for the test, after the three folds of the authors.
 const TEST_EVERY: usize = 3;
 
@@ -38,7 +41,7 @@ pub fn kolektor(root: impl AsRef<Path>, limits: &Limits) -> Result<Dataset, Data
     let root = root.as_ref();
     let items: Vec<_> = list_folders(root)?
         .into_iter()
-        .filter(|item| folder_name(item).starts_with("kos"))
+        .filter(|item| folder_name(item).starts_with(ITEM))
         .collect();
     if items.len() < TEST_EVERY {
         let (expected, found) = ("at least three folders kos01, kos02 and so on", "fewer");

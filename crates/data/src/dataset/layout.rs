@@ -1,20 +1,21 @@
 //! All layouts by name.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::btad::{btad, btad_categories};
 use super::dagm::{dagm, dagm_classes};
-use super::elpv::{ElpvOptions, elpv};
+use super::elpv::{self, ElpvOptions, elpv};
 use super::folder::folder;
-use super::kolektor::kolektor;
+use super::kolektor::{self, kolektor};
 use super::magnetic_tile::magnetic_tile;
 use super::mvtec::{mvtec, mvtec_categories};
-use super::sample::Dataset;
-use super::visa::visa;
+use super::sample::{Dataset, folder_name};
+use super::visa::{self, visa};
 use crate::decode::Limits;
 use crate::error::{DataError, NameError};
+use crate::listing::list_folders;
 
 /// How the files of a data set lie, by the name a user gives it: `mvtec`, `dagm`, `visa`,
 /// `kolektor`, `btad`, `mpdd`, `magnetic-tile`, `elpv` or `folder`.
@@ -54,6 +55,34 @@ impl Layout {
         Self::Elpv,
         Self::Folder,
     ];
+
+    /// The layout whose folders or lists are in `root`, `None` where there are none, as in a folder of
+    /// images alone. MPDD counts as [`Self::Mvtec`], which it shares its layout with.
+    ///
+    /// Only what tells layouts apart is looked at: [`datasets`] may still miss something.
+    ///
+    /// # Errors
+    /// [`DataError::Read`] where `root` cannot be read.
+    pub fn detect(root: impl AsRef<Path>) -> Result<Option<Self>, DataError> {
+        let root = root.as_ref();
+        let folders = list_folders(root)?;
+        let here = |name: &str| root.join(name).exists();
+        // A root that has categories, or one of them.
+        let of_category =
+            |name: &str| here(name) || folders.iter().any(|folder| folder.join(name).exists());
+        let item = |folder: &PathBuf| folder_name(folder).starts_with(kolektor::ITEM);
+        let marks = [
+            (Self::Mvtec, of_category("train/good")),
+            (Self::Btad, of_category("train/ok")),
+            (Self::Dagm, of_category("Train/Label")),
+            (Self::Visa, here(visa::LIST)),
+            (Self::Elpv, here(elpv::LIST) && here("images")),
+            (Self::MagneticTile, here("MT_Free") || here("Free")),
+            (Self::Kolektor, folders.iter().any(item)),
+            (Self::Folder, here("normal")),
+        ];
+        Ok(marks.into_iter().find(|(_, found)| *found).map(|(layout, _)| layout))
+    }
 }
 
 impl fmt::Display for Layout {

@@ -9,7 +9,7 @@ use super::list::{Line, read_text};
 use super::sample::{Dataset, Label, Sample};
 use crate::error::DataError;
 
-const LIST: &str = "split_csv/1cls.csv";
+pub(super) const LIST: &str = "split_csv/1cls.csv";
 
 /// Reads all objects in the layout of VisA (Zou et al. 2022), sorted by name.
 ///

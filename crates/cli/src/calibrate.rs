@@ -1,0 +1,121 @@
+//! `nfbmr calibrate`.
+
+use std::path::PathBuf;
+
+use nfbmr::calibration::{CalibrationError, FalseAlarmRate, RateBasis};
+use nfbmr::data::{Limits, OnBadFile};
+use nfbmr::{Calibration, Images};
+
+use crate::error::CliError;
+use crate::images::LayoutArgs;
+use crate::interrupt;
+use crate::model::ModelArgs;
+use crate::output::{check_writable, count, percent, print};
+use crate::progress::{Bar, Verbosity};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nfbmr calibrate part.nfbmr more-good-parts --max-false-alarms 0.01
+  nfbmr calibrate part.nfbmr --threshold 2.5 --pixel-threshold 6")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Folder of images of good parts that the model was not trained on, with the folders below it; or a
+    /// data set, whose training images are taken.
+    #[arg(value_name = "DIR", required_unless_present_any = ["threshold", "pixel_threshold"])]
+    folder: Option<PathBuf>,
+    /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
+    /// images support.
+    #[arg(long, value_name = "RATE", requires = "folder")]
+    max_false_alarms: Option<f64>,
+    /// The score above which an image is anomalous, set by hand. p-values stay what they are.
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    threshold: Option<f32>,
+    /// The value of an anomaly map above which a pixel belongs to a defect, set by hand.
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    pixel_threshold: Option<f32>,
+    /// The model file to write; MODEL itself by default.
+    #[arg(short, long, value_name = "MODEL")]
+    output: Option<PathBuf>,
+    /// Go on without images that can't be read, and list them.
+    #[arg(long)]
+    skip_bad: bool,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
+    let output = args.output.as_ref().unwrap_or(&args.model.path);
+    let included = args.model.info()?.backbone_included;
+    let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
+    let images = args.folder.as_ref().map(|folder| args.layout.good_images(folder)).transpose()?;
+    check_writable(output)?;
+
+    let mut model = args.model.load()?;
+    let mut skipped = Vec::new();
+    if let Some(images) = &images {
+        check_rate(rate, images.len())?;
+        let on_bad = match args.skip_bad {
+            true => OnBadFile::Skip(&mut skipped),
+            false => OnBadFile::Stop,
+        };
+        let images = Images::Files { paths: images, limits: Limits::default(), on_bad };
+        let mut bar = Bar::new(verbosity);
+        model.calibrate(images, rate, &mut |progress| bar.show(progress))?;
+        for error in &skipped {
+            bar.note(format_args!("skipped: {error}"));
+        }
+    }
+    if let Some(threshold) = args.threshold {
+        model.set_threshold(threshold)?;
+    }
+    if let Some(threshold) = args.pixel_threshold {
+        model.set_pixel_threshold(threshold)?;
+    }
+    interrupt::check()?;
+    match included {
+        true => model.save_with_backbone(output)?,
+        false => model.save(output)?,
+    }
+    let words = model.calibration().map(in_words).unwrap_or_default();
+    print(format_args!("{}: {words}", output.display()))
+}
+
+/// Refuses a rate that so many images don't support, before anything is computed.
+pub fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), CliError> {
+    match rate {
+        Some(rate) if images > 0 && rate.images_needed() > images as u64 => {
+            let needed = rate.images_needed();
+            Err(CalibrationError::UnsupportedRate { rate: rate.get(), images, needed }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The thresholds, and what they promise.
+pub fn in_words(calibration: &Calibration) -> String {
+    let images = calibration.image_scores().images();
+    let rate = percent(calibration.rate().get());
+    let basis = match calibration.basis() {
+        RateBasis::Asked => "as asked".to_owned(),
+        RateBasis::SmallestSupported => format!(
+            "the smallest rate that {} support; {} takes {}",
+            count(images, "image"),
+            percent(FalseAlarmRate::DEFAULT.get()),
+            FalseAlarmRate::DEFAULT.images_needed(),
+        ),
+        _ => "the default".to_owned(),
+    };
+    let threshold = |threshold: nfbmr::pipeline::DecisionThreshold| {
+        let by_hand = if threshold.set_by_hand { ", set by hand" } else { "" };
+        format!("{}{by_hand}", threshold.value)
+    };
+    format!(
+        "calibrated on {} to {rate} false alarms ({basis})\n\
+         threshold {} of images, {} of pixels\n",
+        count(images, "other image"),
+        threshold(calibration.threshold()),
+        threshold(calibration.pixel_threshold()),
+    )
+}

@@ -1,0 +1,159 @@
+//! From a preset, a weights file, a TOML file and `--set` to the configuration of a training.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use nfbmr::PipelineConfig;
+use nfbmr::backbone::BackboneConfig;
+use serde_json::{Map, Value};
+
+use crate::error::CliError;
+
+/// In TOML, which has no null: an optional setting left out.
+const NONE: &str = "none";
+
+/// Where the settings of a training come from; each goes before the one above it.
+#[derive(clap::Args)]
+pub struct ConfigArgs {
+    /// The settings to start from: `default` suits most parts on a CPU, `paper` is the published
+    /// configuration and takes a GPU and weights of EfficientNet-B5.
+    #[arg(long, value_enum, default_value_t = Preset::Default)]
+    preset: Preset,
+    /// TOML file with settings in place of the preset's.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A setting in place of the file's, such as `flow_training.epochs=20`; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Seed of the training, as `--set seed=N`; it draws the images held out as well.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Preset {
+    Default,
+    Paper,
+}
+
+impl ConfigArgs {
+    /// The configuration; `weights` is what a weights file records of its network.
+    pub fn resolve(&self, weights: Option<BackboneConfig>) -> Result<PipelineConfig, CliError> {
+        let mut config = match self.preset {
+            Preset::Default => PipelineConfig::default(),
+            Preset::Paper => PipelineConfig::paper(),
+        };
+        if let Some(recorded) = weights {
+            let block = config.backbone.block;
+            config.backbone = BackboneConfig { block, ..recorded };
+        }
+        if let Some(path) = &self.config {
+            let text = fs::read_to_string(path)
+                .map_err(|source| CliError::Read { path: path.clone(), source })?;
+            let table: toml::Table = toml::from_str(&text)
+                .map_err(|source| CliError::Toml { path: path.clone(), source })?;
+            config = with(&config, table, &path.display().to_string())?;
+        }
+        for setting in &self.settings {
+            config = with(&config, table_of(setting)?, &format!("--set {setting}"))?;
+        }
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// `key.key=value` as the table it stands for. A value that isn't TOML is text.
+fn table_of(setting: &str) -> Result<toml::Table, CliError> {
+    let malformed = || CliError::Set { found: setting.to_owned() };
+    let (path, text) = setting.split_once('=').ok_or_else(malformed)?;
+    let text = text.trim();
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {text}")).ok();
+    let value =
+        parsed.filter(|parsed| parsed.len() == 1).and_then(|mut table| table.remove("value"));
+    let mut value = value.unwrap_or_else(|| text.into());
+    for key in path.split('.').rev() {
+        let key = key.trim();
+        if key.is_empty() {
+            return Err(malformed());
+        }
+        value = toml::Table::from_iter([(key.to_owned(), value)]).into();
+    }
+    match value {
+        toml::Value::Table(table) => Ok(table),
+        _ => Err(malformed()),
+    }
+}
+
+/// The configuration with the settings of a table in their places; `origin` is where they come from.
+fn with(
+    config: &PipelineConfig,
+    table: toml::Table,
+    origin: &str,
+) -> Result<PipelineConfig, CliError> {
+    let refused = |problem: String| CliError::Setting { origin: origin.to_owned(), problem };
+    let mut all = to_json(config).map_err(|error| refused(error.to_string()))?;
+    for (key, value) in table {
+        merge(all.entry(key).or_insert(Value::Null), value);
+    }
+    serde_path_to_error::deserialize(Value::Object(all)).map_err(|error| {
+        let path = error.path().to_string();
+        let problem = error.into_inner();
+        refused(format!("{path}: {problem}"))
+    })
+}
+
+/// By way of text, in which 32-bit numbers are as short as people write them.
+fn to_json(config: &PipelineConfig) -> serde_json::Result<Map<String, Value>> {
+    serde_json::from_str(&serde_json::to_string(config)?)
+}
+
+/// Puts a value in its place; of tables, each of its entries.
+fn merge(into: &mut Value, value: toml::Value) {
+    match value {
+        toml::Value::Table(table) => {
+            if !into.is_object() {
+                *into = Value::Object(Map::new());
+            }
+            if let Value::Object(entries) = into {
+                for (key, value) in table {
+                    merge(entries.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        toml::Value::Array(values) => {
+            let json = |value| {
+                let mut json = Value::Null;
+                merge(&mut json, value);
+                json
+            };
+            *into = values.into_iter().map(json).collect();
+        }
+        toml::Value::String(text) if text == NONE => *into = Value::Null,
+        toml::Value::String(text) => *into = text.into(),
+        toml::Value::Integer(number) => *into = number.into(),
+        toml::Value::Float(number) => *into = number.into(),
+        toml::Value::Boolean(flag) => *into = flag.into(),
+        toml::Value::Datetime(date) => *into = date.to_string().into(),
+    }
+}
+
+/// A configuration as TOML that `--config` reads.
+pub fn to_toml(config: &PipelineConfig) -> Result<String, CliError> {
+    let failed =
+        |problem: String| CliError::Setting { origin: "configuration".to_owned(), problem };
+    let json = to_json(config).map_err(|error| failed(error.to_string()))?;
+    toml::to_string(&without_null(Value::Object(json))).map_err(|error| failed(error.to_string()))
+}
+
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Null => NONE.into(),
+        Value::Array(values) => values.into_iter().map(without_null).collect(),
+        Value::Object(entries) => {
+            Value::Object(entries.into_iter().map(|(k, v)| (k, without_null(v))).collect())
+        }
+        value => value,
+    }
+}

@@ -1,0 +1,187 @@
+//! `nfbmr detect`.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use nfbmr::data::Limits;
+use nfbmr::{Calibration, PipelineError, Scored, detect_files};
+
+use crate::Outcome;
+use crate::error::CliError;
+use crate::heatmaps::Heatmaps;
+use crate::images::{Input, inputs};
+use crate::interrupt;
+use crate::model::ModelArgs;
+use crate::output::{count, note};
+use crate::progress::{Bar, Verbosity};
+use crate::record::Record;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nfbmr detect part.nfbmr camera/0001.png
+  nfbmr detect part.nfbmr new-images --heatmaps out > results.jsonl
+  nfbmr detect part.nfbmr new-images | jq -r 'select(.is_anomalous) | .path'
+  if nfbmr detect -q part.nfbmr new.png --jsonl log.jsonl; then echo good; fi
+
+Exit codes: 0 all images good, 1 defects found, 2 an error, of a single image too, which wins over 1, 130
+stopped by Ctrl-C.")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Images, or folders of images with the folders below them.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Folder for a heatmap of each image, as PNG.
+    #[arg(long, value_name = "DIR")]
+    heatmaps: Option<PathBuf>,
+    /// File for the results, one line of JSON an image; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    jsonl: PathBuf,
+    /// Score with a model that isn't calibrated: without p-values, verdicts and regions.
+    #[arg(long)]
+    uncalibrated: bool,
+}
+
+pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
+    let model = args.model.load()?;
+    let calibration = model.calibration();
+    if calibration.is_none() && !args.uncalibrated {
+        return Err(CliError::Uncalibrated(args.model.path.clone()));
+    }
+    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, calibration));
+    let inputs = inputs(&args.paths);
+    let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
+    let mut detect = Detect {
+        calibration,
+        heatmaps: heatmaps.transpose()?,
+        results: Results::open(&args.jsonl)?,
+        tally: Tally::default(),
+    };
+    let mut bar = Bar::without_output_on_terminal(verbosity);
+    let mut failed = None;
+    let mut remaining = inputs.iter();
+    detect_files(&*model, &paths, &Limits::default(), &mut |_, scored| {
+        let Some(input) = remaining.next() else { return ControlFlow::Break(()) };
+        if let Err(error) = detect.image(input, scored) {
+            failed = Some(error);
+            return ControlFlow::Break(());
+        }
+        bar.count("detection", detect.tally.images, paths.len());
+        interrupt::go_on()
+    });
+    drop(bar);
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    interrupt::check()?;
+    if !verbosity.quiet {
+        note(detect.tally.in_words());
+    }
+    Ok(detect.tally.outcome())
+}
+
+/// Detection as it goes on.
+struct Detect<'a> {
+    calibration: Option<&'a Calibration>,
+    heatmaps: Option<Heatmaps<'a>>,
+    results: Results<'a>,
+    tally: Tally,
+}
+
+impl Detect<'_> {
+    /// Writes the result of one image.
+    fn image(
+        &mut self,
+        input: &Input,
+        scored: Result<Scored, PipelineError>,
+    ) -> Result<(), CliError> {
+        self.tally.images += 1;
+        let pixels = self.calibration.map(|calibration| calibration.pixel_threshold().value);
+        let with_regions = scored.and_then(|scored| {
+            let map = &scored.detection.anomaly_map;
+            let regions = pixels.map(|threshold| map.regions(threshold)).transpose()?;
+            Ok((scored, regions))
+        });
+        let (Scored { image, detection, .. }, regions) = match with_regions {
+            Ok(with_regions) => with_regions,
+            Err(error) => {
+                self.tally.errors += 1;
+                let error = input.problem.clone().unwrap_or_else(|| error.to_string());
+                return self.results.write(&Record::failed(&input.path, error));
+            }
+        };
+        let map = &detection.anomaly_map;
+        let heatmaps = self.heatmaps.as_mut();
+        let heatmap =
+            heatmaps.map(|heatmaps| heatmaps.write(&input.name, image, map)).transpose()?;
+        let threshold = self.calibration.map(|calibration| calibration.threshold().value);
+        let found = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
+        self.tally.defects += usize::from(found);
+        let heatmap = heatmap.as_deref();
+        self.results.write(&Record::scored(&input.path, &detection, threshold, regions, heatmap))
+    }
+}
+
+/// Where lines go.
+struct Results<'a> {
+    path: &'a Path,
+    writer: Box<dyn Write>,
+}
+
+impl<'a> Results<'a> {
+    fn open(path: &'a Path) -> Result<Self, CliError> {
+        let writer: Box<dyn Write> = match path == Path::new("-") {
+            true => Box::new(io::stdout()),
+            false => {
+                let failed = |source| CliError::Write { path: path.to_owned(), source };
+                Box::new(File::create(path).map_err(failed)?)
+            }
+        };
+        Ok(Self { path, writer })
+    }
+
+    /// Writes a line, which is out of the program's hands then.
+    fn write(&mut self, record: &Record<'_>) -> Result<(), CliError> {
+        let mut line = serde_json::to_vec(record).map_err(|error| self.failed(error.into()))?;
+        line.push(b'\n');
+        let written = self.writer.write_all(&line).and_then(|()| self.writer.flush());
+        written.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> CliError {
+        match self.path == Path::new("-") {
+            true => CliError::Stdout(source),
+            false => CliError::Write { path: self.path.to_owned(), source },
+        }
+    }
+}
+
+/// How many images of each kind.
+#[derive(Default)]
+struct Tally {
+    images: usize,
+    defects: usize,
+    errors: usize,
+}
+
+impl Tally {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self { errors: 1.., .. } => Outcome::BadImages,
+            Self { defects: 1.., .. } => Outcome::Defects,
+            _ => Outcome::Good,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let images = count(self.images, "image");
+        let errors = match self.errors {
+            0 => String::new(),
+            errors => format!(", {} that can't be scored", count(errors, "file")),
+        };
+        format!("{images}: {} with defects{errors}", self.defects)
+    }
+}

@@ -1,0 +1,178 @@
+//! What goes wrong, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use nfbmr::backbone::{BackboneError, Variant};
+use nfbmr::calibration::CalibrationError;
+use nfbmr::data::{DataError, HoldOutError, Layout};
+use nfbmr::pipeline::ModelError;
+use nfbmr::report::ReportError;
+use nfbmr::{CalibrateError, PipelineError};
+
+use crate::output::{note, percent};
+
+/// The exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
+pub const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error("interrupted")]
+    Interrupted,
+    #[error(transparent)]
+    Pipeline(PipelineError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    HoldOut(#[from] HoldOutError),
+    #[error(transparent)]
+    Rate(#[from] CalibrationError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("{}: {source}", .path.display())]
+    Import { path: PathBuf, source: BackboneError },
+    #[error("cannot watch for Ctrl-C: {0}")]
+    CtrlC(io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Stdout(io::Error),
+    #[error("cannot write {}: {source}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {source}", .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("expected TOML in {}, found {source}", .path.display())]
+    Toml { path: PathBuf, source: toml::de::Error },
+    #[error("{origin}: {problem}")]
+    Setting { origin: String, problem: String },
+    #[error("expected `--set key=value`, found {found:?}")]
+    Set { found: String },
+    #[error("expected image files in {} or the folders below it, found none", .0.display())]
+    NoImages(PathBuf),
+    #[error("expected images of one part, found those of {} in {}", .names.join(", "), .folder.display())]
+    Categories { folder: PathBuf, names: Vec<String> },
+    #[error("expected labelled images to test on in {}, found none", .0.display())]
+    NoTest(PathBuf),
+    #[error("expected a calibrated model, found none of its own threshold in {}", .0.display())]
+    Uncalibrated(PathBuf),
+    #[error("expected weights of {expected}, found those of {found}")]
+    Weights { expected: Variant, found: Variant },
+    #[error("expected another file than {} to write to, which is read", .0.display())]
+    Overwrite(PathBuf),
+}
+
+impl From<PipelineError> for CliError {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Interrupted(_) => Self::Interrupted,
+            PipelineError::Data(error) => Self::Data(error),
+            error => Self::Pipeline(error),
+        }
+    }
+}
+
+impl CliError {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted => INTERRUPTED,
+            _ => 2,
+        }
+    }
+
+    /// Tells the user.
+    pub fn report(&self) {
+        match self {
+            // Whoever read the output has seen enough.
+            Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Self::Interrupted => note("interrupted"),
+            _ => {
+                note(format_args!("error: {self}"));
+                if let Some(hint) = self.hint() {
+                    note(format_args!("hint: {hint}"));
+                }
+            }
+        }
+    }
+
+    /// What to do next.
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Pipeline(error) => return pipeline_hint(error),
+            Self::Rate(error) => return rate_hint(error),
+            Self::HoldOut(_) => "`--hold-out 0.2` keeps a fifth of the images for the calibration",
+            Self::Toml { .. } | Self::Setting { .. } => {
+                "`nfbmr train --print-config` shows every setting and its value"
+            }
+            Self::Set { .. } => "an example: `--set flow_training.epochs=20`",
+            Self::NoImages(_) => {
+                "PNG, JPEG, BMP, TIFF and WebP files are known, by their extensions"
+            }
+            Self::Categories { .. } => {
+                "name the folder of one of them; each part has its own model"
+            }
+            Self::NoTest(folder) => return Some(layouts_hint(folder)),
+            Self::Data(DataError::Layout { path, .. }) => return Some(layouts_hint(path)),
+            Self::Uncalibrated(_) => {
+                "calibrate it with `nfbmr calibrate MODEL DIR`, or score without a verdict with \
+                 `--uncalibrated`"
+            }
+            Self::Weights { .. } => {
+                "name the file of the backbone's weights with `--weights FILE`; `nfbmr weights import` \
+                 converts published ones"
+            }
+            Self::Import { source: BackboneError::AmbiguousSource { .. }, .. } => {
+                "name it with `--source`"
+            }
+            Self::Overwrite(_) => "name another one with `-o FILE`",
+            Self::Write { .. } | Self::Report(ReportError::Write { .. }) => {
+                "check that the folder is there, may be written to and has space left"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn pipeline_hint(error: &PipelineError) -> Option<String> {
+    let hint = match error {
+        PipelineError::Calibration(CalibrateError::Refused(error)) => return rate_hint(error),
+        PipelineError::Calibration(CalibrateError::TrainedOn { .. }) => {
+            "name a folder of other images; `nfbmr train --hold-out 0.2` holds some out by itself"
+        }
+        PipelineError::NoWeights
+        | PipelineError::Model { source: ModelError::Backbone { .. }, .. } => {
+            "name the file of the backbone's weights with `--weights FILE`"
+        }
+        PipelineError::Model { source: ModelError::Io(error), .. }
+            if error.kind() == io::ErrorKind::NotFound =>
+        {
+            "`nfbmr train DIR -o MODEL` makes one"
+        }
+        PipelineError::Config(_) | PipelineError::Whitening(_) => {
+            "`nfbmr train --print-config` shows every setting and its value"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn rate_hint(error: &CalibrationError) -> Option<String> {
+    let CalibrationError::UnsupportedRate { images, needed, .. } = error else {
+        return Some(
+            "a rate is a fraction: `--max-false-alarms 0.01` is one in a hundred".to_owned(),
+        );
+    };
+    // Rounded up: a smaller one is refused.
+    let smallest = (1000.0 / (*images as f64 + 1.0)).ceil() / 1000.0;
+    let more = needed.saturating_sub(*images as u64);
+    Some(format!(
+        "add {more} images of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
+        percent(smallest)
+    ))
+}
+
+fn layouts_hint(folder: &std::path::Path) -> String {
+    let layouts = Layout::ALL.map(|layout| layout.to_string()).join(", ");
+    format!(
+        "the layout of {} was told by its folders; `--layout NAME` names another: {layouts}",
+        folder.display()
+    )
+}

@@ -1,0 +1,75 @@
+//! `nfbmr evaluate`.
+
+use std::path::PathBuf;
+
+use nfbmr::data::Limits;
+use nfbmr::pipeline::evaluate;
+use nfbmr::report::{self, Report};
+
+use crate::error::CliError;
+use crate::images::LayoutArgs;
+use crate::interrupt;
+use crate::model::ModelArgs;
+use crate::output::{make_folder, note, print};
+use crate::progress::{Bar, Verbosity};
+use crate::results::Results;
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nfbmr evaluate bottle.nfbmr bottle --report out && firefox out/report.html
+  nfbmr evaluate bottle.nfbmr bottle --json | jq .image_auroc")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Data set whose test images are scored, such as a category of MVTec AD, or a folder with `normal`
+    /// and `abnormal`.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Folder for `report.html`, which any browser opens, and its charts.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// The metrics as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
+    let info = args.model.info()?;
+    let set = args.layout.labelled(&args.folder)?;
+    if let Some(folder) = &args.report {
+        make_folder(folder)?;
+    }
+    let model = args.model.load()?;
+    let mut bar = Bar::new(verbosity);
+    let (mut done, mut flagged) = (0, Vec::new());
+    let evaluation = evaluate(&*model, &set.test, &Limits::default(), &mut |_, detection| {
+        done += 1;
+        flagged.push(detection.verdict.is_some_and(|verdict| verdict.is_anomalous));
+        bar.count("evaluation", done, set.test.len());
+        interrupt::go_on()
+    })?;
+    drop(bar);
+    interrupt::check()?;
+    let results = Results::new(&set, &info, &evaluation, &flagged);
+    match args.json {
+        true => {
+            let json = serde_json::to_string_pretty(&results)
+                .map_err(|error| CliError::Stdout(error.into()))?;
+            print(format_args!("{json}\n"))?;
+        }
+        false => print(&results)?,
+    }
+    if let Some(folder) = &args.report {
+        let mut report = Report::new(format!("{}: {}", set.name, args.model.path.display()));
+        report.examples = report::examples(&*model, &evaluation, &results.run, &Limits::default())?;
+        report.runs.push(results.run);
+        let page = report.write_folder(folder)?;
+        if !verbosity.quiet {
+            note(format_args!("report: {}", page.display()));
+        }
+    }
+    Ok(())
+}

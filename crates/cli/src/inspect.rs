@@ -1,0 +1,70 @@
+//! `nfbmr inspect`.
+
+use nfbmr::ModelInfo;
+
+use crate::calibrate::in_words;
+use crate::config;
+use crate::error::CliError;
+use crate::output::{count, print};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nfbmr inspect part.nfbmr
+  nfbmr inspect part.nfbmr --json | jq .calibration.threshold.value
+  nfbmr inspect part.nfbmr --config > settings.toml")]
+pub struct Args {
+    /// The model file.
+    #[arg(value_name = "MODEL")]
+    model: std::path::PathBuf,
+    /// Everything, as JSON.
+    #[arg(long)]
+    json: bool,
+    /// The configuration alone, as TOML that `nfbmr train --config` reads.
+    #[arg(long, conflicts_with = "json")]
+    config: bool,
+}
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let info = ModelInfo::read(&args.model)?;
+    if args.config {
+        return print(config::to_toml(&info.config)?);
+    }
+    if args.json {
+        let json =
+            serde_json::to_string_pretty(&info).map_err(|error| CliError::Stdout(error.into()))?;
+        return print(format_args!("{json}\n"));
+    }
+    print(in_lines(&info))
+}
+
+fn in_lines(info: &ModelInfo) -> String {
+    let config = &info.config;
+    let training = match info.training_images {
+        Some(images) => count(images, "image"),
+        None => "images that it doesn't name: the file is of an older version".to_owned(),
+    };
+    let included = if info.backbone_included { "in the file" } else { "not in the file" };
+    let calibrated = match &info.calibration {
+        Some(calibration) => in_words(calibration),
+        None => "not calibrated\n".to_owned(),
+    };
+    format!(
+        "system {}, seed {}, configuration {}\n\
+         backbone {} to block {}, input {} x {} pixels\n\
+         weights of the backbone {included}, SHA-256 {}\n\
+         format version {}, {:.1} MB\n\
+         trained on {training}\n\
+         {calibrated}",
+        config.system,
+        config.seed,
+        config.fingerprint(),
+        config.backbone.variant,
+        config.backbone.block,
+        config.input_size,
+        config.input_size,
+        info.backbone_sha256,
+        info.format_version,
+        info.bytes as f64 / 1e6,
+    )
+}

@@ -1,0 +1,52 @@
+//! What the program writes.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::error::CliError;
+
+/// Writes a line on standard error. One that nobody can read any more is no reason to stop.
+pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes text on standard output.
+pub fn print(text: impl Display) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    write!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(CliError::Stdout)
+}
+
+/// Refuses a file that couldn't be written, before hours are spent on its content.
+pub fn check_writable(path: &Path) -> Result<(), CliError> {
+    let refused = |source| CliError::Write { path: path.to_owned(), source };
+    let old = fs::metadata(path).ok();
+    if old.as_ref().is_some_and(fs::Metadata::is_dir) {
+        return Err(refused(io::ErrorKind::IsADirectory.into()));
+    }
+    if old.is_some_and(|old| old.permissions().readonly()) {
+        return Err(refused(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::tempfile_in(folder).map(drop).map_err(refused)
+}
+
+/// Makes a folder for results.
+pub fn make_folder(path: &Path) -> Result<(), CliError> {
+    fs::create_dir_all(path).map_err(|source| CliError::Write { path: path.to_owned(), source })
+}
+
+/// `1 image`, `2 images`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A share as percent, with as many digits as it takes.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.1}", 100.0 * share);
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+}

@@ -1,0 +1,115 @@
+//! Progress: a bar on a terminal, a line every few seconds elsewhere.
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use nfbmr::Progress;
+use tracing::Level;
+
+use crate::interrupt;
+use crate::output::note;
+
+/// The time between lines.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Verbosity {
+    /// Say nothing but errors and warnings.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log what happens inside.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+impl Verbosity {
+    /// Sends the library's log to standard error.
+    pub fn log(self) {
+        let level = if self.verbose { Level::DEBUG } else { Level::WARN };
+        tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+    }
+}
+
+/// Shows how far the work is.
+pub struct Bar {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    stage: String,
+    told: Option<Instant>,
+}
+
+impl Bar {
+    /// A bar where standard error is a terminal that can show one.
+    pub fn new(verbosity: Verbosity) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        // Logs and a bar on one terminal would tear each other apart.
+        let plain = verbosity.quiet || verbosity.verbose || dumb || !io::stderr().is_terminal();
+        let bar = (!plain).then(|| {
+            let style = ProgressStyle::with_template("[{bar:30}] {msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(1).with_style(style)
+        });
+        Self { bar, quiet: verbosity.quiet, stage: String::new(), told: None }
+    }
+
+    /// Of lines of output on the same terminal, a bar would be in the way.
+    pub fn without_output_on_terminal(verbosity: Verbosity) -> Self {
+        let quiet = verbosity.quiet || io::stdout().is_terminal();
+        Self::new(Verbosity { quiet, ..verbosity })
+    }
+
+    /// Shows the progress of training or calibration, and asks it to stop after Ctrl-C.
+    pub fn show(&mut self, progress: &Progress) -> ControlFlow<()> {
+        let (done, all) = (progress.images, progress.total_images);
+        self.tell(&progress.phase.to_string(), done, all, || progress.to_string());
+        interrupt::go_on()
+    }
+
+    /// Shows how many images of a stage are done.
+    pub fn count(&mut self, stage: &str, done: usize, all: usize) {
+        self.tell(stage, done, all, || format!("{stage}: {done} of {all} images"));
+    }
+
+    fn tell(&mut self, stage: &str, done: usize, all: usize, line: impl Fn() -> String) {
+        let new = self.stage != stage;
+        if new {
+            stage.clone_into(&mut self.stage);
+        }
+        match &self.bar {
+            Some(bar) => {
+                if new {
+                    bar.reset();
+                }
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+                bar.set_message(line());
+            }
+            None if self.quiet => {}
+            None if new || self.told.is_none_or(|told| told.elapsed() >= PERIOD) => {
+                self.told = Some(Instant::now());
+                note(line());
+            }
+            None => {}
+        }
+    }
+
+    /// Writes a line on standard error, above the bar.
+    pub fn note(&self, line: impl std::fmt::Display) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(line)),
+            None => note(line),
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What `evaluate` finds.
+
+use std::fmt::{self, Write as _};
+
+use nfbmr::Calibration;
+use nfbmr::data::Dataset;
+use nfbmr::metrics::OperatingPoint;
+use nfbmr::pipeline::{Evaluation, ModelInfo};
+use nfbmr::report::{self, Run};
+use serde::Serialize;
+
+use crate::output::{count, percent};
+
+/// What comes out, as JSON has it. Shares are from 0 to 1; what is undefined is null.
+#[derive(Serialize)]
+pub struct Results {
+    category: String,
+    good_images: usize,
+    defect_images: usize,
+    image_auroc: Option<f64>,
+    /// 95 % interval over the test images.
+    image_auroc_interval: Option<[f64; 2]>,
+    image_average_precision: Option<f64>,
+    /// At the threshold with the highest F1, chosen with the labels at hand.
+    image_f1_max: Option<Point>,
+    pixel_auroc: Option<f64>,
+    pixel_aupro: Option<f64>,
+    pixel_f1_max: Option<Point>,
+    /// At the model's own threshold.
+    calibrated: Option<Calibrated>,
+    detect_ms: Option<f64>,
+    /// The same for a report.
+    #[serde(skip)]
+    pub run: Run,
+}
+
+/// The verdicts of a threshold: a defect where a score is at least that.
+#[derive(Serialize)]
+struct Point {
+    threshold: f64,
+    precision: f64,
+    recall: f64,
+    f1: f64,
+}
+
+impl From<OperatingPoint> for Point {
+    fn from(point: OperatingPoint) -> Self {
+        let OperatingPoint { threshold, precision, recall, f1 } = point;
+        Self { threshold, precision, recall, f1 }
+    }
+}
+
+/// The verdicts of a calibrated threshold: a defect where a score is above it.
+#[derive(Serialize)]
+struct Calibrated {
+    threshold: f32,
+    /// The rate of false alarms it was set for.
+    rate: f64,
+    set_by_hand: bool,
+    false_alarms: usize,
+    defects_found: usize,
+}
+
+impl Calibrated {
+    fn new(calibration: &Calibration, flagged: &[bool], labels: &[bool]) -> Self {
+        let threshold = calibration.threshold();
+        let flagged_of = |defect: bool| {
+            flagged
+                .iter()
+                .zip(labels)
+                .filter(|&(&flagged, &label)| flagged && label == defect)
+                .count()
+        };
+        Self {
+            threshold: threshold.value,
+            rate: calibration.rate().get(),
+            set_by_hand: threshold.set_by_hand,
+            false_alarms: flagged_of(false),
+            defects_found: flagged_of(true),
+        }
+    }
+}
+
+impl Results {
+    /// Of an evaluation, and of which images the model called anomalous.
+    pub fn new(set: &Dataset, info: &ModelInfo, evaluation: &Evaluation, flagged: &[bool]) -> Self {
+        let config = &info.config;
+        let run = report::run(&set.name, config.seed, config.system.name(), evaluation);
+        let labels = evaluation.labels();
+        let defect_images = labels.iter().filter(|&&defect| defect).count();
+        let image = evaluation.image_metrics().ok();
+        let pixel = evaluation.pixel_metrics().ok().flatten();
+        let calibration = info.calibration.as_ref();
+        Self {
+            category: set.name.clone(),
+            good_images: labels.len() - defect_images,
+            defect_images,
+            image_auroc: image.map(|image| image.auroc),
+            image_auroc_interval: run.image_auroc_interval,
+            image_average_precision: image.map(|image| image.average_precision),
+            image_f1_max: image.map(|image| image.f1_max.into()),
+            pixel_auroc: pixel.map(|pixel| pixel.auroc.value),
+            pixel_aupro: pixel.map(|pixel| pixel.aupro.value),
+            pixel_f1_max: pixel.map(|pixel| pixel.f1_max.value.into()),
+            calibrated: calibration.map(|found| Calibrated::new(found, flagged, &labels)),
+            detect_ms: run.detect_ms,
+            run,
+        }
+    }
+}
+
+impl fmt::Display for Results {
+    /// A line for each figure; those undefined are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let good = count(self.good_images, "good image");
+        let defective = count(self.defect_images, "defective one");
+        writeln!(f, "{}: {good}, {defective}", self.category)?;
+        let mut line = |name: &str, value: Option<String>| match value {
+            Some(value) => writeln!(f, "{name:<20} {value}"),
+            None => Ok(()),
+        };
+        let share = |value: Option<f64>| value.map(|value| format!("{value:.4}"));
+        let point = |point: &Option<Point>| {
+            let Point { threshold, precision, recall, f1 } = point.as_ref()?;
+            Some(format!(
+                "{f1:.4} (precision {precision:.4}, recall {recall:.4}) at threshold {threshold:.4}"
+            ))
+        };
+        let auroc = share(self.image_auroc).map(|mut text| {
+            if let Some([low, high]) = self.image_auroc_interval {
+                let _ = write!(text, " (95 % interval {low:.4} to {high:.4})");
+            }
+            text
+        });
+        line("image AUROC", auroc)?;
+        line("average precision", share(self.image_average_precision))?;
+        line("best F1", point(&self.image_f1_max))?;
+        line("pixel AUROC", share(self.pixel_auroc))?;
+        line("pixel AUPRO", share(self.pixel_aupro))?;
+        line("pixel best F1", point(&self.pixel_f1_max))?;
+        line("time per image", self.detect_ms.map(|time| format!("{time:.1} ms")))?;
+        let Some(calibrated) = &self.calibrated else { return Ok(()) };
+        let Calibrated { threshold, rate, set_by_hand, false_alarms, defects_found } = calibrated;
+        let basis = match set_by_hand {
+            true => "set by hand".to_owned(),
+            false => format!("for {} false alarms", percent(*rate)),
+        };
+        line("threshold", Some(format!("{threshold} ({basis})")))?;
+        let of = |number: usize, all: usize| {
+            (all > 0)
+                .then(|| format!("{number} of {all} ({})", percent(number as f64 / all as f64)))
+        };
+        line("false alarms", of(*false_alarms, self.good_images))?;
+        line("defects found", of(*defects_found, self.defect_images))
+    }
+}

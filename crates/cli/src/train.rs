@@ -1,0 +1,125 @@
+//! `nfbmr train`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nfbmr::ModelInfo;
+use nfbmr::calibration::FalseAlarmRate;
+use nfbmr::data::{DataError, HoldOut, Limits, OnBadFile, hold_out};
+use nfbmr::{Images, weights};
+
+use crate::calibrate::{check_rate, in_words};
+use crate::config::{self, ConfigArgs};
+use crate::error::CliError;
+use crate::images::LayoutArgs;
+use crate::interrupt;
+use crate::model::{Compute, check_weights};
+use crate::output::{check_writable, count, print};
+use crate::progress::{Bar, Verbosity};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nfbmr train good-parts -o part.nfbmr
+  nfbmr train bottle -o bottle.nfbmr --max-false-alarms 0.02
+  nfbmr train good-parts -o part.nfbmr --config settings.toml --set input_size=256
+  nfbmr train --print-config > settings.toml")]
+pub struct Args {
+    /// Folder of images of good parts, with the folders below it; or a data set, whose training images
+    /// are taken.
+    #[arg(value_name = "DIR", required_unless_present = "print_config")]
+    folder: Option<PathBuf>,
+    /// The model file to write; an old one is replaced once the new one is whole.
+    #[arg(short, long, value_name = "MODEL", required_unless_present = "print_config")]
+    output: Option<PathBuf>,
+    /// The share of the images that is kept out of training and sets the threshold; with 0 the model has
+    /// none until it is calibrated.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    hold_out: f64,
+    /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
+    /// images held out support.
+    #[arg(long, value_name = "RATE")]
+    max_false_alarms: Option<f64>,
+    /// Go on without images that can't be read, and list them.
+    #[arg(long)]
+    skip_bad: bool,
+    /// Write the configuration as TOML to standard output, and don't train.
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    layout: LayoutArgs,
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
+    let own = args.compute.own_weights()?;
+    let recorded = own.as_ref().map(|own| own.config()).transpose()?.flatten();
+    let config = args.config.resolve(recorded)?;
+    if args.print_config {
+        return print(config::to_toml(&config)?);
+    }
+    let (Some(folder), Some(output)) = (&args.folder, &args.output) else { return Ok(()) };
+    let weights = own.as_ref().or(weights::embedded());
+    check_weights(&config, weights)?;
+    check_writable(output)?;
+    let HoldOut { training, calibration } = args.parts(folder, config.seed)?;
+    let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
+    check_rate(rate, calibration.len())?;
+
+    let start = Instant::now();
+    let mut bar = Bar::new(verbosity);
+    let mut skipped = Vec::new();
+    let mut show = |progress: &_| bar.show(progress);
+    let images = args.images(&training, &mut skipped);
+    let mut model = nfbmr::train(&config, weights, images, args.compute.device, &mut show)?;
+    if !calibration.is_empty() {
+        model.calibrate(args.images(&calibration, &mut skipped), rate, &mut show)?;
+    }
+    interrupt::check()?;
+    // What isn't embedded may not be at hand where the model is used.
+    match own {
+        Some(_) => model.save_with_backbone(output)?,
+        None => model.save(output)?,
+    }
+    for error in &skipped {
+        bar.note(format_args!("skipped: {error}"));
+    }
+    drop(bar);
+    print(summary(output, &ModelInfo::read(output)?, start.elapsed()))
+}
+
+impl Args {
+    /// The images to train on, and those to calibrate on.
+    fn parts(&self, folder: &Path, seed: u64) -> Result<HoldOut, CliError> {
+        let images = self.layout.good_images(folder)?;
+        if self.hold_out == 0.0 {
+            return Ok(HoldOut { training: images, calibration: Vec::new() });
+        }
+        Ok(hold_out(images, self.hold_out, seed)?)
+    }
+
+    fn images<'a>(&self, paths: &'a [PathBuf], skipped: &'a mut Vec<DataError>) -> Images<'a> {
+        let on_bad = match self.skip_bad {
+            true => OnBadFile::Skip(skipped),
+            false => OnBadFile::Stop,
+        };
+        Images::Files { paths, limits: Limits::default(), on_bad }
+    }
+}
+
+fn summary(output: &Path, info: &ModelInfo, time: Duration) -> String {
+    let images = info.training_images.map_or(String::new(), |images| count(images, "image"));
+    let calibrated = match &info.calibration {
+        Some(calibration) => in_words(calibration),
+        None => "not calibrated: `nfbmr calibrate` sets the threshold\n".to_owned(),
+    };
+    format!(
+        "{}: trained on {images} in {:.0} s, {:.1} MB\n{calibrated}",
+        output.display(),
+        time.as_secs_f64(),
+        info.bytes as f64 / 1e6,
+    )
+}

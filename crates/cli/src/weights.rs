@@ -1,0 +1,110 @@
+//! `nfbmr weights`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use nfbmr::backbone::{BackboneConfig, BackboneError, Source, Storage, Weights};
+
+use crate::error::CliError;
+use crate::output::{check_writable, print};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Convert published weights of an EfficientNet to a safetensors file that `--weights` takes.
+    ///
+    /// Format (PyTorch or safetensors), naming (efficientnet_pytorch, timm or torchvision) and network are
+    /// recognised by content; head and classifier are left out.
+    Import(Import),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  nfbmr weights import efficientnet-lite1-77cc7160.pth -o lite1.safetensors
+  nfbmr weights import --source timm-tf --blocks 16 model.safetensors -o b0.safetensors")]
+struct Import {
+    /// The published file.
+    #[arg(value_name = "FILE")]
+    input: PathBuf,
+    /// The file to write; FILE with the extension `safetensors` by default.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Where the weights come from, such as `timm-tf`; needed only where their content can't tell.
+    #[arg(long)]
+    source: Option<Source>,
+    /// How many blocks to keep; all by default.
+    #[arg(long, value_name = "N")]
+    blocks: Option<usize>,
+    /// Store values with 16 bits, in half the space, instead of as they are.
+    #[arg(long)]
+    f16: bool,
+    /// A note for the file, such as `licence=Apache-2.0`; may be repeated.
+    #[arg(long = "note", value_name = "KEY=VALUE", value_parser = note)]
+    notes: Vec<(String, String)>,
+}
+
+fn note(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub fn run(args: &Args) -> Result<(), CliError> {
+    match &args.command {
+        Command::Import(args) => import(args),
+    }
+}
+
+fn import(args: &Import) -> Result<(), CliError> {
+    let input = &args.input;
+    let output = args.output.clone().unwrap_or_else(|| input.with_extension("safetensors"));
+    if is_same(input, &output) {
+        return Err(CliError::Overwrite(input.clone()));
+    }
+    let bytes = fs::read(input).map_err(|source| CliError::Read { path: input.clone(), source })?;
+    check_writable(&output)?;
+    let failed = |source| CliError::Import { path: input.clone(), source };
+    let (weights, whole) = imported(args, &bytes).map_err(failed)?;
+    let storage = if args.f16 { Storage::F16 } else { Storage::F32 };
+    let bytes = weights.to_safetensors(storage).map_err(|error| failed(error.into()))?;
+    fs::write(&output, &bytes)
+        .map_err(|source| CliError::Write { path: output.clone(), source })?;
+    let source = weights.source().map_err(failed)?;
+    print(format_args!(
+        "{}: {}{}, {} blocks, {} tensors, {:.1} MB\n",
+        output.display(),
+        whole.variant,
+        source.map(|source| format!(" of {source}")).unwrap_or_default(),
+        whole.block + 1,
+        weights.len(),
+        bytes.len() as f64 / 1e6,
+    ))
+}
+
+/// The weights of the blocks asked for, and the network they are of.
+fn imported(args: &Import, bytes: &[u8]) -> Result<(Weights, BackboneConfig), BackboneError> {
+    let weights = Weights::import(bytes, args.source)?;
+    // Imported weights record it.
+    let whole = weights
+        .config()?
+        .ok_or(BackboneError::UnknownNaming { count: weights.len(), first: None })?;
+    let blocks = args.blocks.unwrap_or(whole.block + 1);
+    let Some(block) = blocks.checked_sub(1) else {
+        let (variant, blocks) = (whole.variant, whole.block + 1);
+        return Err(BackboneError::Block { variant, blocks, found: 0 });
+    };
+    let config = BackboneConfig { block, ..whole };
+    let mut weights = weights.select(&config)?;
+    weights.metadata_mut().extend(args.notes.iter().cloned());
+    Ok((weights, config))
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,68 @@
+use image::RgbImage;
+use nfbmr_pipeline::{PipelineError, ScoreMap};
+
+/// An anomaly map over its image: nothing at `low`, full colour (of the scale Inferno) at `high`.
+///
+/// A map of another size is brought to the image's. A `low` and `high` for all images of a part make them
+/// comparable: half of the range between them is a sensible place for the threshold.
+///
+/// # Errors
+/// [`PipelineError::Size`] if the map or the image is empty.
+pub fn heatmap(
+    image: &RgbImage,
+    map: &ScoreMap,
+    low: f32,
+    high: f32,
+) -> Result<RgbImage, PipelineError> {
+    let resized = match (map.width, map.height) == image.dimensions() {
+        true => None,
+        false => Some(map.resize(image.width(), image.height())?),
+    };
+    let map = resized.as_ref().unwrap_or(map);
+    let mut overlay = image.clone();
+    for (pixel, &value) in overlay.pixels_mut().zip(&map.values) {
+        let heat = match high > low {
+            true => ((value - low) / (high - low)).clamp(0.0, 1.0),
+            false => f32::from(u8::from(value > low)),
+        };
+        let color = colorous::INFERNO.eval_continuous(f64::from(heat));
+        for (channel, color) in pixel.0.iter_mut().zip([color.r, color.g, color.b]) {
+            let mixed =
+                f32::from(*channel) * (1.0 - heat) * 0.6 + f32::from(color) * (0.4 + 0.6 * heat);
+            *channel = mixed.min(255.0) as u8;
+        }
+    }
+    Ok(overlay)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn the_scale_goes_from_low_to_high() {
+        let image = RgbImage::from_pixel(3, 1, Rgb([100; 3]));
+        let map = |values: [f32; 3]| ScoreMap { width: 3, height: 1, values: values.to_vec() };
+        let drawn = heatmap(&image, &map([-9.0, 3.0, 9.0]), 2.0, 4.0).unwrap();
+        let at = |x: u32| drawn.get_pixel(x, 0).0;
+        // Inferno starts nearly black and ends pale yellow.
+        assert!(at(0).iter().all(|&channel| (55..=65).contains(&channel)), "{:?}", at(0));
+        let [red, green, blue] = at(2);
+        assert!(red > 245 && green > 245 && blue < 175, "{:?}", at(2));
+        assert!(at(1)[0] > at(0)[0] && at(1)[1] < at(2)[1], "{:?}", at(1));
+        // A scale without width is a threshold.
+        let step = heatmap(&image, &map([1.0, 2.0, 3.0]), 2.0, 2.0).unwrap();
+        assert_eq!([0, 1, 2].map(|x| step.get_pixel(x, 0).0), [at(0), at(0), at(2)]);
+    }
+
+    #[test]
+    fn a_map_is_brought_to_its_image() {
+        let image = RgbImage::new(8, 6);
+        let map = ScoreMap { width: 1, height: 1, values: vec![1.0] };
+        assert_eq!(heatmap(&image, &map, 0.0, 1.0).unwrap().dimensions(), (8, 6));
+        let none = ScoreMap { width: 0, height: 0, values: Vec::new() };
+        assert!(matches!(heatmap(&image, &none, 0.0, 1.0), Err(PipelineError::Size(_))));
+    }
+}

@@ -1,0 +1,133 @@
+//! Results as one HTML file that needs no network: the types of `nfbmr-report`, and what an evaluation
+//! fills them with.
+
+use std::io::Cursor;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageFormat, RgbImage};
+use nfbmr_data::{DataError, Limits, load_image};
+use nfbmr_metrics::{Bootstrap, auroc};
+use nfbmr_pipeline::{AnomalyModel, Detection, Evaluation, PipelineError, Tested};
+
+use crate::heatmap;
+
+pub use nfbmr_report::{ABLATION, Example, Pixel, Report, ReportError, Run, Score, charts};
+
+/// Worst misses, worst false alarms and clearest defects, so many of each.
+const EACH: usize = 3;
+/// Longest side of a picture in pixels.
+const SIDE: u32 = 128;
+
+/// The results of an evaluation: scores, pixel metrics, the time of a detection, and the 95 % bootstrap
+/// interval of the image AUROC. What is undefined, as without a defect, is left out.
+pub fn run(category: &str, seed: u64, system: &str, evaluation: &Evaluation) -> Run {
+    let (values, labels) = (evaluation.scores(), evaluation.labels());
+    let mut run = Run::new(category, seed, system);
+    let interval = Bootstrap::default().interval(&values, &labels, auroc).ok();
+    run.image_auroc_interval = interval.map(|interval| [interval.low, interval.high]);
+    run.pixel = evaluation.pixel_metrics().ok().flatten().map(|pixel| Pixel {
+        auroc: pixel.auroc.value,
+        aupro: pixel.aupro.value,
+        f1_max: pixel.f1_max.value.f1,
+    });
+    run.detect_ms = Some(1e3 * evaluation.mean_time().as_secs_f64());
+    run.scores = evaluation.images.iter().map(score).collect();
+    run
+}
+
+fn score(tested: &Tested) -> Score {
+    Score {
+        path: tested.sample.path.display().to_string(),
+        defect: tested.sample.defect_name().map(str::to_owned),
+        score: tested.score,
+    }
+}
+
+/// The images of an evaluation that say most of it, small and with heatmaps: worst misses, worst false
+/// alarms and clearest defects of the run.
+///
+/// # Errors
+/// [`PipelineError::Data`] for an image or a mask that can't be read any more, otherwise as
+/// [`AnomalyModel::detect`].
+pub fn examples(
+    model: &dyn AnomalyModel,
+    evaluation: &Evaluation,
+    run: &Run,
+    limits: &Limits,
+) -> Result<Vec<Example>, PipelineError> {
+    let mut order: Vec<&Tested> = evaluation.images.iter().collect();
+    order.sort_by(|a, b| a.score.total_cmp(&b.score));
+    let (defects, good): (Vec<&Tested>, Vec<&Tested>) =
+        order.into_iter().partition(|tested| tested.sample.is_defect());
+    let worst = &good[good.len().saturating_sub(EACH)..];
+    let misses = &defects[..EACH.min(defects.len() / 2)];
+    let clearest = &defects[defects.len() - misses.len()..];
+
+    let shown = worst.iter().rev().chain(misses).chain(clearest);
+    let shown = shown.map(|tested| Shown::new(model, tested, limits));
+    let shown = shown.collect::<Result<Vec<_>, _>>()?;
+    // One scale for all: from the median of the worst good images to twice their largest value.
+    let mut values: Vec<f32> = shown[..worst.len()]
+        .iter()
+        .flat_map(|shown| shown.detection.anomaly_map.values.iter().copied())
+        .collect();
+    values.sort_unstable_by(f32::total_cmp);
+    let low = values.get(values.len() / 2).copied().unwrap_or(0.0);
+    let high = 2.0 * values.last().copied().unwrap_or(1.0);
+    shown.into_iter().map(|shown| shown.example(run, low, high, limits)).collect()
+}
+
+/// A test image of the gallery.
+struct Shown<'a> {
+    tested: &'a Tested,
+    image: RgbImage,
+    detection: Detection,
+}
+
+impl<'a> Shown<'a> {
+    fn new(
+        model: &dyn AnomalyModel,
+        tested: &'a Tested,
+        limits: &Limits,
+    ) -> Result<Self, PipelineError> {
+        let image = load_image(&tested.sample.path, limits)?;
+        let detection = model.detect(&image)?;
+        Ok(Self { tested, image: image.into_rgb8(), detection })
+    }
+
+    fn example(
+        self,
+        run: &Run,
+        low: f32,
+        high: f32,
+        limits: &Limits,
+    ) -> Result<Example, PipelineError> {
+        let sample = &self.tested.sample;
+        let png = |image: DynamicImage| {
+            png(&image).map_err(|source| DataError::Encode { path: sample.path.clone(), source })
+        };
+        let overlay = heatmap(&self.image, &self.detection.anomaly_map, low, high)?;
+        let mask = sample.mask.as_ref().map(|mask| load_image(mask, limits)).transpose()?;
+        let name = sample.path.file_name().unwrap_or_default();
+        Ok(Example {
+            title: name.to_string_lossy().into_owned(),
+            category: run.category.clone(),
+            seed: run.seed,
+            system: run.system.clone(),
+            defect: sample.defect_name().map(str::to_owned),
+            score: self.tested.score,
+            image: png(self.image.into())?,
+            mask: mask.map(png).transpose()?,
+            overlay: Some(png(overlay.into())?),
+            ..Example::default()
+        })
+    }
+}
+
+/// A small picture as a PNG file.
+fn png(image: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
+    let mut bytes = Cursor::new(Vec::new());
+    let small = image.resize(SIDE, SIDE, FilterType::Triangle);
+    small.into_rgb8().write_to(&mut bytes, ImageFormat::Png)?;
+    Ok(bytes.into_inner())
+}
