@@ -6,7 +6,8 @@
 //! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
 //! command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
-//! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens.
+//! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens, with the charts and
+//! the gallery as files beside it. The gallery and the features are of the first seed of `--pictures`.
 
 mod paper;
 mod run;
@@ -71,6 +72,10 @@ struct Args {
     /// Weights of the second CNN of `pfm`, `bpfm` and `mb-pfm`, imported ones that record their variant.
     #[arg(long)]
     target_weights: Option<PathBuf>,
+    /// The system whose features and worst images the report pictures, of its first seed; the first of the
+    /// systems where it isn't among them. A run that is kept stays with or without.
+    #[arg(long, default_value = "nf-bmr-2")]
+    pictures: String,
     /// Folder for everything that is written.
     #[arg(long)]
     out: PathBuf,
@@ -105,6 +110,7 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
         weights = weights.map(|weights| weights.with_target(target));
     }
     let systems = systems(&args.systems, config.target_cnn.is_some())?;
+    let pictured = systems.iter().find(|&&name| name == args.pictures).or(systems.first()).copied();
     let mut sets = datasets(&args.data, args.dataset, &DatasetOptions::default())?;
     sets.retain(|set| args.category.is_empty() || args.category.contains(&set.name));
     if sets.is_empty() {
@@ -145,7 +151,10 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
                             }
                         };
                         let mut show = |progress: &_| bar.show(progress);
-                        let run = Run::new(trainer, set, name, &config, args.limit, &mut show)?;
+                        let pictured = seed == 0 && pictured == Some(*name);
+                        let limit = args.limit;
+                        let run =
+                            Run::new(trainer, set, name, &config, limit, pictured, &mut show)?;
                         bar.finish();
                         run.write(&path)?;
                         run
