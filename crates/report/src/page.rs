@@ -91,6 +91,8 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
 }
 
 fn results(report: &Report, summary: &Summary) -> Markup {
+    let mut scores = report.runs.iter().flat_map(|run| &run.scores);
+    let likelihoods = scores.any(|score| score.likelihood.is_some());
     html! {
         section #results {
             h2 { "Results" }
@@ -132,8 +134,11 @@ fn results(report: &Report, summary: &Summary) -> Markup {
             h2 { "Scores" }
             p.note {
                 "Shares of the normal and of the defect images by image score, of the lowest seed. The dashed \
-                 line is the threshold with the highest F1. Beside them those by the negative log-likelihood \
-                 of the flow, pooled as the score is; with the first of the systems that have one flow."
+                 line is the threshold with the highest F1."
+                @if likelihoods {
+                    " Beside them those by the negative log-likelihood of the flow, pooled as the score is; \
+                     with the first of the systems that have the same flow."
+                }
             }
             @for category in &summary.categories {
                 h3 { (category) }
