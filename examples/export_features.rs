@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use burn::tensor::Tensor;
 use clap::Parser;
 use nfbmr::backend::Cpu;
-use nfbmr::pipeline::{FeatureStorage, Trainer};
+use nfbmr::pipeline::{Trainer, TrainingStorage};
 use nfbmr::{PipelineConfig, data, weights};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -52,7 +52,7 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut go_on = |_: &_| ControlFlow::Continue(());
     let mut trainer = |samples: &[data::Sample]| {
         let files: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
-        let storage = FeatureStorage::default();
+        let storage = TrainingStorage::default();
         Trainer::<Cpu>::new(&config, weights, &files, &storage, &device, &mut go_on)
     };
     let (mut train, test) = (trainer(&set.train)?, trainer(&set.test)?);

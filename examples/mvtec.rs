@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use nfbmr::data::{self, Dataset, Limits};
 use nfbmr::pipeline::{ImageMetrics, PixelMetrics, Tested, evaluate};
 use nfbmr::report::{self, Report};
-use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, System, weights};
+use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, System, TrainingStorage, weights};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -183,7 +183,14 @@ fn run(
     }
     let mut bar = support::Bar::new(&set.name);
     let start = Instant::now();
-    let model = nfbmr::train(config, weights, &train, args.device, &mut |p| bar.show(p))?;
+    let model = nfbmr::train(
+        config,
+        weights,
+        &train,
+        &TrainingStorage::default(),
+        args.device,
+        &mut |p| bar.show(p),
+    )?;
     let train_s = start.elapsed().as_secs_f64();
     bar.finish();
     if let Some(folder) = &args.models {

@@ -86,7 +86,7 @@ pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, BackboneWeights, CalibrateError, Calibration, Detection, Images, ModelInfo,
     Phase, PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, Scored, System,
-    detect_files,
+    TrainingStorage, detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

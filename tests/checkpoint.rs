@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::DynamicImage;
 use nfbmr::backend::Cpu;
-use nfbmr::pipeline::{CheckpointError, FeatureStorage, Pipeline, Trainer};
+use nfbmr::pipeline::{CheckpointError, Pipeline, Trainer, TrainingStorage};
 use nfbmr::{Phase, PipelineConfig, PipelineError, Progress, System};
 
 /// Trains with a checkpoint until `stop` says so.
@@ -26,10 +26,10 @@ fn train(
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let storage = FeatureStorage::default();
+    let mut storage = TrainingStorage::default();
+    storage.checkpoint = Some(checkpoint.to_owned());
     let mut trainer =
         Trainer::<Cpu>::new(config, Some(&weights), images, &storage, &device, &mut progress)?;
-    trainer.checkpoint_to(checkpoint);
     trainer.train(config, &mut progress)
 }
 

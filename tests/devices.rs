@@ -25,9 +25,10 @@ fn an_absent_gpu_is_refused_before_anything_is_computed() {
     let device = DeviceName::Cuda(ABSENT);
     let (config, weights) = (PipelineConfig::default(), weights::embedded());
     let images: [image::DynamicImage; 0] = [];
-    let trained = nfbmr::train(&config, weights, images.as_slice(), device, &mut |_| {
-        unreachable!("training began")
-    });
+    let trained =
+        nfbmr::train(&config, weights, images.as_slice(), &Default::default(), device, &mut |_| {
+            unreachable!("training began")
+        });
     for result in [trained, nfbmr::load("missing.nfbmr", weights, device)] {
         match result.map(|_| ()).unwrap_err() {
             PipelineError::Device(error) if is_absence(&error) => {}

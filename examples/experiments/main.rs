@@ -3,6 +3,11 @@
 //! `cargo run --release --example experiments -- --data DIR --dataset mvtec --systems all --seeds 3
 //! --out DIR`
 //!
+//! The paper's own setting, with the weights of B5 and on a GPU:
+//!
+//! `cargo run --release --features cuda --example experiments -- --data DIR --dataset mvtec --preset paper
+//! --weights b5.safetensors --limit 1000 --device cuda:0 --out DIR`
+//!
 //! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
 //! command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
@@ -21,11 +26,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use nfbmr::backend::Cpu;
+use nfbmr::backend::{Backend, Cpu};
 use nfbmr::cache::FeatureCache;
 use nfbmr::data::{Dataset, DatasetOptions, Layout, datasets};
-use nfbmr::pipeline::{FeatureStorage, Fusion, Pooling, TargetCnnConfig, Trainer};
-use nfbmr::{BackboneWeights, PipelineConfig, System, weights};
+use nfbmr::pipeline::{Fusion, Pooling, TargetCnnConfig, Trainer, TrainingStorage};
+use nfbmr::{BackboneWeights, DeviceError, DeviceName, PipelineConfig, System, weights};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -63,8 +68,11 @@ struct Args {
     /// Trains on so many of the good images at most, drawn by the seed.
     #[arg(long, default_value_t = 200)]
     limit: usize,
-    /// Configuration as a JSON file, in place of the default.
-    #[arg(long)]
+    /// `default`, or `paper`, which needs the weights of B5.
+    #[arg(long, default_value = "default", value_parser = ["default", "paper"])]
+    preset: String,
+    /// Configuration as a JSON file, in place of a preset.
+    #[arg(long, conflicts_with = "preset")]
     config: Option<PathBuf>,
     /// Backbone weights, in place of the embedded ones (safetensors or PyTorch).
     #[arg(long)]
@@ -76,6 +84,9 @@ struct Args {
     /// systems where it isn't among them. A run that is kept stays with or without.
     #[arg(long, default_value = "nf-bmr-2")]
     pictures: String,
+    /// Where the networks run: `cpu`, or with the features of that name `ndarray`, `cuda:0`.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceName,
     /// Folder for everything that is written.
     #[arg(long)]
     out: PathBuf,
@@ -88,13 +99,26 @@ const NAMES: [&str; 7] =
 const TWO_CNNS: [&str; 3] = ["pfm", "bpfm", "mb-pfm"];
 
 fn main() -> ExitCode {
-    exit(experiments(&Args::parse()))
+    let args = Args::parse();
+    exit(match args.device {
+        DeviceName::Cpu => experiments::<Cpu>(&args, &Default::default()),
+        #[cfg(feature = "ndarray")]
+        DeviceName::NdArray => experiments::<nfbmr::backend::NdArray>(&args, &Default::default()),
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(index) => {
+            let device = nfbmr::backend::CudaDevice::new(index);
+            experiments::<nfbmr::backend::Cuda>(&args, &device)
+        }
+        #[allow(unreachable_patterns)]
+        device => Err(DeviceError::NotBuilt { device }.into()),
+    })
 }
 
-fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
-    let mut config = match &args.config {
-        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
-        None => PipelineConfig::default(),
+fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dyn Error>> {
+    let mut config = match (&args.config, args.preset.as_str()) {
+        (Some(path), _) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        (None, "paper") => PipelineConfig::paper(),
+        (None, _) => PipelineConfig::default(),
     };
     let mut weights = match &args.weights {
         Some(path) => Some(BackboneWeights::open(path)?),
@@ -118,13 +142,13 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     fs::create_dir_all(args.out.join("runs"))?;
     let cache = Arc::new(FeatureCache::open(args.out.join("features.nfc"))?);
-    let storage = FeatureStorage::cached(cache);
+    let storage = TrainingStorage::cached(cache);
 
     let mut clock = Clock::new(sets.len() * args.seeds as usize * systems.len());
     let mut runs = Vec::new();
     for set in &sets {
         for seed in 0..args.seeds {
-            let mut trainer: Option<Trainer<Cpu>> = None;
+            let mut trainer: Option<Trainer<B>> = None;
             for (index, name) in systems.iter().enumerate() {
                 let config = configured(&config, name, seed)?;
                 if index > 0 && TWO_CNNS.contains(name) {
@@ -145,7 +169,7 @@ fn experiments(args: &Args) -> Result<(), Box<dyn Error>> {
                                     weights.as_ref(),
                                     &images,
                                     &storage,
-                                    &Default::default(),
+                                    device,
                                     &mut |progress| bar.show(progress),
                                 )?)
                             }

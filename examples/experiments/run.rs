@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nfbmr::backend::Cpu;
+use nfbmr::backend::Backend;
 use nfbmr::data::{Dataset, Limits};
 use nfbmr::metrics::{Bootstrap, auroc};
 use nfbmr::pipeline::{Trainer, evaluate};
@@ -80,8 +80,8 @@ pub struct Pictures {
 
 impl Run {
     /// Trains and tests; `pictured` adds what the report pictures.
-    pub fn new(
-        trainer: &mut Trainer<Cpu>,
+    pub fn new<B: Backend>(
+        trainer: &mut Trainer<B>,
         set: &Dataset,
         system: &str,
         config: &PipelineConfig,

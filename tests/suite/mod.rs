@@ -10,7 +10,7 @@ use nfbmr::backend::Backend;
 use nfbmr::cache::FeatureCache;
 use nfbmr::data::synthetic::{Kind, PartClass, generate};
 use nfbmr::pipeline::{
-    FeatureStorage, Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError,
+    Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError, TrainingStorage,
 };
 use nfbmr::{BackboneWeights, Frame, PipelineConfig, PipelineError, PixelFormat, System, weights};
 
@@ -159,7 +159,7 @@ pub fn a_trainer_gives_what_a_training_gives<B: Backend>() {
     let device = Default::default();
     let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
     let weights = weights::embedded();
-    let storage = FeatureStorage::default();
+    let storage = TrainingStorage::default();
     let mut trainer =
         Trainer::<B>::new(&config, weights, &images, &storage, &device, &mut go_on).unwrap();
     for system in [System::Nf, System::NfBmr] {
@@ -180,7 +180,7 @@ pub fn cached_features_train_the_same_model<B: Backend>() {
     config.target_cnn = Some(target_cnn());
     let device = Default::default();
     let weights = two_cnns();
-    let score = |config: &PipelineConfig, storage: FeatureStorage| {
+    let score = |config: &PipelineConfig, storage: TrainingStorage| {
         let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
         Trainer::<B>::new(config, Some(&weights), &images, &storage, &device, &mut go_on)
             .and_then(|mut trainer| trainer.train(config, &mut go_on))
@@ -191,7 +191,7 @@ pub fn cached_features_train_the_same_model<B: Backend>() {
         config.system = system;
         let folder = tempfile::tempdir().unwrap();
         let cache = Arc::new(FeatureCache::open(folder.path().join("features.nfc")).unwrap());
-        let storage = FeatureStorage::cached(cache.clone());
+        let storage = TrainingStorage::cached(cache.clone());
         let first = score(&config, storage.clone()).unwrap();
         // Two blocks of either CNN, of which one is the same.
         let of_an_image = if system == System::MbPfm { 3 } else { 1 };
@@ -200,9 +200,12 @@ pub fn cached_features_train_the_same_model<B: Backend>() {
         assert_eq!(first, score(&config, storage.clone()).unwrap(), "{system}");
         assert_eq!(cache.bytes(), filled, "the second training wrote nothing");
         // Read from the file at each step.
-        let from_file = score(&config, FeatureStorage { memory: 0, ..storage }).unwrap();
+        let mut storage = storage;
+        storage.memory = 0;
+        let from_file = score(&config, storage.clone()).unwrap();
         assert_eq!(first, from_file, "{system}");
-        let none = score(&config, FeatureStorage { cache: None, memory: 0 });
+        storage.cache = None;
+        let none = score(&config, storage);
         assert!(
             matches!(
                 none,

@@ -52,7 +52,7 @@ pub enum BackboneError {
     /// Several sources have such tensors, with other details, and nothing says which it is.
     #[error(
         "these {variant} weights could be from several sources, which pad or normalise \
-         differently: when importing (`import_backbone --source`), name one of {}",
+         differently: when importing (`nfbmr weights import --source`), name one of {}",
         list(choices)
     )]
     AmbiguousSource {

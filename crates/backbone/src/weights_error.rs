@@ -66,7 +66,7 @@ pub enum WeightsError {
     },
     /// A value too large to be stored as f16.
     #[error(
-        "tensor {name}: {value} at index {index} does not fit in f16 (at most 65504): store f32 (`--f32`, `Storage::F32`)"
+        "tensor {name}: {value} at index {index} does not fit in f16 (at most 65504): store f32 (`Storage::F32`, no `--f16`)"
     )]
     HalfOverflow {
         /// Name of the tensor.

@@ -85,7 +85,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
 /// Refuses a rate that so many images don't support, before anything is computed.
 pub fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), CliError> {
     match rate {
-        Some(rate) if images > 0 && rate.images_needed() > images as u64 => {
+        Some(rate) if rate.images_needed() > images as u64 => {
             let needed = rate.images_needed();
             Err(CalibrationError::UnsupportedRate { rate: rate.get(), images, needed }.into())
         }
@@ -108,12 +108,12 @@ pub fn in_words(calibration: &Calibration) -> String {
         _ => "the default".to_owned(),
     };
     let threshold = |threshold: nfbmr::pipeline::DecisionThreshold| {
-        let by_hand = if threshold.set_by_hand { ", set by hand" } else { "" };
+        let by_hand = if threshold.set_by_hand { " (set by hand)" } else { "" };
         format!("{}{by_hand}", threshold.value)
     };
     format!(
         "calibrated on {} to {rate} false alarms ({basis})\n\
-         threshold {} of images, {} of pixels\n",
+         threshold {} for images, {} for pixels\n",
         count(images, "other image"),
         threshold(calibration.threshold()),
         threshold(calibration.pixel_threshold()),

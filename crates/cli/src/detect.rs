@@ -1,7 +1,7 @@
 //! `nfbmr detect`.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
         results: Results::open(&args.jsonl)?,
         tally: Tally::default(),
     };
-    let mut bar = Bar::without_output_on_terminal(verbosity);
+    // A bar would be in the way of results on the same terminal.
+    let quiet = verbosity.quiet || (args.jsonl == Path::new("-") && io::stdout().is_terminal());
+    let mut bar = Bar::new(Verbosity { quiet, ..verbosity });
     let mut failed = None;
     let mut remaining = inputs.iter();
     detect_files(&*model, &paths, &Limits::default(), &mut |_, scored| {

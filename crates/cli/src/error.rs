@@ -19,6 +19,8 @@ pub const INTERRUPTED: u8 = 130;
 pub enum CliError {
     #[error("interrupted")]
     Interrupted,
+    #[error("interrupted; `--resume` goes on from the last epoch kept")]
+    InterruptedTraining,
     #[error(transparent)]
     Pipeline(PipelineError),
     #[error(transparent)]
@@ -51,10 +53,16 @@ pub enum CliError {
     Categories { folder: PathBuf, names: Vec<String> },
     #[error("expected labelled images to test on in {}, found none", .0.display())]
     NoTest(PathBuf),
-    #[error("expected a calibrated model, found none of its own threshold in {}", .0.display())]
+    #[error("expected a calibrated model, found {}, which isn't", .0.display())]
     Uncalibrated(PathBuf),
     #[error("expected weights of {expected}, found those of {found}")]
     Weights { expected: Variant, found: Variant },
+    #[error("expected `--blocks` from 1 to {all}, found {found}")]
+    Blocks { all: usize, found: usize },
+    #[error("expected weights that record their configuration in {}, found none", .0.display())]
+    Unrecorded(PathBuf),
+    #[error("an interrupted training left {}, which another training would replace", .0.display())]
+    Unfinished(PathBuf),
     #[error("expected another file than {} to write to, which is read", .0.display())]
     Overwrite(PathBuf),
 }
@@ -72,7 +80,7 @@ impl From<PipelineError> for CliError {
 impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Interrupted => INTERRUPTED,
+            Self::Interrupted | Self::InterruptedTraining => INTERRUPTED,
             _ => 2,
         }
     }
@@ -82,7 +90,7 @@ impl CliError {
         match self {
             // Whoever read the output has seen enough.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Self::Interrupted => note("interrupted"),
+            Self::Interrupted | Self::InterruptedTraining => note(self),
             _ => {
                 note(format_args!("error: {self}"));
                 if let Some(hint) = self.hint() {
@@ -108,8 +116,7 @@ impl CliError {
             Self::Categories { .. } => {
                 "name the folder of one of them; each part has its own model"
             }
-            Self::NoTest(folder) => return Some(layouts_hint(folder)),
-            Self::Data(DataError::Layout { path, .. }) => return Some(layouts_hint(path)),
+            Self::NoTest(_) | Self::Data(DataError::Layout { .. }) => return Some(layouts_hint()),
             Self::Uncalibrated(_) => {
                 "calibrate it with `nfbmr calibrate MODEL DIR`, or score without a verdict with \
                  `--uncalibrated`"
@@ -120,6 +127,9 @@ impl CliError {
             }
             Self::Import { source: BackboneError::AmbiguousSource { .. }, .. } => {
                 "name it with `--source`"
+            }
+            Self::Unfinished(_) => {
+                "go on with it by `--resume`, or remove it to train from the beginning"
             }
             Self::Overwrite(_) => "name another one with `-o FILE`",
             Self::Write { .. } | Self::Report(ReportError::Write { .. }) => {
@@ -160,19 +170,21 @@ fn rate_hint(error: &CalibrationError) -> Option<String> {
             "a rate is a fraction: `--max-false-alarms 0.01` is one in a hundred".to_owned(),
         );
     };
+    if *images == 0 {
+        return Some("`--hold-out 0.2` keeps a fifth of the images for the calibration".to_owned());
+    }
     // Rounded up: a smaller one is refused.
     let smallest = (1000.0 / (*images as f64 + 1.0)).ceil() / 1000.0;
     let more = needed.saturating_sub(*images as u64);
     Some(format!(
-        "add {more} images of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
+        "calibrate on {more} more images of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
         percent(smallest)
     ))
 }
 
-fn layouts_hint(folder: &std::path::Path) -> String {
+fn layouts_hint() -> String {
     let layouts = Layout::ALL.map(|layout| layout.to_string()).join(", ");
     format!(
-        "the layout of {} was told by its folders; `--layout NAME` names another: {layouts}",
-        folder.display()
+        "a data set has one of the layouts {layouts}; its folders tell which, or `--layout NAME`"
     )
 }

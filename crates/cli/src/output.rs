@@ -7,8 +7,11 @@ use std::path::Path;
 
 use crate::error::CliError;
 
-/// Writes a line on standard error. One that nobody can read any more is no reason to stop.
+/// Writes a line on standard error, without what names of files could do to a terminal. A line that nobody
+/// can read any more is no reason to stop.
 pub fn note(line: impl Display) {
+    let hostile = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let line = line.to_string().replace(hostile, "\u{fffd}");
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -56,12 +56,6 @@ impl Bar {
         Self { bar, quiet: verbosity.quiet, stage: String::new(), told: None }
     }
 
-    /// Of lines of output on the same terminal, a bar would be in the way.
-    pub fn without_output_on_terminal(verbosity: Verbosity) -> Self {
-        let quiet = verbosity.quiet || io::stdout().is_terminal();
-        Self::new(Verbosity { quiet, ..verbosity })
-    }
-
     /// Shows the progress of training or calibration, and asks it to stop after Ctrl-C.
     pub fn show(&mut self, progress: &Progress) -> ControlFlow<()> {
         let (done, all) = (progress.images, progress.total_images);
@@ -69,8 +63,11 @@ impl Bar {
         interrupt::go_on()
     }
 
-    /// Shows how many images of a stage are done.
+    /// Shows how many images of a stage are done; as lines, of a stage that takes long alone.
     pub fn count(&mut self, stage: &str, done: usize, all: usize) {
+        if self.bar.is_none() && self.stage != stage {
+            (self.stage, self.told) = (stage.to_owned(), Some(Instant::now()));
+        }
         self.tell(stage, done, all, || format!("{stage}: {done} of {all} images"));
     }
 

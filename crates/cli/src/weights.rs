@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use nfbmr::backbone::{BackboneConfig, BackboneError, Source, Storage, Weights};
+use nfbmr::backbone::{BackboneConfig, Source, Storage, Weights};
 
 use crate::error::CliError;
 use crate::output::{check_writable, print};
@@ -70,7 +70,16 @@ fn import(args: &Import) -> Result<(), CliError> {
     let bytes = fs::read(input).map_err(|source| CliError::Read { path: input.clone(), source })?;
     check_writable(&output)?;
     let failed = |source| CliError::Import { path: input.clone(), source };
-    let (weights, whole) = imported(args, &bytes).map_err(failed)?;
+    let weights = Weights::import(&bytes, args.source).map_err(failed)?;
+    let recorded = weights.config().map_err(failed)?;
+    let Some(whole) = recorded else { return Err(CliError::Unrecorded(input.clone())) };
+    let blocks = args.blocks.unwrap_or(whole.block + 1);
+    if !(1..=whole.block + 1).contains(&blocks) {
+        return Err(CliError::Blocks { all: whole.block + 1, found: blocks });
+    }
+    let config = BackboneConfig { block: blocks - 1, ..whole };
+    let mut weights = weights.select(&config).map_err(failed)?;
+    weights.metadata_mut().extend(args.notes.iter().cloned());
     let storage = if args.f16 { Storage::F16 } else { Storage::F32 };
     let bytes = weights.to_safetensors(storage).map_err(|error| failed(error.into()))?;
     fs::write(&output, &bytes)
@@ -79,30 +88,12 @@ fn import(args: &Import) -> Result<(), CliError> {
     print(format_args!(
         "{}: {}{}, {} blocks, {} tensors, {:.1} MB\n",
         output.display(),
-        whole.variant,
+        config.variant,
         source.map(|source| format!(" of {source}")).unwrap_or_default(),
-        whole.block + 1,
+        blocks,
         weights.len(),
         bytes.len() as f64 / 1e6,
     ))
-}
-
-/// The weights of the blocks asked for, and the network they are of.
-fn imported(args: &Import, bytes: &[u8]) -> Result<(Weights, BackboneConfig), BackboneError> {
-    let weights = Weights::import(bytes, args.source)?;
-    // Imported weights record it.
-    let whole = weights
-        .config()?
-        .ok_or(BackboneError::UnknownNaming { count: weights.len(), first: None })?;
-    let blocks = args.blocks.unwrap_or(whole.block + 1);
-    let Some(block) = blocks.checked_sub(1) else {
-        let (variant, blocks) = (whole.variant, whole.block + 1);
-        return Err(BackboneError::Block { variant, blocks, found: 0 });
-    };
-    let config = BackboneConfig { block, ..whole };
-    let mut weights = weights.select(&config)?;
-    weights.metadata_mut().extend(args.notes.iter().cloned());
-    Ok((weights, config))
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {

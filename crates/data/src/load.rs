@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use image::RgbImage;
 use rayon::prelude::*;
 
 use crate::decode::{Limits, load_image};
@@ -35,10 +34,9 @@ pub fn par_load<P: AsRef<Path> + Sync>(
     limits: &Limits,
     size: impl Into<Size>,
     fit: Fit,
-) -> Vec<Result<RgbImage, DataError>> {
+) -> Vec<Result<Fitted, DataError>> {
     let size = size.into();
-    let load = |path| load_rgb(path, limits, size, fit).map(|fitted| fitted.image);
-    paths.par_iter().map(load).collect()
+    paths.par_iter().map(|path| load_rgb(path, limits, size, fit)).collect()
 }
 
 /// As [`par_load`], `chunk` files at a time (at least one), for sets that do not fit in memory.
@@ -50,7 +48,7 @@ pub fn load_chunks<'a, P, S>(
     limits: &'a Limits,
     size: S,
     fit: Fit,
-) -> impl Iterator<Item = Vec<Result<RgbImage, DataError>>> + use<'a, P, S>
+) -> impl Iterator<Item = Vec<Result<Fitted, DataError>>> + use<'a, P, S>
 where
     P: AsRef<Path> + Sync,
     S: Into<Size>,

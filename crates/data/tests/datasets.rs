@@ -174,7 +174,7 @@ fn loading_keeps_the_order_and_names_bad_files() {
     let images = OnBadFile::Stop.keep_good(all(&paths)).unwrap();
     assert_eq!(images.len(), 10);
     for (grey, image) in images.iter().enumerate() {
-        assert_eq!(image, &RgbImage::from_pixel(8, 4, Rgb([grey as u8; 3])));
+        assert_eq!(image.image, RgbImage::from_pixel(8, 4, Rgb([grey as u8; 3])));
     }
 
     let chunks: Vec<Vec<_>> = load_chunks(&paths, 4, &limits, (8, 4), Fit::Squash)

@@ -99,7 +99,7 @@ fn calibrate<B: Backend>(
     let mut trained_on = Vec::new();
     let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
     images.try_for_decoded(CHUNK, |images, indices, seen| {
-        let content = |image| Ok(fingerprint(&pipeline.fit(image)?.image));
+        let content = |image| Ok(fingerprint(&pipeline.config.fit(image)?.image));
         let contents: Vec<Fingerprint> =
             images.par_iter().map(content).collect::<Result<_, PipelineError>>()?;
         let known = |content| pipeline.trained_on.as_ref().is_some_and(|t| t.contains(content));

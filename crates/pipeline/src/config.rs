@@ -1,7 +1,8 @@
+use image::{DynamicImage, Rgb};
 use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
 use nfbmr_backend::Backend;
 use nfbmr_bmr::{BmrConfig, BpfmConfig};
-use nfbmr_data::Fit;
+use nfbmr_data::{Fit, Fitted, fit_rgb, to_rgb8};
 use nfbmr_flow::FlowConfig;
 use nfbmr_peers::{PadimConfig, PatchCoreConfig};
 use nfbmr_whitening::WhiteningConfig;
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cnn::Cnn;
 use crate::error::PipelineError;
+use crate::mask::Mask;
 use crate::system::System;
 use crate::target_cnn::{Level, TargetCnnConfig, blocks, check_ascending};
 use crate::weights::BackboneWeights;
@@ -38,6 +40,9 @@ pub struct PipelineConfig {
     pub input_size: u32,
     /// How an image that isn't square is brought to S x S.
     pub fit: Fit,
+    /// The part of each image that is inspected; all of it by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
     /// How source features are averaged and whitened before a flow sees them; not at all in the paper.
     /// `patchcore` and `padim` have rules of their own.
     #[serde(default)]
@@ -236,6 +241,7 @@ impl Default for PipelineConfig {
             earlier_blocks: vec![4, 7],
             input_size: 320,
             fit: Fit::Squash,
+            mask: None,
             whitening: Some(WhiteningConfig::default()),
             flow: FlowConfig { hidden: 128, kernel: 1, ..FlowConfig::paper() },
             flow_training: one_cycle(TrainingConfig::flow()),
@@ -272,6 +278,7 @@ impl PipelineConfig {
             earlier_blocks: Vec::new(),
             input_size: 768,
             fit: Fit::Squash,
+            mask: None,
             whitening: None,
             flow: FlowConfig::paper(),
             flow_training: TrainingConfig::flow(),
@@ -314,6 +321,9 @@ impl PipelineConfig {
         if let Some(whitening) = &self.whitening {
             whitening.validate()?;
         }
+        if let Some(mask) = &self.mask {
+            mask.check(self.input_size)?;
+        }
         check_ascending("", &self.backbone, &self.earlier_blocks)?;
         self.levels()?;
         let side = self.input_size as usize;
@@ -348,6 +358,20 @@ impl PipelineConfig {
         Ok(self.blocks().into_iter().map(channels).collect::<Result<_, _>>()?)
     }
 
+    /// An image as the network sees it.
+    pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
+        Ok(self.masked(fit_rgb(&to_rgb8(image), self.input_size, self.fit)?))
+    }
+
+    /// What isn't inspected, painted over.
+    pub(crate) fn masked(&self, mut fitted: Fitted) -> Fitted {
+        if let Some(mask) = &self.mask {
+            let mean = self.backbone.normalization.mean.map(|mean| (255.0 * mean).round() as u8);
+            mask.paint(&mut fitted.image, fitted.content, Rgb(mean));
+        }
+        fitted
+    }
+
     /// The source CNN of a valid configuration, and the target CNN of a system that has one.
     pub(crate) fn load_cnns<B: Backend>(
         &self,
@@ -369,7 +393,8 @@ impl PipelineConfig {
         let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
         let target = target.map(|target| (target.backbone, target.blocks()));
         let separate = self.system == System::MbPfm;
-        (self.backbone, self.blocks(), target, separate, self.input_size, self.fit)
+        let mask = self.mask.clone();
+        (self.backbone, self.blocks(), target, separate, self.input_size, self.fit, mask)
     }
 
     /// The work of one detection by `nf-bmr`.

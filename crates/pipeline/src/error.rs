@@ -135,7 +135,7 @@ pub enum TrainingError {
     /// Features that don't fit the memory allowed for them, and no cache to read them from.
     #[error(
         "the features of {images} images take {needed} MB of memory in training, more than the {allowed} \
-         MB that `FeatureStorage::memory` allows: give it a cache, from which they are read as needed"
+         MB that `TrainingStorage::memory` allows: give it a cache, from which they are read as needed"
     )]
     FeatureMemory {
         /// The number of images.
@@ -144,6 +144,18 @@ pub enum TrainingError {
         needed: u64,
         /// What is allowed, in MB.
         allowed: u64,
+    },
+    /// Networks, statistics and features that don't fit the memory there is.
+    #[error(
+        "training takes {needed} MB of memory at least, and {available} MB are available: a smaller \
+         input_size, smaller networks or, for features, a lower `TrainingStorage::memory` with a cache take \
+         less"
+    )]
+    Memory {
+        /// An estimate from below, in MB.
+        needed: u64,
+        /// What is available, in MB.
+        available: u64,
     },
     /// Features that training reads from a cache are gone from it.
     #[error(

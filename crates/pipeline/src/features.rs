@@ -41,7 +41,7 @@ pub(crate) fn extract_features<B: Backend>(
     let mut levels: Vec<Gathered<B>> = Vec::new();
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
-    images.try_for_chunks(CHUNK, config.input_size, config.fit, |chunk, seen| {
+    images.try_for_chunks(CHUNK, config, |chunk, seen| {
         chunk.iter().for_each(|image| variety.add(image));
         fingerprints.par_extend(chunk.par_iter().map(fingerprint));
         let chunk = extractor.features(chunk)?;

@@ -3,10 +3,11 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{Fit, Limits, OnBadFile, fit_rgb, load_chunks, load_image, to_rgb8};
+use nfbmr_data::{Limits, OnBadFile, load_chunks, load_image};
 use rayon::prelude::*;
 
 use crate::calibrate_error::ImageName;
+use crate::config::PipelineConfig;
 use crate::error::PipelineError;
 
 /// Images to train on or to calibrate on: files, decoded a few at a time, or decoded images.
@@ -93,29 +94,31 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Calls `f` with up to `chunk` images at a time, brought to `side` x `side`, and with the number
-    /// of images seen for them: more than there are where bad files were left out.
+    /// Calls `f` with up to `chunk` images at a time, as the configured network sees them, and with the
+    /// number of images seen for them: more than there are where bad files were left out.
     pub(crate) fn try_for_chunks(
         self,
         chunk: usize,
-        side: u32,
-        fit: Fit,
+        config: &PipelineConfig,
         mut f: impl FnMut(&[RgbImage], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match self {
             Self::Files { paths, limits, mut on_bad } => {
-                for loaded in load_chunks(paths, chunk, &limits, side, fit) {
+                let PipelineConfig { input_size, fit, .. } = *config;
+                for loaded in load_chunks(paths, chunk, &limits, input_size, fit) {
                     let seen = loaded.len();
-                    f(&on_bad.keep_good(loaded)?, seen)?;
+                    let good = on_bad.keep_good(loaded)?.into_par_iter();
+                    let images: Vec<_> = good.map(|fitted| config.masked(fitted).image).collect();
+                    f(&images, seen)?;
                 }
             }
             Self::Decoded(images) => {
                 for images in images.chunks(chunk) {
-                    let fitted: Result<Vec<_>, _> = images
+                    let fitted: Vec<_> = images
                         .par_iter()
-                        .map(|image| fit_rgb(&to_rgb8(image), side, fit).map(|f| f.image))
-                        .collect();
-                    f(&fitted?, images.len())?;
+                        .map(|image| Ok(config.fit(image)?.image))
+                        .collect::<Result<_, PipelineError>>()?;
+                    f(&fitted, images.len())?;
                 }
             }
         }

@@ -22,7 +22,9 @@ mod images;
 mod map;
 mod mapper;
 mod maps;
+mod mask;
 mod mean_features;
+mod memory;
 mod model_file;
 mod model_info;
 mod optim;
@@ -48,6 +50,7 @@ pub use error::{ModelError, PipelineError, TrainingError};
 pub use evaluate::{Evaluation, ImageMetrics, PixelMetrics, Tested, evaluate};
 pub use images::Images;
 pub use map::ScoreMap;
+pub use mask::Mask;
 pub use mean_features::MeanFeatures;
 pub use model_file::FORMAT_VERSION;
 pub use model_info::ModelInfo;
@@ -56,7 +59,7 @@ pub use progress::{Phase, Progress, ProgressFn};
 pub use score::{Component, Detection, Normalization};
 pub use system::System;
 pub use target_cnn::TargetCnnConfig;
-pub use trainer::{FeatureStorage, Trainer};
+pub use trainer::{Trainer, TrainingStorage};
 pub use traits::{
     AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,
 };

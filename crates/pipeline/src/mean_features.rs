@@ -24,7 +24,7 @@ impl<B: Backend> Pipeline<B> {
     /// # Errors
     /// If the image has no pixels.
     pub fn mean_features(&self, image: &DynamicImage) -> Result<MeanFeatures, PipelineError> {
-        let input = to_tensor(&[self.fit(image)?.image], &self.device);
+        let input = to_tensor(&[self.config.fit(image)?.image], &self.device);
         let y = self.whiten(self.source.extract(input.clone())?)?;
         let target = self.head.target(&input, &y)?.map(mean);
         Ok(MeanFeatures { source: mean(y), target })

@@ -5,7 +5,7 @@ use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_calibration::FalseAlarmRate;
-use nfbmr_data::{Fitted, Frame, fit_rgb, to_rgb8};
+use nfbmr_data::{Fitted, Frame};
 use nfbmr_flow::Flow;
 use rayon::prelude::*;
 
@@ -22,7 +22,7 @@ use crate::mean_features::MeanFeatures;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
-use crate::trainer::{FeatureStorage, Trainer};
+use crate::trainer::{Trainer, TrainingStorage};
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
@@ -47,7 +47,7 @@ impl<B: Backend> Pipeline<B> {
     /// The backbone runs once over the images and its features are kept in memory; the flow is trained
     /// on them, then the mapping network on source and target features. The same configuration, images,
     /// backend and thread count give the same model. [`Trainer`] trains more than one system on a set, and
-    /// on more images than the default of [`FeatureStorage`] has memory for.
+    /// on more images than the default of [`TrainingStorage`] has memory for.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
@@ -59,7 +59,7 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
-        let storage = FeatureStorage::default();
+        let storage = TrainingStorage::default();
         Trainer::new(config, weights, images, &storage, device, progress)?.train(config, progress)
     }
 
@@ -185,23 +185,19 @@ impl<B: Backend> Pipeline<B> {
         self.head.normalization()
     }
 
-    /// An image as the network sees it.
-    pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
-        Ok(fit_rgb(&to_rgb8(image), self.config.input_size, self.config.fit)?)
-    }
-
     /// One image or more in one pass.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
         let PipelineConfig { input_size, fusion, pooling, .. } = self.config;
         let fitted: Vec<Fitted> =
-            images.par_iter().map(|image| self.fit(image)).collect::<Result<_, _>>()?;
+            images.par_iter().map(|image| self.config.fit(image)).collect::<Result<_, _>>()?;
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
         let maps = self.head.maps(&self.source, &input)?;
         let [channels, ..] = self.config.validate()?;
         let normalization = self.normalization();
-        let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size };
+        let mask = self.config.mask.as_ref();
+        let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size, mask };
         maps.into_iter()
             .zip(images.iter().zip(contents))
             .map(|(maps, (image, content))| {

@@ -6,6 +6,7 @@ use crate::config::{Fusion, Pooling};
 use crate::error::PipelineError;
 use crate::map::ScoreMap;
 use crate::maps::Maps;
+use crate::mask::Mask;
 
 /// What a detector says of one image.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ impl Normalization {
 }
 
 /// How maps become a [`Detection`].
-pub(crate) struct Scoring {
+pub(crate) struct Scoring<'a> {
     pub(crate) fusion: Fusion,
     pub(crate) pooling: Pooling,
     pub(crate) normalization: Option<Normalization>,
@@ -71,9 +72,11 @@ pub(crate) struct Scoring {
     pub(crate) channels: usize,
     /// Side of the network input.
     pub(crate) input: u32,
+    /// What of an image is inspected, if not all of it.
+    pub(crate) mask: Option<&'a Mask>,
 }
 
-impl Scoring {
+impl Scoring<'_> {
     /// Scores one image of `size` whose pixels lie in `content` of the network input.
     pub(crate) fn detection(
         &self,
@@ -81,7 +84,11 @@ impl Scoring {
         content: Rect,
         size: Size,
     ) -> Result<Detection, PipelineError> {
-        let at_size = |map: &ScoreMap| map.resize_content(content, self.input, size);
+        let at_size = |map: &ScoreMap| {
+            let mut map = map.resize_content(content, self.input, size)?;
+            self.mask.iter().for_each(|mask| mask.clear(&mut map));
+            Ok::<_, PipelineError>(map)
+        };
         let component = |map: ScoreMap| Component { score: self.pool(&map, content), map };
         match maps {
             Maps::Residuals { source, target, likelihood } => {
@@ -130,7 +137,7 @@ impl Scoring {
         fused
     }
 
-    /// Pools the cells that touch the image's content.
+    /// Pools the cells that touch the image's content, and what is inspected of it.
     fn pool(&self, map: &ScoreMap, content: Rect) -> f32 {
         let cells = |start: u32, length: u32, cells: u32| {
             let scale = f64::from(cells) / f64::from(self.input);
@@ -141,8 +148,13 @@ impl Scoring {
         let columns = cells(content.x, content.width, map.width);
         let rows = cells(content.y, content.height, map.height);
         let width = map.width as usize;
-        let values = rows.flat_map(|row| &map.values[row * width..][columns.clone()]);
-        self.pooling.pool(values.copied().collect())
+        let inspected = self.mask.map(|mask| mask.cells(map, content, self.input));
+        // In an image so narrow that none of its few pixels is inspected, all are.
+        let inspected = inspected.filter(|cells| cells.contains(&true));
+        let cells = rows.flat_map(|row| columns.clone().map(move |column| row * width + column));
+        let cells =
+            cells.filter(|&cell| inspected.as_ref().is_none_or(|inspected| inspected[cell]));
+        self.pooling.pool(cells.map(|cell| map.values[cell]).collect())
     }
 }
 
@@ -150,9 +162,9 @@ impl Scoring {
 mod tests {
     use super::*;
 
-    fn scoring(fusion: Fusion) -> Scoring {
+    fn scoring(fusion: Fusion) -> Scoring<'static> {
         let normalization = Some(Normalization { source: 4.0, target: 2.0 });
-        Scoring { fusion, pooling: Pooling::Max, normalization, channels: 6, input: 64 }
+        Scoring { fusion, pooling: Pooling::Max, normalization, channels: 6, input: 64, mask: None }
     }
 
     fn map(values: [f32; 4]) -> ScoreMap {

@@ -15,6 +15,7 @@ use crate::features::{Extractor, extract_features};
 use crate::fingerprint::TrainedOn;
 use crate::head::{Features, Head, TargetFlow};
 use crate::images::Images;
+use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, derive};
@@ -27,27 +28,44 @@ const CHUNK: usize = 8;
 /// Features in memory at a time: as they are, whitened, and in the target space.
 const COPIES: u64 = 3;
 
-/// Where the features of the training images are kept.
+/// What a training keeps besides the model: features, and where it stands.
 #[derive(Clone, Debug)]
-pub struct FeatureStorage {
+#[non_exhaustive]
+pub struct TrainingStorage {
     /// A file that keeps features for later runs, and for this one where they don't fit the memory.
     pub cache: Option<Arc<FeatureCache>>,
     /// What features may take of the memory, in bytes; 2 GiB by default. Where they would take more, they
     /// are read from the cache as needed, and training takes the memory of the networks alone.
     /// `patchcore` and `padim` hold theirs in memory regardless.
     pub memory: u64,
+    /// A file that a training writes as its epochs end, and begins from where it is there: interrupted at
+    /// any moment, it gives the same model to the bit as one that wasn't, with the same number of threads on
+    /// a processor of the same kind. At most one epoch is lost, or five seconds where epochs are shorter.
+    /// The file stays when a training has ended; remove it once the model is saved. `patchcore` and `padim`,
+    /// which aren't trained by epochs, don't use it.
+    pub checkpoint: Option<PathBuf>,
 }
 
-impl Default for FeatureStorage {
+impl Default for TrainingStorage {
     fn default() -> Self {
-        Self { cache: None, memory: 2 << 30 }
+        Self { cache: None, memory: 2 << 30, checkpoint: None }
     }
 }
 
-impl FeatureStorage {
+impl TrainingStorage {
     /// With a cache, and the default memory.
     pub fn cached(cache: Arc<FeatureCache>) -> Self {
         Self { cache: Some(cache), ..Self::default() }
+    }
+
+    /// Whether features of so many bytes are held in memory; if not, there is a cache.
+    fn holds(&self, images: usize, needed: u64) -> Result<bool, TrainingError> {
+        if needed > self.memory && self.cache.is_none() {
+            let mb = |bytes: u64| bytes / 1_000_000;
+            let (needed, allowed) = (mb(needed), mb(self.memory));
+            return Err(TrainingError::FeatureMemory { images, needed, allowed });
+        }
+        Ok(needed <= self.memory)
     }
 }
 
@@ -103,13 +121,13 @@ impl<B: Backend> Trainer<B> {
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
-    /// can't be read or can't train, features that don't fit the memory without a cache, a cache that can't
-    /// be read or written, or the caller's interruption.
+    /// can't be read or can't train, features that don't fit the memory without a cache, networks that don't
+    /// fit it, a cache that can't be read or written, or the caller's interruption.
     pub fn new<'a>(
         config: &PipelineConfig,
         weights: Option<&BackboneWeights>,
         images: impl Into<Images<'a>>,
-        storage: &FeatureStorage,
+        storage: &TrainingStorage,
         device: &B::Device,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PipelineError> {
@@ -120,7 +138,9 @@ impl<B: Backend> Trainer<B> {
         let images = images.into();
         let mut networks = vec![(&source, weights)];
         networks.extend(target.as_ref().zip(weights.target()));
-        let in_memory = fits_memory(config, &networks, images.len(), storage)?;
+        let needed = feature_memory(config, &networks, images.len())?;
+        let in_memory = storage.holds(images.len(), needed)?;
+        memory::check(config, if in_memory { needed } else { 0 })?;
         let cache = storage.cache.as_ref();
         let extractor = Extractor { networks, config, cache, device };
         let (mut levels, trained_on) = extract_features(&extractor, images, in_memory, progress)?;
@@ -134,7 +154,7 @@ impl<B: Backend> Trainer<B> {
             trained_on,
             whitened: None,
             flows: Vec::new(),
-            checkpoint: None,
+            checkpoint: storage.checkpoint.clone(),
             device: device.clone(),
         })
     }
@@ -177,6 +197,7 @@ impl<B: Backend> Trainer<B> {
             let problem = "expected the backbones, blocks, input_size and fit of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
+        memory::check(config, 0)?;
         let whitening = config.whitening.as_ref().filter(|_| config.system.has_flow());
         if let Some(whitening) = whitening
             && self.whitened.as_ref().is_none_or(|known| known.config != *whitening)
@@ -216,17 +237,6 @@ impl<B: Backend> Trainer<B> {
         })
     }
 
-    /// From now on each training keeps its state in this file as its epochs end, and begins where a file
-    /// that is there has it: interrupted at any moment, it gives the same model to the bit as one that
-    /// wasn't, with the same number of threads on a processor of the same kind. At most one epoch is lost, or
-    /// five seconds where epochs are shorter. The file stays when a training has ended; remove it once
-    /// the model is saved.
-    ///
-    /// `patchcore` and `padim`, which aren't trained by epochs, don't use it.
-    pub fn checkpoint_to(&mut self, path: impl Into<PathBuf>) {
-        self.checkpoint = Some(path.into());
-    }
-
     fn open_checkpoint(
         &self,
         config: &PipelineConfig,
@@ -260,24 +270,17 @@ impl<B: Backend> Trainer<B> {
     }
 }
 
-/// Whether the features of so many images fit the memory allowed for them; if not, there is a cache.
-fn fits_memory<B: Backend>(
+/// Bytes of the features of so many images, with what they become in training.
+fn feature_memory<B: Backend>(
     config: &PipelineConfig,
     networks: &[(&Cnn<B>, &BackboneWeights)],
     images: usize,
-    storage: &FeatureStorage,
-) -> Result<bool, PipelineError> {
+) -> Result<u64, PipelineError> {
     let mut values = 0;
     for (network, _) in networks {
         let shapes = network.level_shapes(config.input_size)?;
         values += shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).sum::<u64>();
     }
     let copies = if config.system.has_flow() { COPIES } else { 1 };
-    let needed = (4 * values * copies).saturating_mul(images as u64);
-    if needed > storage.memory && storage.cache.is_none() {
-        let mb = |bytes: u64| bytes / 1_000_000;
-        let (needed, allowed) = (mb(needed), mb(storage.memory));
-        return Err(TrainingError::FeatureMemory { images, needed, allowed }.into());
-    }
-    Ok(needed <= storage.memory)
+    Ok((4 * values * copies).saturating_mul(images as u64))
 }

@@ -1,0 +1,89 @@
+//! Thresholds after training.
+
+use std::fs;
+
+use crate::support::{Shop, UNCALIBRATED};
+
+/// Good images that the model hasn't seen.
+fn shop() -> Shop {
+    let shop = Shop::with_model();
+    for i in 0..6 {
+        shop.image(&format!("test/good/{i:03}.png"), format!("more/{i}.png"));
+    }
+    shop
+}
+
+fn threshold(shop: &Shop, model: &str) -> f64 {
+    let info = shop.nfbmr(&format!("inspect {model} --json")).succeeds().json();
+    info["calibration"]["threshold"]["value"].as_f64().unwrap()
+}
+
+#[test]
+fn other_images_set_another_threshold() {
+    let shop = shop();
+    let before = threshold(&shop, "model.nfbmr");
+    let ran =
+        shop.nfbmr("calibrate model.nfbmr more --max-false-alarms 0.3 -o new.nfbmr").succeeds();
+    let said =
+        "new.nfbmr: calibrated on 6 other images to 30 % false alarms (as asked)\nthreshold ";
+    assert!(ran.stdout.starts_with(said), "{}", ran.stdout);
+    assert!(ran.stderr.contains("calibration: 6 of 6 images"), "{}", ran.stderr);
+    assert_eq!(threshold(&shop, "model.nfbmr"), before, "MODEL is left alone");
+
+    let ran = shop.nfbmr("calibrate model.nfbmr more").succeeds();
+    assert!(ran.stdout.contains("14.3 % false alarms (the smallest rate that 6 images support"));
+    assert_ne!(threshold(&shop, "model.nfbmr"), before);
+
+    fs::copy(&*UNCALIBRATED, shop.path("raw.nfbmr")).unwrap();
+    shop.nfbmr("calibrate raw.nfbmr more").succeeds();
+    assert_ne!(shop.nfbmr("detect raw.nfbmr more").code, Some(2));
+}
+
+#[test]
+fn images_that_were_trained_on_are_refused() {
+    let shop = shop();
+    let before = fs::read(shop.path("model.nfbmr")).unwrap();
+    shop.nfbmr(&format!("calibrate model.nfbmr {}", shop.gears())).fails(&[
+        "expected images that the model was not trained on, found 13 that it was",
+        "hint: name a folder of other images",
+    ]);
+    assert_eq!(fs::read(shop.path("model.nfbmr")).unwrap(), before);
+}
+
+#[test]
+fn rates_that_the_images_do_not_support_are_refused() {
+    let shop = shop();
+    shop.nfbmr("calibrate model.nfbmr more --max-false-alarms 0.01").fails(&[
+        "expected at least 99 normal images for a false-alarm rate of 0.01, found 6",
+        "hint: calibrate on 93 more images of good parts, or ask for `--max-false-alarms 0.143` (14.3 %) or more",
+    ]);
+    // What the hint says is granted.
+    shop.nfbmr("calibrate model.nfbmr more --max-false-alarms 0.143").succeeds();
+    shop.nfbmr("calibrate model.nfbmr absent").fails(&["cannot read absent"]);
+    shop.nfbmr("calibrate model.nfbmr").fails(&["<DIR>"]);
+}
+
+#[test]
+fn thresholds_are_set_by_hand() {
+    let shop = shop();
+    let ran = shop.nfbmr("calibrate model.nfbmr --threshold 2.5 --pixel-threshold=-3").succeeds();
+    let said = "threshold 2.5 (set by hand) for images, -3 (set by hand) for pixels\n";
+    assert!(ran.stdout.ends_with(said), "{}", ran.stdout);
+    let info = shop.nfbmr("inspect model.nfbmr --json").succeeds().json();
+    assert_eq!(info["calibration"]["threshold"]["value"], 2.5);
+    assert_eq!(info["calibration"]["threshold"]["set_by_hand"], true);
+    assert_eq!(info["calibration"]["pixel_threshold"]["value"], -3.0);
+    shop.nfbmr("calibrate model.nfbmr --threshold inf").fails(&["finite threshold"]);
+    fs::copy(&*UNCALIBRATED, shop.path("raw.nfbmr")).unwrap();
+    shop.nfbmr("calibrate raw.nfbmr --threshold 1").fails(&["expected a calibrated model"]);
+}
+
+#[test]
+fn bad_images_stop_it_or_are_skipped() {
+    let shop = shop();
+    fs::write(shop.path("more/broken.png"), "").unwrap();
+    shop.nfbmr("calibrate model.nfbmr more").fails(&["cannot decode more/broken.png"]);
+    let ran = shop.nfbmr("calibrate -q model.nfbmr more --skip-bad").succeeds();
+    assert!(ran.stderr.starts_with("skipped: cannot decode more/broken.png"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("calibrated on 6 other images"), "{}", ran.stdout);
+}

@@ -1,0 +1,12 @@
+//! The program as its users run it.
+
+mod calibrate;
+mod detect;
+mod evaluate;
+mod export;
+mod inspect;
+mod resume;
+mod support;
+mod train;
+mod train_config;
+mod weights;

@@ -1,0 +1,107 @@
+//! From presets, files and `--set` to one configuration.
+
+use std::fs;
+
+use crate::support::Shop;
+
+#[test]
+fn the_model_records_the_configuration() {
+    let shop = Shop::new();
+    let settings = "--config small.toml --set bmr.blocks=1 --set fusion=plain --set whitening=none \
+                    --set pooling.top_fraction=0.5 --seed 9";
+    let gears = shop.gears();
+    shop.nfbmr(&format!("train {gears} -q -o part.nfbmr {settings}")).succeeds();
+    let config = shop.nfbmr("inspect part.nfbmr --json").succeeds().json()["config"].take();
+    assert_eq!(config["input_size"], 48);
+    assert_eq!(config["backbone"]["block"], 4);
+    assert_eq!(config["backbone"]["variant"], "lite0", "left as the preset has it");
+    assert_eq!((&config["bmr"]["blocks"], &config["seed"]), (&1.into(), &9.into()));
+    assert_eq!(config["fusion"], "plain");
+    assert!(config["whitening"].is_null());
+    assert_eq!(config["pooling"]["top_fraction"], 0.5);
+
+    let printed = shop.nfbmr(&format!("train --print-config {settings}")).succeeds().stdout;
+    assert_eq!(printed, shop.nfbmr("inspect part.nfbmr --config").succeeds().stdout);
+    fs::write(shop.path("printed.toml"), &printed).unwrap();
+    let again = shop.nfbmr("train --print-config --config printed.toml").succeeds().stdout;
+    assert_eq!(printed, again);
+}
+
+#[test]
+fn presets_print_and_read_back() {
+    let shop = Shop::new();
+    for preset in ["default", "paper"] {
+        let line = format!("train --print-config --preset {preset}");
+        let printed = shop.nfbmr(&line).succeeds().stdout;
+        fs::write(shop.path("printed.toml"), &printed).unwrap();
+        let again = shop.nfbmr("train --print-config --config printed.toml").succeeds().stdout;
+        assert_eq!(printed, again, "{preset}");
+        assert!(printed.contains("epsilon = 0.0001\n"), "{printed}");
+    }
+}
+
+#[test]
+fn later_settings_win() {
+    let shop = Shop::new();
+    let seed = |line: &str| {
+        let printed = shop.nfbmr(&format!("train --print-config {line}")).succeeds().stdout;
+        printed.lines().find(|line| line.starts_with("seed")).unwrap().to_owned()
+    };
+    fs::write(shop.path("seed.toml"), "seed = 1").unwrap();
+    assert_eq!(seed(""), "seed = 0");
+    assert_eq!(seed("--config seed.toml"), "seed = 1");
+    assert_eq!(seed("--set seed=2 --config seed.toml"), "seed = 2");
+    assert_eq!(seed("--set seed=2 --set seed=3"), "seed = 3");
+    assert_eq!(seed("--seed 4 --set seed=2"), "seed = 4");
+}
+
+#[test]
+fn files_that_say_something_else_are_refused_by_name() {
+    let shop = Shop::new();
+    let hint = "hint: `nfbmr train --print-config` shows every setting";
+    let cases: [(&str, &[&str]); 5] = [
+        ("epochs = 3", &["bad.toml: epochs: unknown field `epochs`, expected one of `system`"]),
+        (
+            "[flow_training]\nepoch = 3",
+            &["bad.toml: flow_training.epoch: unknown field `epoch`, expected one of `epochs`"],
+        ),
+        ("input_size = \"large\"", &["bad.toml: input_size: ", "expected u32"]),
+        ("pooling = \"median\"", &["pooling: unknown variant `median`, expected one of"]),
+        ("input_size = ", &["expected TOML in bad.toml", "line 1"]),
+    ];
+    for (text, parts) in cases {
+        fs::write(shop.path("bad.toml"), text).unwrap();
+        let ran = shop.nfbmr(&format!("train {} -o p.nfbmr --config bad.toml", shop.gears()));
+        ran.fails(parts).fails(&[hint]);
+    }
+    shop.nfbmr("train x -o p.nfbmr --config absent.toml").fails(&["cannot read absent.toml"]);
+}
+
+#[test]
+fn settings_that_say_something_else_are_refused_by_name() {
+    let shop = Shop::new();
+    let cases: [(&str, &[&str]); 9] = [
+        ("input_size", &["expected `--set key=value`, found \"input_size\"", "hint: an example"]),
+        ("=3", &["expected `--set key=value`"]),
+        ("flow..hidden=3", &["expected `--set key=value`"]),
+        ("flow.width=3", &["--set flow.width=3: flow.width: unknown field `width`"]),
+        ("size=3", &["--set size=3: size: unknown field `size`, expected one of `system`"]),
+        ("input_size=abc", &["--set input_size=abc: input_size: invalid type: string \"abc\""]),
+        ("input_size=0", &["input_size must be 1 to 4096 pixels, found 0"]),
+        ("backbone.block=99", &["99"]),
+        ("system=nf+bmr", &["system must be one of `nf`"]),
+    ];
+    for (setting, parts) in cases {
+        shop.run(["train", &shop.gears(), "-o", "p.nfbmr", "--set", setting]).fails(parts);
+    }
+    assert_eq!(shop.files(), ["small.toml"]);
+}
+
+#[test]
+fn a_backbone_without_weights_says_what_to_do() {
+    let shop = Shop::new();
+    shop.nfbmr(&format!("train {} -o p.nfbmr --preset paper", shop.gears())).fails(&[
+        "expected weights of b5, found those of lite0",
+        "hint: name the file of the backbone's weights with `--weights FILE`",
+    ]);
+}
