@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use nfbmr::PipelineConfig;
 use nfbmr::backbone::BackboneConfig;
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 
 use crate::error::CliError;
 
@@ -48,19 +49,50 @@ impl ConfigArgs {
             let block = config.backbone.block;
             config.backbone = BackboneConfig { block, ..recorded };
         }
-        if let Some(path) = &self.config {
-            let text = fs::read_to_string(path)
-                .map_err(|source| CliError::Read { path: path.clone(), source })?;
-            let table: toml::Table = toml::from_str(&text)
-                .map_err(|source| CliError::Toml { path: path.clone(), source })?;
-            config = with(&config, table, &path.display().to_string())?;
-        }
-        for setting in &self.settings {
-            config = with(&config, table_of(setting)?, &format!("--set {setting}"))?;
-        }
+        config = with(&config, &self.sources()?)?;
         config.seed = self.seed.unwrap_or(config.seed);
         config.validate()?;
         Ok(config)
+    }
+
+    /// What the file and the command line set, the last one to win.
+    fn sources(&self) -> Result<Vec<Source>, CliError> {
+        let mut sources = Vec::new();
+        if let Some(path) = &self.config {
+            let text = fs::read_to_string(path)
+                .map_err(|source| CliError::Read { path: path.clone(), source })?;
+            let table = toml::from_str(&text)
+                .map_err(|source| CliError::Toml { path: path.clone(), source })?;
+            sources.push(Source { origin: path.display().to_string(), table });
+        }
+        for setting in &self.settings {
+            let table = table_of(setting)?;
+            sources.push(Source { origin: format!("--set {setting}"), table });
+        }
+        Ok(sources)
+    }
+}
+
+/// Some settings, and where they come from.
+struct Source {
+    origin: String,
+    table: toml::Table,
+}
+
+impl Source {
+    /// How many of the keys that lead to a setting are here.
+    fn depth(&self, path: &serde_path_to_error::Path) -> usize {
+        let mut table = Some(&self.table);
+        let keys = path.iter().map_while(|segment| match segment {
+            Segment::Map { key } => Some(key),
+            _ => None,
+        });
+        let found = |key: &String| {
+            let value = table?.get(key)?;
+            table = value.as_table();
+            Some(())
+        };
+        keys.map_while(found).count()
     }
 }
 
@@ -86,27 +118,31 @@ fn table_of(setting: &str) -> Result<toml::Table, CliError> {
     }
 }
 
-/// The configuration with the settings of a table in their places; `origin` is where they come from.
-fn with(
-    config: &PipelineConfig,
-    table: toml::Table,
-    origin: &str,
-) -> Result<PipelineConfig, CliError> {
-    let refused = |problem: String| CliError::Setting { origin: origin.to_owned(), problem };
-    let mut all = to_json(config).map_err(|error| refused(error.to_string()))?;
-    for (key, value) in table {
+/// The configuration with settings in their places. They are read together, as some make sense only so; what
+/// is wrong is said of the source that it comes from.
+fn with(config: &PipelineConfig, sources: &[Source]) -> Result<PipelineConfig, CliError> {
+    let mut all = to_json(config)?;
+    for (key, value) in sources.iter().flat_map(|source| source.table.clone()) {
         merge(all.entry(key).or_insert(Value::Null), value);
     }
     serde_path_to_error::deserialize(Value::Object(all)).map_err(|error| {
-        let path = error.path().to_string();
-        let problem = error.into_inner();
-        refused(format!("{path}: {problem}"))
+        let path = error.path();
+        let source = sources.iter().max_by_key(|source| source.depth(path));
+        CliError::Setting {
+            origin: source.map_or("configuration".to_owned(), |source| source.origin.clone()),
+            problem: format!("{path}: {}", error.inner()),
+        }
     })
 }
 
 /// By way of text, in which 32-bit numbers are as short as people write them.
-fn to_json(config: &PipelineConfig) -> serde_json::Result<Map<String, Value>> {
-    serde_json::from_str(&serde_json::to_string(config)?)
+fn to_json(config: &PipelineConfig) -> Result<Map<String, Value>, CliError> {
+    let json = serde_json::to_string(config).and_then(|text| serde_json::from_str(&text));
+    json.map_err(|error| unprintable(&error))
+}
+
+fn unprintable(problem: &dyn std::fmt::Display) -> CliError {
+    CliError::Setting { origin: "configuration".to_owned(), problem: problem.to_string() }
 }
 
 /// Puts a value in its place; of tables, each of its entries.
@@ -141,10 +177,8 @@ fn merge(into: &mut Value, value: toml::Value) {
 
 /// A configuration as TOML that `--config` reads.
 pub fn to_toml(config: &PipelineConfig) -> Result<String, CliError> {
-    let failed =
-        |problem: String| CliError::Setting { origin: "configuration".to_owned(), problem };
-    let json = to_json(config).map_err(|error| failed(error.to_string()))?;
-    toml::to_string(&without_null(Value::Object(json))).map_err(|error| failed(error.to_string()))
+    let json = Value::Object(to_json(config)?);
+    toml::to_string(&without_null(json)).map_err(|error| unprintable(&error))
 }
 
 fn without_null(value: Value) -> Value {

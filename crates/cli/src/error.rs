@@ -19,6 +19,8 @@ pub const INTERRUPTED: u8 = 130;
 pub enum CliError {
     #[error("interrupted")]
     Interrupted,
+    #[error("interrupted; `--resume` goes on from the last epoch kept")]
+    InterruptedTraining,
     #[error(transparent)]
     Pipeline(PipelineError),
     #[error(transparent)]
@@ -59,6 +61,8 @@ pub enum CliError {
     Blocks { all: usize, found: usize },
     #[error("expected weights that record their configuration in {}, found none", .0.display())]
     Unrecorded(PathBuf),
+    #[error("an interrupted training left {}, which another training would replace", .0.display())]
+    Unfinished(PathBuf),
     #[error("expected another file than {} to write to, which is read", .0.display())]
     Overwrite(PathBuf),
 }
@@ -76,7 +80,7 @@ impl From<PipelineError> for CliError {
 impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Interrupted => INTERRUPTED,
+            Self::Interrupted | Self::InterruptedTraining => INTERRUPTED,
             _ => 2,
         }
     }
@@ -86,7 +90,7 @@ impl CliError {
         match self {
             // Whoever read the output has seen enough.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Self::Interrupted => note("interrupted"),
+            Self::Interrupted | Self::InterruptedTraining => note(self),
             _ => {
                 note(format_args!("error: {self}"));
                 if let Some(hint) = self.hint() {
@@ -123,6 +127,9 @@ impl CliError {
             }
             Self::Import { source: BackboneError::AmbiguousSource { .. }, .. } => {
                 "name it with `--source`"
+            }
+            Self::Unfinished(_) => {
+                "go on with it by `--resume`, or remove it to train from the beginning"
             }
             Self::Overwrite(_) => "name another one with `-o FILE`",
             Self::Write { .. } | Self::Report(ReportError::Write { .. }) => {

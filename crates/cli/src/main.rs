@@ -18,6 +18,7 @@ mod progress;
 mod record;
 mod results;
 mod train;
+mod unfinished;
 mod weights;
 
 use std::process::ExitCode;

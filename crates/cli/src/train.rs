@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use nfbmr::ModelInfo;
 use nfbmr::calibration::FalseAlarmRate;
-use nfbmr::data::{DataError, HoldOut, Limits, OnBadFile, hold_out};
-use nfbmr::{CrossFitting, Images, TrainingStorage, weights};
+use nfbmr::data::{
+    DataError, Distinct, HoldOut, Limits, OnBadFile, distinct, hold_out, load_image,
+};
+use nfbmr::pipeline::Mask;
+use nfbmr::{CrossFitting, Images, weights};
 
 use crate::calibrate::{check_rate, in_words};
 use crate::config::{self, ConfigArgs};
@@ -16,6 +19,7 @@ use crate::interrupt;
 use crate::model::{Compute, check_weights};
 use crate::output::{check_writable, count, print};
 use crate::progress::{Bar, Verbosity};
+use crate::unfinished::Unfinished;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -24,6 +28,7 @@ Examples:
   nfbmr train bottle -o bottle.nfbmr --max-false-alarms 0.02
   nfbmr train twenty-good-parts -o part.nfbmr --folds 10
   nfbmr train good-parts -o part.nfbmr --config settings.toml --set input_size=256
+  nfbmr train good-parts -o part.nfbmr --resume
   nfbmr train --print-config > settings.toml")]
 pub struct Args {
     /// Folder of images of good parts, with the folders below it; or a data set, whose training images
@@ -45,6 +50,14 @@ pub struct Args {
     /// images held out, or in folds, support.
     #[arg(long, value_name = "RATE")]
     max_false_alarms: Option<f64>,
+    /// A picture of what is inspected: bright pixels are, dark ones aren't. It is laid over every image, in
+    /// training and in detection.
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
+    /// Go on where an interrupted training of the same model stands; the model is the same to the bit as
+    /// that of a training which wasn't interrupted.
+    #[arg(long)]
+    resume: bool,
     /// Go on without images that can't be read, and list them.
     #[arg(long)]
     skip_bad: bool,
@@ -62,7 +75,11 @@ pub struct Args {
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let own = args.compute.own_weights()?;
     let recorded = own.as_ref().map(|own| own.config()).transpose()?.flatten();
-    let config = args.config.resolve(recorded)?;
+    let mut config = args.config.resolve(recorded)?;
+    if let Some(path) = &args.mask {
+        config.mask = Some(Mask::new(&load_image(path, &Limits::default())?)?);
+        config.validate()?;
+    }
     if args.print_config {
         return print(config::to_toml(&config)?);
     }
@@ -70,23 +87,29 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let weights = own.as_ref().or(weights::embedded());
     check_weights(&config, weights)?;
     check_writable(output)?;
-    let HoldOut { training, calibration } = args.parts(folder, config.seed)?;
+    let mut bar = Bar::new(verbosity);
+    let HoldOut { training, calibration } = args.parts(folder, config.seed, &bar)?;
     let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
-    check_rate(rate, calibration.len())?;
+    let fitting = args.folds.map(|folds| CrossFitting { folds, rate });
+    match &fitting {
+        Some(fitting) => fitting.check(training.len())?,
+        None => check_rate(rate, calibration.len())?,
+    }
+    let unfinished = Unfinished::beside(output, fitting.as_ref());
+    let storage = unfinished.storage(args.resume)?;
 
     let start = Instant::now();
-    let mut bar = Bar::new(verbosity);
     let mut skipped = Vec::new();
     let mut show = |progress: &_| bar.show(progress);
     let images = args.images(&training, &mut skipped);
-    let (storage, device) = (TrainingStorage::default(), args.compute.device);
-    let mut model = match args.folds {
-        Some(folds) => {
-            let fitting = CrossFitting { folds, rate };
-            nfbmr::cross_fit(&config, weights, images, &fitting, &storage, device, &mut show)?
+    let device = args.compute.device;
+    let model = match fitting {
+        Some(fitting) => {
+            nfbmr::cross_fit(&config, weights, images, &fitting, &storage, device, &mut show)
         }
-        None => nfbmr::train(&config, weights, images, &storage, device, &mut show)?,
+        None => nfbmr::train(&config, weights, images, &storage, device, &mut show),
     };
+    let mut model = model.map_err(|error| unfinished.explain(error.into()))?;
     if !calibration.is_empty() {
         model.calibrate(args.images(&calibration, &mut skipped), rate, &mut show)?;
     }
@@ -96,6 +119,8 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         Some(_) => model.save_with_backbone(output)?,
         None => model.save(output)?,
     }
+    drop(storage);
+    unfinished.remove()?;
     for error in &skipped {
         bar.note(format_args!("skipped: {error}"));
     }
@@ -105,8 +130,12 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
 
 impl Args {
     /// The images to train on, and those to calibrate on.
-    fn parts(&self, folder: &Path, seed: u64) -> Result<HoldOut, CliError> {
-        let images = self.layout.good_images(folder)?;
+    fn parts(&self, folder: &Path, seed: u64, bar: &Bar) -> Result<HoldOut, CliError> {
+        let Distinct { files: images, copies } = distinct(self.layout.good_images(folder)?);
+        for (copy, original) in copies {
+            let (copy, original) = (copy.display(), original.display());
+            bar.note(format_args!("left out: {copy}, a copy of {original}"));
+        }
         if self.hold_out == 0.0 || self.folds.is_some() {
             return Ok(HoldOut { training: images, calibration: Vec::new() });
         }

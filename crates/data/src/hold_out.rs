@@ -24,7 +24,8 @@ pub struct HoldOut {
 /// that occurs several times counts once. The same paths, share and seed give the same parts on
 /// every machine.
 ///
-/// Which files are copies of each other, or show the same part, can't be told from their paths. Where
+/// Which files are copies of each other, or show the same part, can't be told from their paths:
+/// [`distinct`](crate::distinct) leaves copies out. Where
 /// one part was photographed several times, hold out whole parts instead.
 ///
 /// ```

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod copies;
 mod dataset;
 mod decode;
 mod error;
@@ -45,6 +46,7 @@ mod size;
 pub mod synthetic;
 mod tiff;
 
+pub use copies::{Distinct, distinct};
 pub use dataset::{
     CellType, Dataset, DatasetOptions, ElpvOptions, Label, Layout, Sample, btad, dagm, datasets,
     elpv, folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use nfbmr_backend::Backend;
 use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
@@ -30,6 +31,40 @@ pub struct CrossFitting {
     pub rate: Option<FalseAlarmRate>,
 }
 
+impl CrossFitting {
+    /// That so many different images make the folds, and support the rate; training checks it too.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] for fewer than two folds, for fewer images than folds or than three, and
+    /// for a rate that the images of the folds don't support.
+    pub fn check(&self, images: usize) -> Result<(), PipelineError> {
+        let Self { folds, rate } = *self;
+        if folds < 2 {
+            return Err(CalibrateError::from(CalibrationError::TooFewFolds { found: folds }).into());
+        }
+        // Each fold has an image, and each model two to train on.
+        let needed = folds.max(3);
+        if images < needed {
+            return Err(CalibrateError::TooFewForFolds { folds, needed, found: images }.into());
+        }
+        let held_out = images / folds * folds;
+        match rate {
+            Some(rate) if (held_out as u64) < rate.images_needed() => {
+                let (rate, needed) = (rate.get(), rate.images_needed());
+                let error = CalibrationError::UnsupportedRate { rate, images: held_out, needed };
+                Err(CalibrateError::from(error).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The checkpoints of the folds, in their order, where `path` is that of the storage: files beside it with
+    /// the number of the fold, from 1, added to its name.
+    pub fn checkpoints(&self, path: &Path) -> Vec<PathBuf> {
+        (1..=self.folds).map(|fold| path.with_added_extension(fold.to_string())).collect()
+    }
+}
+
 impl<B: Backend> CrossFitted<B> {
     /// Trains one model for each fold of images of good parts, on all images but those of the fold, which it
     /// scores then.
@@ -39,8 +74,7 @@ impl<B: Backend> CrossFitted<B> {
     /// out by none. Contents that repeat (the same pixels at the network's size) count once, in training
     /// too. Each model is trained on its images in the order of their fingerprints, so that it depends on
     /// which they are, and not on their order. Features are extracted once, or taken from the cache of the
-    /// storage; the checkpoint of a fold is a file beside that of the storage, which has the number of the
-    /// fold, from 1, added to its name.
+    /// storage; [`CrossFitting::checkpoints`] takes the place of its checkpoint.
     ///
     /// # Errors
     /// [`PipelineError::Calibration`] for fewer than two folds, for fewer different images than folds or than
@@ -57,7 +91,7 @@ impl<B: Backend> CrossFitted<B> {
     ) -> Result<Self, PipelineError> {
         let images = images.into();
         let CrossFitting { folds, rate } = *fitting;
-        check(images.len(), folds, rate)?;
+        fitting.check(images.len())?;
         let mut skipped = Vec::new();
         let again = images.again(&mut skipped);
         let trainer = Trainer::new(config, weights, images, storage, device, progress)?;
@@ -65,19 +99,18 @@ impl<B: Backend> CrossFitted<B> {
         let mut seen = HashSet::new();
         let distinct: Vec<usize> =
             (0..contents.len()).filter(|&image| seen.insert(contents[image])).collect();
-        check(distinct.len(), folds, rate)?;
+        fitting.check(distinct.len())?;
         let fold_of = draw(distinct.len(), folds, config.seed);
         let drawn = || distinct.iter().copied().zip(fold_of.iter().copied());
 
-        let mut models = Vec::with_capacity(folds);
+        let checkpoint = storage.checkpoint.as_ref();
+        let checkpoints = checkpoint.map(|path| fitting.checkpoints(path)).unwrap_or_default();
+        let mut models = Vec::new();
         for fold in 0..folds {
             let trained_on = drawn().filter(|(_, of)| *of != Some(fold));
             let mut trained_on: Vec<usize> = trained_on.map(|(image, _)| image).collect();
             trained_on.sort_unstable_by_key(|&image| contents[image]);
-            let checkpoint = storage.checkpoint.as_ref();
-            let checkpoint =
-                checkpoint.map(|path| path.with_added_extension((fold + 1).to_string()));
-            let mut part = trainer.part(&trained_on, checkpoint);
+            let mut part = trainer.part(&trained_on, checkpoints.get(fold).cloned());
             models.push(part.train(config, &mut of_fold((fold + 1, folds), progress))?);
         }
         let held_out = drawn().filter_map(|(image, fold)| Some((contents[image], fold?))).collect();
@@ -85,26 +118,6 @@ impl<B: Backend> CrossFitted<B> {
         let calibration = calibrate(&models, again, held_out, rate, progress)?;
         tracing::info!(folds, images = calibration.image_scores().images(), "cross-fitted");
         Ok(Self { models, calibration })
-    }
-}
-
-/// That so many images make the folds, and support the rate.
-fn check(images: usize, folds: usize, rate: Option<FalseAlarmRate>) -> Result<(), CalibrateError> {
-    if folds < 2 {
-        return Err(CalibrationError::TooFewFolds { found: folds }.into());
-    }
-    // Each fold has an image, and each model two to train on.
-    let needed = folds.max(3);
-    if images < needed {
-        return Err(CalibrateError::TooFewForFolds { folds, needed, found: images });
-    }
-    let held_out = images / folds * folds;
-    match rate {
-        Some(rate) if (held_out as u64) < rate.images_needed() => {
-            let (rate, needed) = (rate.get(), rate.images_needed());
-            Err(CalibrationError::UnsupportedRate { rate, images: held_out, needed }.into())
-        }
-        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ mod detect;
 mod evaluate;
 mod export;
 mod inspect;
+mod resume;
 mod support;
 mod train;
 mod train_config;

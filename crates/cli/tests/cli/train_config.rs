@@ -97,6 +97,23 @@ fn settings_that_say_something_else_are_refused_by_name() {
     assert_eq!(shop.files(), ["small.toml"]);
 }
 
+/// One setting is wrong, and it is the one that is named.
+#[test]
+fn settings_are_read_together() {
+    let shop = Shop::new();
+    let print = |settings: &str| shop.nfbmr(&format!("train --print-config {settings}"));
+    let norms = "--set fit.letterbox.fill=[1,2,3] --set backbone.normalization.mean=[0,0,0]";
+    let printed = print(&format!("--set seed=5 {norms} --set pooling=max")).succeeds().stdout;
+    for line in ["fill = [1, 2, 3]", "mean = [0.0, 0.0, 0.0]", "pooling = \"max\"", "seed = 5"] {
+        assert!(printed.lines().any(|found| found == line), "{line}: {printed}");
+    }
+    let wrong = "error: --set backbone.block=two: backbone.block: invalid type: string \"two\"";
+    print(&format!("{norms} --set backbone.block=two --set backbone.batch_norm_eps=0.1"))
+        .fails(&[wrong]);
+    print("--config small.toml --set flow.couplings=-1")
+        .fails(&["error: --set flow.couplings=-1: "]);
+}
+
 #[test]
 fn a_backbone_without_weights_says_what_to_do() {
     let shop = Shop::new();
