@@ -186,7 +186,11 @@ pub(crate) fn from_bytes<B: Backend>(
 }
 
 fn of_fold(fold: usize, source: ModelError) -> ModelError {
-    ModelError::Fold { fold, source: Box::new(source) }
+    match source {
+        // All folds have one backbone.
+        source @ ModelError::Backbone { .. } => source,
+        source => ModelError::Fold { fold, source: Box::new(source) },
+    }
 }
 
 /// Of the model of a fold: whether it is as the first, and not calibrated by itself.
