@@ -217,6 +217,7 @@ fn run(
     if args.report.is_some() {
         let mut run = report::run(&set.name, config.seed, config.system.name(), &evaluation);
         run.train_s = Some(train_s);
+        run.projections = report::projections(&*model, &evaluation, &Limits::default())?;
         let examples = report::examples(&*model, &evaluation, &run, &Limits::default())?;
         results.examples.extend(examples);
         results.runs.push(run);

@@ -21,18 +21,33 @@ pub fn heatmap(
     let map = resized.as_ref().unwrap_or(map);
     let mut overlay = image.clone();
     for (pixel, &value) in overlay.pixels_mut().zip(&map.values) {
-        let heat = match high > low {
-            true => ((value - low) / (high - low)).clamp(0.0, 1.0),
-            false => f32::from(u8::from(value > low)),
-        };
-        let color = colorous::INFERNO.eval_continuous(f64::from(heat));
-        for (channel, color) in pixel.0.iter_mut().zip([color.r, color.g, color.b]) {
+        let (heat, color) = color(value, low, high);
+        for (channel, color) in pixel.0.iter_mut().zip(color) {
             let mixed =
                 f32::from(*channel) * (1.0 - heat) * 0.6 + f32::from(color) * (0.4 + 0.6 * heat);
             *channel = mixed.min(255.0) as u8;
         }
     }
     Ok(overlay)
+}
+
+/// An anomaly map in the colours of [`heatmap`] alone.
+pub(crate) fn colored(map: &ScoreMap, low: f32, high: f32) -> RgbImage {
+    let mut image = RgbImage::new(map.width, map.height);
+    for (pixel, &value) in image.pixels_mut().zip(&map.values) {
+        pixel.0 = color(value, low, high).1;
+    }
+    image
+}
+
+/// The place of a value on the scale, from 0 to 1, and its colour.
+fn color(value: f32, low: f32, high: f32) -> (f32, [u8; 3]) {
+    let heat = match high > low {
+        true => ((value - low) / (high - low)).clamp(0.0, 1.0),
+        false => f32::from(u8::from(value > low)),
+    };
+    let color = colorous::INFERNO.eval_continuous(f64::from(heat));
+    (heat, [color.r, color.g, color.b])
 }
 
 #[cfg(test)]
@@ -55,6 +70,16 @@ mod tests {
         // A scale without width is a threshold.
         let step = heatmap(&image, &map([1.0, 2.0, 3.0]), 2.0, 2.0).unwrap();
         assert_eq!([0, 1, 2].map(|x| step.get_pixel(x, 0).0), [at(0), at(0), at(2)]);
+    }
+
+    #[test]
+    fn a_map_alone_has_the_same_scale() {
+        let map = ScoreMap { width: 3, height: 1, values: vec![-9.0, 3.0, 9.0] };
+        let drawn = colored(&map, 2.0, 4.0);
+        let [low, middle, high] = [0, 1, 2].map(|x| drawn.get_pixel(x, 0).0);
+        assert!(low.iter().all(|&channel| channel < 5), "{low:?}");
+        assert!(middle[0] > 150 && middle[2] < 100, "{middle:?}");
+        assert!(high[0] > 245 && high[1] > 245, "{high:?}");
     }
 
     #[test]

@@ -3,15 +3,19 @@
 
 use std::io::Cursor;
 
+use image::codecs::png::{self, CompressionType, PngEncoder};
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageFormat, RgbImage};
+use image::{DynamicImage, RgbImage};
 use nfbmr_data::{DataError, Limits, load_image};
 use nfbmr_metrics::{Bootstrap, auroc};
 use nfbmr_pipeline::{AnomalyModel, Detection, Evaluation, PipelineError, Tested};
 
-use crate::heatmap;
+use crate::heatmap::{colored, heatmap};
 
-pub use nfbmr_report::{ABLATION, Example, Pixel, Report, ReportError, Run, Score, charts};
+pub use nfbmr_report::{
+    ABLATION, Example, ImageFeatures, Pixel, Png, ProjectedImage, Projection, Published, Report,
+    ReportError, Run, Score, charts,
+};
 
 /// Worst misses, worst false alarms and clearest defects, so many of each.
 const EACH: usize = 3;
@@ -40,7 +44,35 @@ fn score(tested: &Tested) -> Score {
         path: tested.sample.path.display().to_string(),
         defect: tested.sample.defect_name().map(str::to_owned),
         score: tested.score,
+        likelihood: tested.likelihood,
     }
+}
+
+/// The images of an evaluation by their features, averaged over the positions, in the source space and in the
+/// target space, where the model has them. Every image is read and goes through the networks once more.
+///
+/// # Errors
+/// [`PipelineError::Data`] for an image that can't be read any more, otherwise as
+/// [`AnomalyModel::mean_features`].
+pub fn projections(
+    model: &dyn AnomalyModel,
+    evaluation: &Evaluation,
+    limits: &Limits,
+) -> Result<Vec<Projection>, PipelineError> {
+    let (mut source, mut target) = (Vec::new(), Vec::new());
+    for Tested { sample, .. } in &evaluation.images {
+        let image = load_image(&sample.path, limits)?;
+        let Some(found) = model.mean_features(&image)? else { return Ok(Vec::new()) };
+        let features = |values: Vec<f32>| ImageFeatures {
+            path: sample.path.display().to_string(),
+            defect: sample.defect_name().map(str::to_owned),
+            values,
+        };
+        source.push(features(found.source));
+        target.extend(found.target.map(features));
+    }
+    let spaces = [("source", source), ("target", target)];
+    Ok(spaces.into_iter().filter_map(|(name, images)| Projection::new(name, &images)).collect())
 }
 
 /// The images of an evaluation that say most of it, small and with heatmaps: worst misses, worst false
@@ -104,9 +136,10 @@ impl<'a> Shown<'a> {
     ) -> Result<Example, PipelineError> {
         let sample = &self.tested.sample;
         let png = |image: DynamicImage| {
-            png(&image).map_err(|source| DataError::Encode { path: sample.path.clone(), source })
+            to_png(&image).map_err(|source| DataError::Encode { path: sample.path.clone(), source })
         };
-        let overlay = heatmap(&self.image, &self.detection.anomaly_map, low, high)?;
+        let map = &self.detection.anomaly_map;
+        let overlay = heatmap(&self.image, map, low, high)?;
         let mask = sample.mask.as_ref().map(|mask| load_image(mask, limits)).transpose()?;
         let name = sample.path.file_name().unwrap_or_default();
         Ok(Example {
@@ -116,8 +149,10 @@ impl<'a> Shown<'a> {
             system: run.system.clone(),
             defect: sample.defect_name().map(str::to_owned),
             score: self.tested.score,
+            scale: Some([low, high]),
             image: png(self.image.into())?,
             mask: mask.map(png).transpose()?,
+            heatmap: Some(png(colored(map, low, high).into())?),
             overlay: Some(png(overlay.into())?),
             ..Example::default()
         })
@@ -125,9 +160,10 @@ impl<'a> Shown<'a> {
 }
 
 /// A small picture as a PNG file.
-fn png(image: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
+fn to_png(image: &DynamicImage) -> Result<Png, image::ImageError> {
     let mut bytes = Cursor::new(Vec::new());
-    let small = image.resize(SIDE, SIDE, FilterType::Triangle);
-    small.into_rgb8().write_to(&mut bytes, ImageFormat::Png)?;
-    Ok(bytes.into_inner())
+    let small = image.resize(SIDE, SIDE, FilterType::Triangle).into_rgb8();
+    let (best, adaptive) = (CompressionType::Best, png::FilterType::Adaptive);
+    small.write_with_encoder(PngEncoder::new_with_quality(&mut bytes, best, adaptive))?;
+    Ok(bytes.into_inner().into())
 }

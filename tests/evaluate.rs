@@ -86,6 +86,24 @@ fn an_evaluation_makes_a_report() {
     assert_eq!(examples[0].score, lowest(false).fold(f32::MIN, f32::max), "the worst false alarm");
     assert_eq!(examples[3].score, lowest(true).fold(f32::MAX, f32::min), "the worst miss");
     assert!(examples.iter().all(|example| example.mask.is_some() == example.defect.is_some()));
+    assert!(examples.iter().all(|example| example.heatmap.is_some()));
+    assert!(examples.iter().all(|example| example.scale == examples[0].scale), "one for all");
+    let likelihoods: Vec<_> = evaluation.images.iter().map(|tested| tested.likelihood).collect();
+    assert!(likelihoods.iter().all(Option::is_some));
+    assert!(run.scores.iter().map(|score| score.likelihood).eq(likelihoods));
+
+    let projections = report::projections(&model, &evaluation, &limits).unwrap();
+    let spaces: Vec<&str> = projections.iter().map(|projection| &*projection.space).collect();
+    assert_eq!(spaces, ["source", "target"]);
+    assert_ne!(projections[0].points, projections[1].points);
+    for projection in &projections {
+        assert_eq!(projection.points.len(), 13);
+        let defects = projection.points.iter().map(|point| point.defect.is_some());
+        assert!(defects.eq(evaluation.labels()));
+        let [first, second] = projection.explained;
+        assert!(first >= second && second > 0.0 && first + second <= 1.0, "{first} {second}");
+    }
+
     let mut report = Report::new("gears");
     report.runs.push(run);
     report.examples = examples;
@@ -97,4 +115,54 @@ fn an_evaluation_makes_a_report() {
     let run = report::run("gear", 7, "nf-bmr", &evaluation);
     assert_eq!((run.image_auroc_interval, run.pixel), (None, None));
     assert_eq!(report::examples(&model, &evaluation, &run, &limits).unwrap().len(), 3);
+}
+
+/// By another way than the library's: positions summed one by one.
+#[test]
+fn mean_features_are_means_over_the_positions() {
+    use burn::tensor::{Tensor, TensorData};
+    use nfbmr::pipeline::FeatureExtractor;
+
+    let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
+    let image = &suite::gears(5, 0, 2)[4];
+    let found = model.mean_features(image).unwrap();
+
+    let side = suite::SIDE as usize;
+    let pixels = TensorData::new(image.to_rgb32f().into_raw(), [1, side, side, 3]);
+    let pixels = Tensor::<Cpu, 4>::from_data(pixels, &Default::default()).permute([0, 3, 1, 2]);
+    let y = model.whiten(model.source().extract(pixels).unwrap()).unwrap();
+    let z = model.flow().unwrap().forward(y.clone()).unwrap().z;
+    for (found, features) in [(&found.source, y), (found.target.as_ref().unwrap(), z)] {
+        let [_, channels, height, width] = features.dims();
+        let values: Vec<f32> = features.into_data().to_vec().unwrap();
+        assert_eq!(found.len(), channels);
+        for (found, channel) in found.iter().zip(values.chunks(height * width)) {
+            let mean = channel.iter().sum::<f32>() / channel.len() as f32;
+            assert!((found - mean).abs() < 1e-5 * (1.0 + mean.abs()), "{found} for {mean}");
+        }
+    }
+}
+
+#[test]
+fn a_system_without_a_target_space_is_shown_in_the_source_space_alone() {
+    use nfbmr::{System, report};
+
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 4, test_good: 2, test_defect: 2 };
+    write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 2).unwrap();
+    let set = mvtec(folder.path()).unwrap();
+    let mut config = suite::small();
+    config.system = System::PatchCore;
+    let model = suite::train::<Cpu>(&config, &suite::gears(4, 0, 2)).unwrap();
+    let limits = Limits::default();
+    let evaluate = |samples: &[_]| {
+        evaluate(&model, samples, &limits, &mut |_, _| ControlFlow::Continue(())).unwrap()
+    };
+    let evaluation = evaluate(&set.test);
+    let projections = report::projections(&model, &evaluation, &limits).unwrap();
+    let spaces: Vec<&str> = projections.iter().map(|projection| &*projection.space).collect();
+    assert_eq!(spaces, ["source"]);
+    let run = report::run("gear", 0, "patchcore", &evaluation);
+    assert!(run.scores.iter().all(|score| score.likelihood.is_none()));
+    assert!(report::projections(&model, &evaluate(&[]), &limits).unwrap().is_empty());
 }

@@ -11,7 +11,8 @@
 //! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
 //! command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
-//! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens.
+//! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens, with the charts and
+//! the gallery as files beside it. The gallery and the features are of the first seed of `--pictures`.
 
 mod paper;
 mod run;
@@ -82,6 +83,10 @@ struct Args {
     /// Where the networks run: `cpu`, or with the features of that name `ndarray`, `cuda:0`.
     #[arg(long, default_value = "cpu")]
     device: DeviceName,
+    /// The system whose features and worst images the report pictures, of its first seed; the first of the
+    /// systems where it isn't among them. A run that is kept stays with or without.
+    #[arg(long, default_value = "nf-bmr-2")]
+    pictures: String,
     /// Folder for everything that is written.
     #[arg(long)]
     out: PathBuf,
@@ -129,6 +134,7 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
         weights = weights.map(|weights| weights.with_target(target));
     }
     let systems = systems(&args.systems, config.target_cnn.is_some())?;
+    let pictured = systems.iter().find(|&&name| name == args.pictures).or(systems.first()).copied();
     let mut sets = datasets(&args.data, args.dataset, &DatasetOptions::default())?;
     sets.retain(|set| args.category.is_empty() || args.category.contains(&set.name));
     if sets.is_empty() {
@@ -169,7 +175,10 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
                             }
                         };
                         let mut show = |progress: &_| bar.show(progress);
-                        let run = Run::new(trainer, set, name, &config, args.limit, &mut show)?;
+                        let pictured = seed == 0 && pictured == Some(*name);
+                        let limit = args.limit;
+                        let run =
+                            Run::new(trainer, set, name, &config, limit, pictured, &mut show)?;
                         bar.finish();
                         run.write(&path)?;
                         run

@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nfbmr::backend::Backend;
 use nfbmr::data::{Dataset, Limits};
 use nfbmr::metrics::{Bootstrap, auroc};
 use nfbmr::pipeline::{Trainer, evaluate};
+use nfbmr::report::{self, Example, Projection};
 use nfbmr::{PipelineConfig, ProgressFn};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,9 @@ pub struct Run {
     pub train_s: f64,
     pub detect_ms: f64,
     pub scores: Vec<Score>,
+    /// Of some runs only.
+    #[serde(skip)]
+    pub pictures: Pictures,
     /// Whether it was read from a file.
     #[serde(skip)]
     pub kept: bool,
@@ -61,16 +65,28 @@ pub struct Score {
     pub path: String,
     pub defect: Option<String>,
     pub score: f32,
+    /// Of the flow alone; runs kept by earlier versions lack it.
+    #[serde(default)]
+    pub likelihood: Option<f32>,
+}
+
+/// What the report pictures of a run, as kept in a file beside it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pictures {
+    pub projections: Vec<Projection>,
+    pub examples: Vec<Example>,
 }
 
 impl Run {
-    /// Trains and tests.
+    /// Trains and tests; `pictured` adds what the report pictures.
     pub fn new<B: Backend>(
         trainer: &mut Trainer<B>,
         set: &Dataset,
         system: &str,
         config: &PipelineConfig,
         limit: usize,
+        pictured: bool,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, Box<dyn Error>> {
         let start = Instant::now();
@@ -89,6 +105,13 @@ impl Run {
         let bootstrap = Bootstrap::default();
         let interval = bootstrap.interval(&values, &labels, auroc)?;
 
+        let mut pictures = Pictures::default();
+        if pictured {
+            let (run, limits) =
+                (report::run(&set.name, config.seed, system, &evaluation), Limits::default());
+            pictures.projections = report::projections(&model, &evaluation, &limits)?;
+            pictures.examples = report::examples(&model, &evaluation, &run, &limits)?;
+        }
         let scores: Vec<Score> = evaluation
             .images
             .iter()
@@ -96,6 +119,7 @@ impl Run {
                 path: tested.sample.path.display().to_string(),
                 defect: tested.sample.defect_name().map(str::to_owned),
                 score: tested.score,
+                likelihood: tested.likelihood,
             })
             .collect();
         Ok(Self {
@@ -116,6 +140,7 @@ impl Run {
             train_s,
             detect_ms: 1e3 * evaluation.mean_time().as_secs_f64(),
             scores,
+            pictures,
             kept: false,
         })
     }
@@ -124,15 +149,27 @@ impl Run {
     pub fn read(path: &Path, config: &PipelineConfig, limit: usize) -> Option<Self> {
         let run: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let same = run.fingerprint == config.fingerprint() && run.limit == limit;
-        same.then_some(Self { kept: true, ..run })
+        let pictures = fs::read(pictures(path)).ok();
+        let pictures = pictures.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        same.then(|| Self { pictures: pictures.unwrap_or_default(), kept: true, ..run })
     }
 
-    /// Keeps the run; the file is whole or not there.
+    /// Keeps the run; the file is whole or not there, and the pictures before it.
     pub fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let partial = path.with_extension("partial");
-        fs::write(&partial, serde_json::to_string_pretty(self)?)?;
-        Ok(fs::rename(partial, path)?)
+        write_whole(&pictures(path), &serde_json::to_string(&self.pictures)?)?;
+        write_whole(path, &serde_json::to_string_pretty(self)?)
     }
+}
+
+/// The file of a run's pictures.
+fn pictures(run: &Path) -> PathBuf {
+    run.with_extension("pictures")
+}
+
+fn write_whole(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, text)?;
+    Ok(fs::rename(partial, path)?)
 }
 
 fn by_defect(scores: &[Score]) -> Result<Vec<(String, f64)>, Box<dyn Error>> {

@@ -11,7 +11,7 @@ use nfbmr::report::{self, Report};
 use crate::paper;
 use crate::run::Run;
 
-/// Writes `results.json`, `results.csv`, `tables.md`, `report.html` and the report's charts.
+/// Writes `results.json`, `results.csv`, `tables.md`, `report.html` and the report's pictures.
 pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn Error>> {
     fs::write(out.join("results.json"), serde_json::to_string_pretty(runs)?)?;
     fs::write(out.join("results.csv"), csv(runs))?;
@@ -27,6 +27,12 @@ pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn E
 
     let mut report = Report::new("Visual defect detection");
     report.runs = runs.iter().map(reported).collect();
+    report.examples = runs.iter().flat_map(|run| run.pictures.examples.iter().cloned()).collect();
+    let share = |&(system, percent): &(&str, f64)| (system.to_owned(), percent / 100.0);
+    report.published = Some(report::Published {
+        source: "paper, MVTec AD".to_owned(),
+        image_auroc: paper::ABLATION.iter().map(share).collect(),
+    });
     report.write_folder(out)?;
     Ok(())
 }
@@ -40,6 +46,7 @@ fn reported(run: &Run) -> report::Run {
             path: score.path.clone(),
             defect: score.defect.clone(),
             score: score.score,
+            likelihood: score.likelihood,
         })
         .collect();
     reported.image_auroc_interval = Some(run.image_auroc_interval);
@@ -48,6 +55,7 @@ fn reported(run: &Run) -> report::Run {
         aupro: pixel.aupro,
         f1_max: pixel.f1_max,
     });
+    reported.projections = run.pictures.projections.clone();
     reported.train_s = Some(run.train_s);
     reported.detect_ms = Some(run.detect_ms);
     reported

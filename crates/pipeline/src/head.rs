@@ -240,6 +240,22 @@ impl<B: Backend> Head<B> {
         Ok(maps.by_image())
     }
 
+    /// Target features of images `[N, 3, S, S]` (0 to 1) with source features `y`, whitened, of a system
+    /// that has a target space.
+    pub(crate) fn target(
+        &self,
+        images: &Tensor<B, 4>,
+        y: &Tensor<B, 4>,
+    ) -> Result<Option<Tensor<B, 4>>, PipelineError> {
+        match self {
+            Self::Flow(target) | Self::Mapping { flow: target, .. } => {
+                Ok(Some(target.flow.forward(y.clone())?.z))
+            }
+            Self::Cnns { target, .. } => target.extract(images.clone()).map(Some),
+            Self::PatchCore(_) | Self::Padim(_) => Ok(None),
+        }
+    }
+
     pub(crate) fn normalization(&self) -> Option<Normalization> {
         match self {
             Self::Mapping { normalization, .. } | Self::Cnns { normalization, .. } => {

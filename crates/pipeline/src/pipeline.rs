@@ -19,6 +19,7 @@ use crate::fingerprint::TrainedOn;
 use crate::head::Head;
 use crate::images::{Images, to_tensor};
 use crate::mapper::Mapper;
+use crate::mean_features::MeanFeatures;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
@@ -218,6 +219,10 @@ impl<B: Backend> AnomalyModel for Pipeline<B> {
 
     fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
         self.detect(image)
+    }
+
+    fn mean_features(&self, image: &DynamicImage) -> Result<Option<MeanFeatures>, PipelineError> {
+        self.mean_features(image).map(Some)
     }
 
     fn calibrate(

@@ -12,6 +12,7 @@ use crate::calibration::Calibration;
 use crate::cross_calibration::CrossCalibration;
 use crate::error::PipelineError;
 use crate::images::Images;
+use crate::mean_features::MeanFeatures;
 use crate::progress::ProgressFn;
 use crate::score::Detection;
 
@@ -84,6 +85,16 @@ pub trait AnomalyModel: Send + Sync {
     /// As [`Self::detect_batch`].
     fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
         self.detect(&frame.to_image())
+    }
+
+    /// Source and target features of an image, averaged over its positions; `None` of a detector without
+    /// features.
+    ///
+    /// # Errors
+    /// As [`Self::detect_batch`].
+    fn mean_features(&self, image: &DynamicImage) -> Result<Option<MeanFeatures>, PipelineError> {
+        let _ = image;
+        Ok(None)
     }
 
     /// Calibrates the model; see [`Pipeline::calibrate`](crate::Pipeline::calibrate).

@@ -3,10 +3,9 @@
 //! `cargo run -p nfbmr-report --example demo -- DIR`
 
 use std::error::Error;
-use std::fs;
 use std::path::PathBuf;
 
-use nfbmr_report::{Example, Pixel, Report, Run, Score, charts};
+use nfbmr_report::{Example, ImageFeatures, Pixel, Png, Projection, Published, Report, Run, Score};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -17,7 +16,6 @@ const CATEGORIES: [&str; 5] =
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("expected a folder to write to")?);
-    fs::create_dir_all(&folder)?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut report = Report::new("Demonstration with made-up scores");
     for category in CATEGORIES {
@@ -33,10 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, _>>()?;
     report.examples = examples;
 
-    report.write(folder.join("report.html"))?;
-    for (name, svg) in charts(&report)? {
-        fs::write(folder.join(name), svg)?;
-    }
+    let published = [("nf", 0.942), ("nf+bpfm", 0.962), ("nf-bmr-2", 0.987)];
+    report.published = Some(Published {
+        source: "made up too".to_owned(),
+        image_auroc: published.map(|(system, value)| (system.to_owned(), value)).to_vec(),
+    });
+    report.write_folder(folder)?;
     Ok(())
 }
 
@@ -45,14 +45,22 @@ fn run(category: &str, seed: u64, system: &str, place: usize, rng: &mut ChaCha8R
     let distance = [0.8, 1.2, 2.0, 2.4, 2.2, 2.6, 1.6][place];
     for image in 0..100 {
         let defect = (image % 5 < 3 && category != "good only").then(|| "scratch".to_owned());
-        // Nearly normal: a sum of uniform numbers.
-        let noise: f32 = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+        let noise = noise(rng);
         let stretch = if image % 20 == 0 { 20.0 } else { 1.0 };
         let score = match defect {
             Some(_) => (noise + distance).max(-2.0) * stretch,
             None => noise,
         };
-        run.scores.push(Score { path: format!("test/{image:03}.png"), defect, score });
+        let path = format!("test/{image:03}.png");
+        let likelihood = (place < 5).then_some(40.0 * score - 900.0);
+        run.scores.push(Score { path, defect, score, likelihood });
+    }
+    if system == "nf-bmr-2" && seed == 0 {
+        let spaces = [("source", 1.0), ("target", 4.0)];
+        run.projections = spaces
+            .into_iter()
+            .filter_map(|(space, apart)| Projection::new(space, &features(&run, apart, rng)))
+            .collect();
     }
     run.image_auroc_interval = Some([0.6 + 0.02 * f64::from(place as u32), 0.99]);
     let quality = 0.8 + 0.02 * place as f64 + 0.01 * rng.random::<f64>();
@@ -64,6 +72,21 @@ fn run(category: &str, seed: u64, system: &str, place: usize, rng: &mut ChaCha8R
     run.train_s = Some(30.0 * (1.0 + place as f64 + rng.random::<f64>()));
     run.detect_ms = Some(5.0 + place as f64 + rng.random::<f64>());
     run
+}
+
+/// Of ten channels, defects `apart` from normal images.
+fn features(run: &Run, apart: f32, rng: &mut ChaCha8Rng) -> Vec<ImageFeatures> {
+    let image = |score: &Score| {
+        let shift = if score.defect.is_some() { apart } else { 0.0 };
+        let values = (0..10).map(|channel| noise(rng) + shift * channel as f32 / 10.0).collect();
+        ImageFeatures { path: score.path.clone(), defect: score.defect.clone(), values }
+    };
+    run.scores.iter().map(image).collect()
+}
+
+/// Nearly normal: a sum of uniform numbers.
+fn noise(rng: &mut ChaCha8Rng) -> f32 {
+    (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0
 }
 
 fn example(run: &Run, score: &Score) -> Result<Example, png::EncodingError> {
@@ -78,8 +101,10 @@ fn example(run: &Run, score: &Score) -> Result<Example, png::EncodingError> {
         system: run.system.clone(),
         defect: score.defect.clone(),
         score: score.score,
+        scale: Some([0.5, 4.0]),
         image: picture(|x, y| [if defect(x, y) { 40 } else { texture(x, y) }; 3])?,
         mask: Some(picture(|x, y| [if defect(x, y) { 255 } else { 0 }; 3])?),
+        heatmap: Some(picture(|x, y| if defect(x, y) { [249, 201, 50] } else { [20, 11, 54] })?),
         overlay: Some(picture(|x, y| {
             let value = texture(x, y);
             if defect(x, y) { [255, value / 2, 0] } else { [value / 2, value / 2, value] }
@@ -87,7 +112,7 @@ fn example(run: &Run, score: &Score) -> Result<Example, png::EncodingError> {
     })
 }
 
-fn picture(pixel: impl Fn(u32, u32) -> [u8; 3]) -> Result<Vec<u8>, png::EncodingError> {
+fn picture(pixel: impl Fn(u32, u32) -> [u8; 3]) -> Result<Png, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 64, 64);
     encoder.set_color(png::ColorType::Rgb);
@@ -95,5 +120,5 @@ fn picture(pixel: impl Fn(u32, u32) -> [u8; 3]) -> Result<Vec<u8>, png::Encoding
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&pixels)?;
     writer.finish()?;
-    Ok(bytes)
+    Ok(bytes.into())
 }

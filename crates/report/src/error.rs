@@ -25,7 +25,7 @@ pub enum ReportError {
     NotPng {
         /// The title of the example.
         title: String,
-        /// Which of its images: `image`, `mask` or `overlay`.
+        /// Which of its images: `image`, `mask`, `heatmap` or `overlay`.
         image: &'static str,
     },
     /// The file can't be written.

@@ -1,13 +1,13 @@
 //! Examples as images, the worst first.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
 use crate::error::ReportError;
 use crate::format::score;
+use crate::png::Png;
 use crate::report::{Example, Report};
 use crate::summary::Summary;
+use crate::svg::file_name;
 
 /// What became of an image at the threshold with the highest F1 of its run.
 #[derive(Clone, Copy, PartialEq)]
@@ -54,12 +54,47 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// All examples of a report.
-pub(crate) fn gallery(report: &Report, summary: &Summary) -> Result<Markup, ReportError> {
+/// The worst first.
+fn judged<'a>(report: &'a Report, summary: &Summary) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged> =
         report.examples.iter().map(|example| Judged::new(example, summary)).collect();
     judged.sort_by(Judged::order);
-    let figures: Vec<Markup> = judged.iter().map(figure).collect::<Result<_, _>>()?;
+    judged
+}
+
+/// The images of all examples by the names of their files: `001-000_png-image.png` for the first.
+pub(crate) fn files(report: &Report) -> Result<Vec<(String, &[u8])>, ReportError> {
+    let summary = Summary::new(report)?;
+    let mut files = Vec::new();
+    for (place, Judged { example, .. }) in (1..).zip(judged(report, &summary)) {
+        for (name, png) in pictures(example) {
+            check(example, name, png)?;
+            files.push((format!("{place:03}-{}-{name}.png", file_name(&example.title)), &*png.0));
+        }
+    }
+    Ok(files)
+}
+
+/// What there is of an example, by name.
+fn pictures(example: &Example) -> impl Iterator<Item = (&'static str, &Png)> {
+    let all = [
+        ("image", Some(&example.image)),
+        ("mask", example.mask.as_ref()),
+        ("heatmap", example.heatmap.as_ref()),
+        ("overlay", example.overlay.as_ref()),
+    ];
+    all.into_iter().filter_map(|(name, png)| Some((name, png?)))
+}
+
+/// The size of a picture.
+fn check(example: &Example, image: &'static str, png: &Png) -> Result<(u32, u32), ReportError> {
+    png.size().ok_or_else(|| ReportError::NotPng { title: example.title.clone(), image })
+}
+
+/// All examples of a report.
+pub(crate) fn gallery(report: &Report, summary: &Summary) -> Result<Markup, ReportError> {
+    let figures: Vec<Markup> =
+        judged(report, summary).iter().map(figure).collect::<Result<_, _>>()?;
     Ok(html! { div.gallery { @for figure in &figures { (figure) } } })
 }
 
@@ -72,17 +107,9 @@ fn figure(judged: &Judged) -> Result<Markup, ReportError> {
         Verdict::Right => (None, Some("Normal, passed")),
         Verdict::Unknown => (None, None),
     };
-    let images = [
-        ("image", Some(&example.image)),
-        ("mask", example.mask.as_ref()),
-        ("overlay", example.overlay.as_ref()),
-    ];
-    let mut shown = Vec::new();
-    for (name, bytes) in images {
-        if let Some(bytes) = bytes {
-            shown.push(image(example, name, bytes)?);
-        }
-    }
+    let shown: Vec<Markup> =
+        pictures(example).map(|(name, png)| image(example, name, png)).collect::<Result<_, _>>()?;
+    let scale = example.scale.filter(|ends| ends.iter().all(|end| end.is_finite()));
     let label = example.defect.as_deref().unwrap_or("normal");
     Ok(html! {
         figure class=[class] {
@@ -94,6 +121,9 @@ fn figure(judged: &Judged) -> Result<Markup, ReportError> {
                 dl {
                     div { dt { "Label" } dd { (label) } }
                     div { dt { "Score" } dd { (score(example.score.into())) } }
+                    @if let Some([low, high]) = scale {
+                        div { dt { "Scale" } dd { (score(low.into())) " to " (score(high.into())) } }
+                    }
                     div { dt { "Category" } dd { (example.category) } }
                     div { dt { "System" } dd { (example.system) ", seed " (example.seed) } }
                 }
@@ -102,23 +132,14 @@ fn figure(judged: &Judged) -> Result<Markup, ReportError> {
     })
 }
 
-fn image(example: &Example, name: &'static str, bytes: &[u8]) -> Result<Markup, ReportError> {
-    let Some((width, height)) = png_size(bytes) else {
-        return Err(ReportError::NotPng { title: example.title.clone(), image: name });
-    };
+fn image(example: &Example, name: &'static str, png: &Png) -> Result<Markup, ReportError> {
+    let (width, height) = check(example, name, png)?;
     let alt = format!("{} ({name})", example.title);
     Ok(html! {
         div {
-            img src={ "data:image/png;base64," (STANDARD.encode(bytes)) } alt=(alt) width=(width)
+            img src={ "data:image/png;base64," (png.base64()) } alt=(alt) width=(width)
                 height=(height);
             span { (name) }
         }
     })
-}
-
-/// Width and height of a PNG file, from its first chunk.
-fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
-    let number = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
-    number(0).zip(number(4))
 }

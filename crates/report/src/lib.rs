@@ -2,8 +2,9 @@
 //!
 //! [`Report`] takes the scores of each (category, seed, system) and examples as PNG images.
 //! [`Report::to_html`] gives a page that opens without a network: sortable tables of the metrics, ROC
-//! curves, AUROC by category and system, an ablation, histograms of the scores, and a gallery that starts
-//! with the worst misses and false alarms. [`charts`] gives the same charts as SVG files.
+//! curves, AUROC by category and system, an ablation, histograms of scores and likelihoods, the images by
+//! their features ([`Projection`]), and a gallery that starts with the worst misses and false alarms.
+//! [`charts`] gives the same charts as SVG files, [`Report::write_folder`] writes all.
 //!
 //! Image metrics are computed from the scores by `nfbmr-metrics`. Where one is undefined, because there are
 //! no scores, scores of one class only or a score that is not a number, the report shows "-".
@@ -13,8 +14,13 @@
 //!
 //! let mut run = Run::new("screws", 0, "nf-bmr-2");
 //! run.scores = vec![
-//!     Score { path: "good/000.png".into(), defect: None, score: 0.2 },
-//!     Score { path: "scratch/000.png".into(), defect: Some("scratch".into()), score: 0.7 },
+//!     Score { path: "good/000.png".into(), score: 0.2, ..Score::default() },
+//!     Score {
+//!         path: "scratch/000.png".into(),
+//!         defect: Some("scratch".into()),
+//!         score: 0.7,
+//!         ..Score::default()
+//!     },
 //! ];
 //! let mut report = Report::new("Screws");
 //! report.runs.push(run);
@@ -41,6 +47,9 @@ mod error;
 mod format;
 mod gallery;
 mod page;
+mod pca;
+mod png;
+mod projection;
 mod report;
 mod run_metrics;
 mod summary;
@@ -48,5 +57,7 @@ mod svg;
 mod tables;
 
 pub use error::ReportError;
-pub use report::{ABLATION, Example, Pixel, Report, Run, Score};
+pub use png::Png;
+pub use projection::{ImageFeatures, ProjectedImage, Projection};
+pub use report::{ABLATION, Example, Pixel, Published, Report, Run, Score};
 pub use svg::charts;

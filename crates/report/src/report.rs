@@ -1,7 +1,11 @@
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::ReportError;
-use crate::{atomic_file, charts, page};
+use crate::png::Png;
+use crate::projection::Projection;
+use crate::{atomic_file, charts, gallery, page};
 
 /// The systems of the ablation, in the order in which each adds a part.
 pub const ABLATION: [&str; 5] = ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3"];
@@ -18,8 +22,19 @@ pub struct Report {
     /// Systems that the ablation chart compares; [`ABLATION`] from [`Report::new`]. Those without runs are
     /// left out.
     pub ablation: Vec<String>,
+    /// Values that the ablation chart shows beside those of the runs.
+    pub published: Option<Published>,
     /// Images of the gallery, in any order.
     pub examples: Vec<Example>,
+}
+
+/// Mean image AUROC of systems as others report them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Published {
+    /// Who and on what, such as `paper, MVTec AD`; shown up to 15 characters.
+    pub source: String,
+    /// By the name of the system, from 0 to 1.
+    pub image_auroc: Vec<(String, f64)>,
 }
 
 /// One system on one category with one seed.
@@ -38,6 +53,8 @@ pub struct Run {
     pub image_auroc_interval: Option<[f64; 2]>,
     /// Where there are masks.
     pub pixel: Option<Pixel>,
+    /// The images by their features, each space once.
+    pub projections: Vec<Projection>,
     /// Time of the training in seconds.
     pub train_s: Option<f64>,
     /// Mean time of an image in milliseconds.
@@ -53,6 +70,8 @@ pub struct Score {
     pub defect: Option<String>,
     /// The image score: the higher, the likelier a defect.
     pub score: f32,
+    /// Negative log-likelihood of the flow alone, pooled as the score is; of systems that have a flow.
+    pub likelihood: Option<f32>,
 }
 
 /// Pixel metrics, from 0 to 1.
@@ -70,7 +89,7 @@ pub struct Pixel {
 ///
 /// Category, seed and system name the run whose scores tell how wrong the score is. Without such a run
 /// the example has no verdict and comes last.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Example {
     /// Heading, such as the file name.
     pub title: String,
@@ -86,12 +105,16 @@ pub struct Example {
     pub defect: Option<String>,
     /// The image score.
     pub score: f32,
+    /// The values of the anomaly map at both ends of the colour scale, the same for all images of a run.
+    pub scale: Option<[f32; 2]>,
     /// The image as PNG.
-    pub image: Vec<u8>,
+    pub image: Png,
     /// The mask of the defect as PNG.
-    pub mask: Option<Vec<u8>>,
-    /// The anomaly map as PNG, usually laid over the image.
-    pub overlay: Option<Vec<u8>>,
+    pub mask: Option<Png>,
+    /// The anomaly map as PNG, in the colours of Inferno.
+    pub heatmap: Option<Png>,
+    /// The heatmap laid over the image as PNG.
+    pub overlay: Option<Png>,
 }
 
 impl Report {
@@ -120,25 +143,40 @@ impl Report {
             .map_err(|source| ReportError::Write { path: path.to_owned(), source })
     }
 
-    /// Writes the page as `report.html` into a folder, which is made if it isn't there, and its
-    /// [`charts`] into the folder `charts` below; returns the path of the page.
+    /// Writes the page as `report.html` into a folder, which is made if it isn't there, its [`charts`]
+    /// into the folder `charts` below and the images of the gallery into `gallery`, in its order; returns
+    /// the path of the page. Files of other names stay.
     ///
     /// # Errors
     /// As [`Report::write`].
     pub fn write_folder(&self, folder: impl AsRef<Path>) -> Result<PathBuf, ReportError> {
         let folder = folder.as_ref();
-        let below = folder.join("charts");
-        std::fs::create_dir_all(&below)
-            .map_err(|source| ReportError::Write { path: below.clone(), source })?;
-        for (name, svg) in charts(self)? {
-            let path = below.join(name);
-            atomic_file::write(&path, svg.as_bytes())
-                .map_err(|source| ReportError::Write { path, source })?;
+        let svg = charts(self)?;
+        write_files(
+            &folder.join("charts"),
+            svg.iter().map(|(name, svg)| (&**name, svg.as_bytes())),
+        )?;
+        let png = gallery::files(self)?;
+        if !png.is_empty() {
+            write_files(&folder.join("gallery"), png.iter().map(|(name, png)| (&**name, *png)))?;
         }
         let page = folder.join("report.html");
         self.write(&page)?;
         Ok(page)
     }
+}
+
+fn write_files<'a>(
+    folder: &Path,
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), ReportError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| ReportError::Write { path: folder.to_owned(), source })?;
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        atomic_file::write(&path, bytes).map_err(|source| ReportError::Write { path, source })?;
+    }
+    Ok(())
 }
 
 impl Run {

@@ -46,6 +46,13 @@ impl<'a> RunMetrics<'a> {
         own.map(|(&score, _)| f64::from(score)).collect()
     }
 
+    /// The finite negative log-likelihoods of the defect images, or of the normal ones.
+    pub fn likelihoods(&self, defect: bool) -> Vec<f64> {
+        let own = self.run.scores.iter().filter(|score| score.defect.is_some() == defect);
+        let finite = own.filter_map(|score| score.likelihood).filter(|value| value.is_finite());
+        finite.map(f64::from).collect()
+    }
+
     /// How wrong a score is on any scale of scores: the share of the other class on the wrong side of it,
     /// or level with it. 0 is right, 1 is as wrong as can be.
     pub fn wrongness(&self, score: f32, defect: bool) -> f64 {
@@ -69,7 +76,7 @@ mod tests {
         let mut run = Run::new("c", 0, "s");
         for (score, defect) in [(0.1, false), (0.4, false), (0.3, true), (0.8, true)] {
             let defect = defect.then(|| "scratch".to_owned());
-            run.scores.push(Score { path: String::new(), defect, score });
+            run.scores.push(Score { defect, score, ..Score::default() });
         }
         let metrics = RunMetrics::new(&run);
         assert_eq!(metrics.auroc, Some(0.75));

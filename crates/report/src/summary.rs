@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::ReportError;
 use crate::format::Spread;
+use crate::projection::Projection;
 use crate::report::Report;
 use crate::run_metrics::RunMetrics;
 
@@ -50,6 +51,26 @@ impl<'a> Summary<'a> {
         cell.into_iter().flatten().map(|&index| &self.runs[index])
     }
 
+    /// The run of a system on a category whose likelihoods are shown: of the lowest seed that has some.
+    /// Several systems can have one flow; its likelihoods are those of the first.
+    pub fn with_likelihoods(&self, category: &str, system: &str) -> Option<&RunMetrics<'a>> {
+        let of = |system: &str| {
+            let all = |run: &RunMetrics| [false, true].map(|defect| run.likelihoods(defect));
+            let found = self.cell(category, system).map(|run| (run, all(run)));
+            found.into_iter().find(|(_, classes)| classes.iter().any(|class| !class.is_empty()))
+        };
+        let (run, own) = of(system)?;
+        let mut earlier = self.systems.iter().take_while(|earlier| **earlier != system);
+        let shared = earlier.any(|earlier| of(earlier).is_some_and(|(_, classes)| classes == own));
+        (!shared).then_some(run)
+    }
+
+    /// The projections of a system on a category, of the lowest seed that has some.
+    pub fn projections(&self, category: &str, system: &str) -> &'a [Projection] {
+        let projections = self.cell(category, system).map(|run| &run.run.projections[..]);
+        projections.into_iter().find(|projections| !projections.is_empty()).unwrap_or_default()
+    }
+
     /// Over the seeds.
     pub fn auroc(&self, category: &str, system: &str) -> Option<Spread> {
         Spread::new(self.cell(category, system).map(|run| run.auroc))
@@ -83,9 +104,9 @@ mod tests {
     /// AUROC 1 or 0.
     fn run(category: &str, seed: u64, system: &str, good: bool) -> Run {
         let score = |defect: Option<&str>, score| Score {
-            path: String::new(),
             defect: defect.map(str::to_owned),
             score,
+            ..Score::default()
         };
         let defect = if good { 1.0 } else { -1.0 };
         let mut run = Run::new(category, seed, system);

@@ -4,8 +4,8 @@ mod common;
 
 use std::collections::{BTreeSet, HashMap};
 
-use common::{report, run, scores};
-use nfbmr_report::{Report, Run, charts};
+use common::{projection, report, run, scores};
+use nfbmr_report::{Published, Report, Run, charts};
 use roxmltree::Document;
 
 fn drawn(report: &Report) -> HashMap<String, String> {
@@ -121,4 +121,68 @@ fn the_histogram_counts_each_class_and_bins_far_outliers_last() {
     run.scores = scores(&[0.0; 3], &defect);
     let svg = &drawn(&report(vec![run]))["scores-1-screws-1-nf.svg"];
     assert!(texts(svg).iter().any(|text| text.starts_with("≥ 3")), "{:?}", texts(svg));
+}
+
+#[test]
+fn likelihoods_are_drawn_once_a_flow() {
+    let flow = |system: &str, likelihoods: [f32; 4]| {
+        let mut run = run("screws", 0, system);
+        for (score, likelihood) in run.scores.iter_mut().zip(likelihoods) {
+            score.likelihood = Some(likelihood);
+        }
+        run
+    };
+    let charts = drawn(&report(vec![
+        run("screws", 0, "padim"),
+        flow("nf", [-3.0, -2.0, -1.0, 1.5]),
+        flow("nf-bmr-2", [-3.0, -2.0, -1.0, 1.5]),
+        flow("other", [-3.0, -2.0, -1.0, 6.0]),
+    ]));
+    let names: BTreeSet<&str> =
+        charts.keys().map(|name| &**name).filter(|name| name.starts_with("likelihoods-")).collect();
+    let expected = ["likelihoods-1-screws-2-nf.svg", "likelihoods-1-screws-4-other.svg"];
+    assert_eq!(names, expected.into());
+    let shown = texts(&charts[expected[0]]);
+    for text in ["normal (2)", "defect (2)", "-3.00", "1.50", "negative log-likelihood"] {
+        assert!(shown.contains(&text.to_owned()), "{text}: {shown:?}");
+    }
+}
+
+#[test]
+fn features_are_placed_by_their_components() {
+    let mut run = run("screws", 0, "nf");
+    run.projections = vec![projection("source"), projection("a/b")];
+    let charts = drawn(&report(vec![run]));
+    assert!(charts.contains_key("features-1-screws-1-nf-2-a_b.svg"), "{:?}", charts.keys());
+    let svg = &charts["features-1-screws-1-nf-1-source.svg"];
+    // A frame from (26, 30) to (350, 270) with a margin of 8; the last disc is the legend's.
+    let discs = ["cx", "cy"].map(|axis| values(svg, "circle", axis));
+    assert_eq!(discs, [["34", "342", "32"], ["38", "262", "11"]]);
+    let crosses = values(svg, "path", "d");
+    assert_eq!(crosses[0], "M31 259L37 265M31 265L37 259");
+    assert_eq!(crosses[1], "M339 35L345 41M339 41L345 35");
+    let shown = texts(svg);
+    for text in ["component 1 (50 %)", "component 2 (25 %)", "normal (2)", "defect (2)"] {
+        assert!(shown.contains(&text.to_owned()), "{text}: {shown:?}");
+    }
+}
+
+#[test]
+fn published_values_stand_below_those_of_the_ablation() {
+    let mut report = report(vec![run("screws", 0, "nf"), run("screws", 0, "nf+bpfm")]);
+    report.published = Some(Published {
+        source: "paper".to_owned(),
+        image_auroc: vec![("nf+bpfm".to_owned(), 1.0), ("padim".to_owned(), 0.9)],
+    });
+    let svg = &drawn(&report)["ablation.svg"];
+    let fills = values(svg, "rect", "fill");
+    assert_eq!((fills.len(), &*fills[2]), (3, "none"));
+    let widths: Vec<f64> =
+        values(svg, "rect", "width").iter().map(|width| width.parse().unwrap()).collect();
+    assert_eq!(widths[2], 2.0 * widths[1], "from 0.5 to 1, to 0.75");
+    let names: Vec<String> = texts(svg)
+        .into_iter()
+        .filter(|text| ["nf", "nf+bpfm", "paper", "padim"].contains(&&**text))
+        .collect();
+    assert_eq!(names, ["nf", "nf+bpfm", "paper"]);
 }

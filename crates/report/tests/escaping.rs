@@ -4,8 +4,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{HOSTILE, SHOWN, example, parse, report, run, texts};
-use nfbmr_report::{Report, charts};
+use common::{HOSTILE, SHOWN, example, parse, projection, report, run, texts};
+use nfbmr_report::{Published, Report, charts};
 use proptest::prelude::*;
 use scraper::{Html, Selector};
 
@@ -14,13 +14,23 @@ fn named(name: &str) -> Report {
     let mut report = report(vec![run(name, 0, name), run("screws", 0, name), run(name, 0, "nf")]);
     report.title = name.to_owned();
     report.ablation = vec![name.to_owned()];
+    report.published =
+        Some(Published { source: name.to_owned(), image_auroc: vec![(name.to_owned(), 0.9)] });
     let mut example = example(name, Some(name), 0.1);
+    example.scale = Some([0.0, 1.0]);
     (example.category, example.system) = (name.to_owned(), name.to_owned());
     example.caption = name.to_owned();
     report.examples = vec![example];
     for run in &mut report.runs {
+        let mut projection = projection(name);
+        for point in &mut projection.points {
+            point.path = name.to_owned();
+            point.defect = point.defect.take().map(|_| name.to_owned());
+        }
+        run.projections = vec![projection];
         for score in &mut run.scores {
             score.path = name.to_owned();
+            score.likelihood = Some(score.score);
             score.defect = score.defect.take().map(|_| name.to_owned());
         }
     }
@@ -69,7 +79,8 @@ fn hostile_names_are_text_in_charts() {
         assert!(!stem.contains(['/', '\\', '<', '.', '\0']), "{name}");
         drawn.push(name);
     }
-    assert_eq!(drawn.len(), 2 + 2 + 3);
+    // Of the three cells, two are of one category and have the same likelihoods.
+    assert_eq!(drawn.len(), 2 + 2 + 3 + 2 + 3);
     assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), drawn.len());
 }
 

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{PNG, example, parse, report, run, scores, texts};
-use nfbmr_report::{Report, ReportError, Run};
+use common::{PNG, example, parse, projection, report, run, scores, texts};
+use nfbmr_report::{Projection, Published, Report, ReportError, Run};
 use scraper::Selector;
 
 #[test]
@@ -91,9 +91,33 @@ fn infinite_and_equal_scores_have_finite_charts() {
         let mut run = run("screws", seed as u64, &format!("system {seed}"));
         run.scores = scores(values, values);
         run.image_auroc_interval = Some([f64::NEG_INFINITY, 2.0]);
+        for (score, likelihood) in run.scores.iter_mut().zip([f32::NAN, f32::MIN, f32::MAX]) {
+            score.likelihood = Some(likelihood);
+        }
+        let mut wild = projection("source");
+        wild.explained = [f64::NAN, f64::INFINITY];
+        wild.points[0].at = [f64::NAN, 0.0];
+        wild.points[1].at = [f64::MIN, 0.0];
+        wild.points[2].at = [f64::MAX, f64::NEG_INFINITY];
+        wild.points[3].at = [f64::MAX, 0.0];
+        let mut level = projection("level");
+        level.points.iter_mut().for_each(|point| point.at = [1.0; 2]);
+        let nowhere = Projection { points: wild.points[..1].to_vec(), ..wild.clone() };
+        run.projections = vec![wild, level, nowhere, Projection::default()];
         runs.push(run);
     }
-    for (name, svg) in nfbmr_report::charts(&report(runs)).unwrap() {
+    let mut report = report(runs);
+    report.ablation = vec!["system 0".to_owned(), "system 1".to_owned()];
+    report.published = Some(Published {
+        source: "elsewhere".to_owned(),
+        image_auroc: vec![("system 0".to_owned(), f64::NAN), ("system 1".to_owned(), -3.0)],
+    });
+    // Of the four projections of each system two have points.
+    let drawn = nfbmr_report::charts(&report).unwrap();
+    assert_eq!(drawn.iter().filter(|(name, _)| name.starts_with("features-")).count(), 8);
+    let likelihoods = |name: &str| name.starts_with("likelihoods-");
+    assert_eq!(drawn.iter().filter(|(name, _)| likelihoods(name)).count(), 1, "of one flow");
+    for (name, svg) in drawn {
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}: {svg}");
         roxmltree::Document::parse(&svg).unwrap();
     }
@@ -139,10 +163,36 @@ fn the_gallery_starts_with_the_worst() {
 }
 
 #[test]
+fn heatmaps_have_a_legend_and_their_scale() {
+    let mut report = report(vec![]);
+    report.examples = vec![example("000.png", None, 0.5), example("001.png", None, 0.5)];
+    assert!(texts(&parse(&report), ".legend").is_empty());
+    report.examples[0].heatmap = Some(PNG.to_vec().into());
+    report.examples[0].scale = Some([0.25, 2.0]);
+    report.examples[1].scale = Some([f32::NAN, 2.0]);
+    let page = parse(&report);
+    assert_eq!(texts(&page, ".legend").len(), 1);
+    let shown = texts(&page, "dd");
+    assert!(shown.contains(&"0.250 to 2.00".to_owned()), "{shown:?}");
+    assert_eq!(texts(&page, "dt").iter().filter(|text| *text == "Scale").count(), 1);
+}
+
+#[test]
+fn features_are_a_section_where_there_are_some() {
+    let mut report = report(vec![run("screws", 0, "nf"), run("nuts", 0, "nf")]);
+    assert!(texts(&parse(&report), "#features, a[href='#features']").is_empty());
+    report.runs[1].projections = vec![projection("source"), projection("target")];
+    let page = parse(&report);
+    assert_eq!(texts(&page, "#features h3"), ["nuts"]);
+    assert_eq!(texts(&page, "#features h4"), ["nf, source", "nf, target"]);
+    assert_eq!(texts(&page, "a[href='#features']"), ["Features"]);
+}
+
+#[test]
 fn images_are_embedded() {
     let mut report = report(vec![]);
     report.examples = vec![example("000.png", None, 0.5)];
-    report.examples[0].mask = Some(PNG.to_vec());
+    report.examples[0].mask = Some(PNG.to_vec().into());
     let page = parse(&report);
     let images: Vec<_> =
         page.select(&Selector::parse("img").unwrap()).map(|img| img.value()).collect();
@@ -158,12 +208,12 @@ fn images_are_embedded() {
 fn images_of_other_formats_are_refused() {
     let mut report = Report::new("");
     report.examples = vec![example("photo", None, 0.5)];
-    report.examples[0].overlay = Some(b"\xff\xd8\xff\xe0 JPEG".to_vec());
+    report.examples[0].overlay = Some(b"\xff\xd8\xff\xe0 JPEG".to_vec().into());
     let error = report.to_html().unwrap_err();
     let expected = "expected a PNG file as overlay of the example \"photo\", found other bytes";
     assert_eq!(error.to_string(), expected);
     for length in 0..24 {
-        report.examples[0].overlay = Some(PNG[..length].to_vec());
+        report.examples[0].overlay = Some(PNG[..length].to_vec().into());
         assert!(matches!(report.to_html(), Err(ReportError::NotPng { image: "overlay", .. })));
     }
 }

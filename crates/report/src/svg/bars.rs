@@ -2,6 +2,7 @@ use maud::{Markup, html};
 
 use super::draw::{WIDTH, color, frame, line, name, px, text};
 use crate::format::Spread;
+use crate::report::{Published, Report};
 use crate::summary::Summary;
 
 const LEFT: f64 = 106.0;
@@ -11,8 +12,9 @@ const HEADING: f64 = 20.0;
 
 /// An AUROC and the range of its whisker.
 struct Bar<'a> {
-    system: &'a str,
-    color: usize,
+    name: &'a str,
+    /// That of a system; without it the bar is an outline.
+    color: Option<usize>,
     value: Spread,
     whisker: Option<[f64; 2]>,
 }
@@ -33,15 +35,25 @@ pub(crate) fn auroc_of(summary: &Summary, category: &str) -> Option<Markup> {
     draw(&title, &[(None, bars(summary, category))], lowest(summary))
 }
 
-/// Mean image AUROC of the systems that add a part each.
-pub(crate) fn ablation(summary: &Summary) -> Option<Markup> {
-    let bars: Vec<Bar> = summary
-        .ablation
-        .iter()
-        .filter_map(|&system| bar(summary, system, summary.mean_auroc(system)?, None))
-        .collect();
-    let low = bars.iter().map(Bar::low).fold(0.5, f64::min);
-    draw("Ablation: mean image AUROC over the categories", &[(None, bars)], low)
+/// Mean image AUROC of the systems that add a part each, with those published below them.
+pub(crate) fn ablation<'a>(report: &'a Report, summary: &Summary<'a>) -> Option<Markup> {
+    let group = |&system: &&'a str| {
+        let own = bar(summary, system, summary.mean_auroc(system)?, None)?;
+        let others = report.published.as_ref();
+        let others = others.and_then(|published| published_bar(published, system));
+        Some((None, [own].into_iter().chain(others).collect::<Vec<_>>()))
+    };
+    let groups: Vec<_> = summary.ablation.iter().filter_map(group).collect();
+    let low = groups.iter().flat_map(|(_, bars)| bars).map(Bar::low).fold(0.5, f64::min);
+    draw("Ablation: mean image AUROC over the categories", &groups, low)
+}
+
+fn published_bar<'a>(published: &'a Published, system: &str) -> Option<Bar<'a>> {
+    let of =
+        |(name, value): &(String, f64)| (name == system && value.is_finite()).then_some(*value);
+    let mean = published.image_auroc.iter().find_map(of)?.clamp(0.0, 1.0);
+    let value = Spread { mean, std: None };
+    Some(Bar { name: &published.source, color: None, value, whisker: None })
 }
 
 fn bars<'a>(summary: &Summary<'a>, category: &str) -> Vec<Bar<'a>> {
@@ -63,7 +75,7 @@ fn bar<'a>(
     let whisker = deviation.or(interval).filter(|range| range.iter().all(|end| end.is_finite()));
     let whisker = whisker.map(|range| range.map(|end| end.clamp(0.0, 1.0)));
     let color = summary.systems.iter().position(|&name| name == system)?;
-    Some(Bar { system, color, value, whisker })
+    Some(Bar { name: system, color: Some(color), value, whisker })
 }
 
 impl Bar<'_> {
@@ -117,9 +129,11 @@ fn row(bar: &Bar, y: f64, place: &impl Fn(f64) -> f64) -> Markup {
     let (value, middle) = (place(bar.value.mean), y + PITCH / 2.0);
     let (left, right) = (value.min(place(0.5)), value.max(place(0.5)));
     html! {
-        (name(0.0, middle + 4.0, 15, bar.system))
-        rect x=(px(left)) y=(px(y + 2.0)) width=(px(right - left)) height=(PITCH - 4.0)
-            fill=(color(bar.color)) { title { (bar.system) ": " (bar.value.text(100.0)) } }
+        (name(0.0, middle + 4.0, 15, bar.name))
+        @let fill = bar.color.map_or("none", color);
+        @let stroke = bar.color.is_none().then_some("currentColor");
+        rect x=(px(left)) y=(px(y + 2.0)) width=(px(right - left)) height=(PITCH - 4.0) fill=(fill)
+            stroke=[stroke] { title { (bar.name) ": " (bar.value.text(100.0)) } }
         @if let Some([low, high]) = bar.whisker {
             @let (low, high) = (place(low), place(high));
             (line((low, middle), (high, middle), 1.0))

@@ -12,6 +12,11 @@ pub(crate) const WIDTH: f64 = 360.0;
 const COLORS: [&str; 7] =
     ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C8C8C"];
 
+/// Normal images: sky blue, filled.
+pub(crate) const NORMAL: &str = "#56B4E9";
+/// Images with a defect: vermilion, in outline.
+pub(crate) const DEFECT: &str = "#D55E00";
+
 /// As many as are coprime to the colours, so that 56 systems look different.
 const DASHES: [&str; 8] = ["none", "7 2", "2 2", "8 2 2 2", "4 2", "10 3", "1 3", "8 2 2 2 2 2"];
 

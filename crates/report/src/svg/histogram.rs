@@ -1,8 +1,7 @@
 use maud::{Markup, html};
 
-use super::draw::{WIDTH, dash, frame, line, path, px, text};
+use super::draw::{DEFECT, NORMAL, WIDTH, dash, frame, line, path, px, text};
 use crate::format::score;
-use crate::run_metrics::RunMetrics;
 use crate::summary::Summary;
 
 const BINS: usize = 30;
@@ -11,18 +10,35 @@ const RIGHT: f64 = WIDTH - 10.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 170.0;
 
-/// Sky blue, filled, and vermilion, in outline.
-const NORMAL: &str = "#56B4E9";
-const DEFECT: &str = "#D55E00";
+/// Scores of normal and of defect images, with the threshold of the highest F1; of the lowest seed that
+/// has scores.
+pub(crate) fn scores(summary: &Summary, category: &str, system: &str) -> Option<Markup> {
+    let title = format!("Histogram of the scores of {system} on {category}");
+    summary.cell(category, system).find_map(|run| {
+        let classes = [false, true].map(|defect| run.scores(defect));
+        draw(&title, "image score", &classes, run.threshold)
+    })
+}
 
-/// Scores of normal and of defect images, each as shares of its class, with the threshold of the highest
-/// F1; of the lowest seed that has scores.
-pub(crate) fn histogram(summary: &Summary, category: &str, system: &str) -> Option<Markup> {
-    let finite = |run: &&_| range(run).is_some();
-    let run = summary.cell(category, system).find(finite)?;
-    let (low, high, cut) = range(run)?;
-    let [normal, defect] = [false, true].map(|defect| run.scores(defect));
-    let shares = [&normal, &defect].map(|scores| shares(scores, low, high));
+/// Negative log-likelihoods of normal and of defect images by the flow of a system; of the lowest seed that
+/// has some.
+pub(crate) fn likelihoods(summary: &Summary, category: &str, system: &str) -> Option<Markup> {
+    let title = format!("Histogram of the negative log-likelihoods of {system} on {category}");
+    let run = summary.with_likelihoods(category, system)?;
+    let classes = [false, true].map(|defect| run.likelihoods(defect));
+    draw(&title, "negative log-likelihood", &classes, None)
+}
+
+/// Normal images and those with defects, each as shares of its class.
+fn draw(
+    title: &str,
+    axis: &str,
+    classes: &[Vec<f64>; 2],
+    threshold: Option<f64>,
+) -> Option<Markup> {
+    let (low, high, cut) = range(classes)?;
+    let [normal, defect] = classes;
+    let shares = [normal, defect].map(|scores| shares(scores, low, high));
     let top = shares.iter().flatten().copied().fold(0.0, f64::max);
     let x = |bin: usize| LEFT + (RIGHT - LEFT) * bin as f64 / BINS as f64;
     let y = |share: f64| BOTTOM - (BOTTOM - TOP) * share / top;
@@ -31,7 +47,7 @@ pub(crate) fn histogram(summary: &Summary, category: &str, system: &str) -> Opti
         let steps = steps.flat_map(|(bin, &share)| [(x(bin), y(share)), (x(bin + 1), y(share))]);
         path([(x(0), BOTTOM)].into_iter().chain(steps).chain([(x(BINS), BOTTOM)]))
     };
-    let threshold = run.threshold.map(|threshold| ((threshold - low) / (high - low)).min(1.0));
+    let threshold = threshold.map(|threshold| ((threshold - low) / (high - low)).min(1.0));
     let content = html! {
         path d={ (outline(&shares[0])) "Z" } fill=(NORMAL) fill-opacity="0.65" {}
         path d=(outline(&shares[1])) fill="none" stroke=(DEFECT) stroke-width="2" {}
@@ -44,22 +60,20 @@ pub(crate) fn histogram(summary: &Summary, category: &str, system: &str) -> Opti
         (text(LEFT - 6.0, TOP + 4.0, "end", &format!("{:.0} %", top * 100.0)))
         (text(LEFT - 6.0, BOTTOM, "end", "0"))
         (text(LEFT, BOTTOM + 16.0, "start", &score(low)))
-        (text((LEFT + RIGHT) / 2.0, BOTTOM + 16.0, "middle", "image score"))
+        (text((LEFT + RIGHT) / 2.0, BOTTOM + 16.0, "middle", axis))
         (text(RIGHT, BOTTOM + 16.0, "end", &format!("{}{}", if cut { "≥ " } else { "" }, score(high))))
         rect x=(LEFT) y="6" width="14" height="10" fill=(NORMAL) fill-opacity="0.65" {}
         (text(LEFT + 19.0, 15.0, "start", &format!("normal ({})", normal.len())))
         rect x="161" y="7" width="12" height="8" fill="none" stroke=(DEFECT) stroke-width="2" {}
         (text(179.0, 15.0, "start", &format!("defect ({})", defect.len())))
     };
-    let title = format!("Histogram of the scores of {system} on {category}");
-    Some(frame(BOTTOM + 22.0, &title, content))
+    Some(frame(BOTTOM + 22.0, title, content))
 }
 
 /// The ends of the axis, and whether scores beyond its upper end are counted in the last bin: a few far
 /// outliers would leave all others in one bin.
-fn range(run: &RunMetrics) -> Option<(f64, f64, bool)> {
-    let mut all = run.scores(false);
-    all.extend(run.scores(true));
+fn range(classes: &[Vec<f64>; 2]) -> Option<(f64, f64, bool)> {
+    let mut all = classes.concat();
     all.sort_by(f64::total_cmp);
     let (&low, &high) = all.first().zip(all.last())?;
     let most = all[(all.len() - 1) * 9 / 10];

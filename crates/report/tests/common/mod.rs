@@ -1,6 +1,6 @@
 #![allow(dead_code)] // Each test file uses a part.
 
-use nfbmr_report::{Example, Pixel, Report, Run, Score};
+use nfbmr_report::{Example, Pixel, ProjectedImage, Projection, Report, Run, Score};
 use scraper::{Html, Selector};
 
 /// Breaks out of text, attributes, scripts, styles, comments and SVG where it isn't escaped.
@@ -20,6 +20,7 @@ pub fn scores(normal: &[f32], defect: &[f32]) -> Vec<Score> {
         path: format!("{score}.png"),
         defect: defect.map(str::to_owned),
         score,
+        likelihood: None,
     };
     let normal = normal.iter().map(|&value| score(None, value));
     normal.chain(defect.iter().map(|&value| score(Some("scratch"), value))).collect()
@@ -49,8 +50,24 @@ pub fn example(title: &str, defect: Option<&str>, score: f32) -> Example {
         system: "nf".to_owned(),
         defect: defect.map(str::to_owned),
         score,
-        image: PNG.to_vec(),
+        image: PNG.to_vec().into(),
         ..Example::default()
+    }
+}
+
+/// Two normal images at the corners, two with a defect at the others.
+pub fn projection(space: &str) -> Projection {
+    let corners = [[-2.0, 1.0], [4.0, -5.0], [-2.0, -5.0], [4.0, 1.0]];
+    let point = |(at, defect): ([f64; 2], Option<&str>)| ProjectedImage {
+        path: "000.png".to_owned(),
+        defect: defect.map(str::to_owned),
+        at,
+    };
+    let defects = [None, None, Some("scratch"), Some("scratch")];
+    Projection {
+        space: space.to_owned(),
+        explained: [0.5, 0.25],
+        points: corners.into_iter().zip(defects).map(point).collect(),
     }
 }
 

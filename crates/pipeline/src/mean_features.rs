@@ -1,0 +1,39 @@
+use burn::tensor::Tensor;
+use image::DynamicImage;
+use nfbmr_backend::Backend;
+
+use crate::error::PipelineError;
+use crate::images::to_tensor;
+use crate::pipeline::Pipeline;
+use crate::traits::FeatureExtractor;
+
+/// The features of an image, each averaged over the positions: what a picture of the spaces is drawn from.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MeanFeatures {
+    /// Of the source space, a value a channel; whitened where the flow sees them so.
+    pub source: Vec<f32>,
+    /// Of the target space: what the flow or the second CNN gives, of a system that has one.
+    pub target: Option<Vec<f32>>,
+}
+
+impl<B: Backend> Pipeline<B> {
+    /// Source and target features of an image of any size, averaged over the positions of the network's
+    /// input.
+    ///
+    /// # Errors
+    /// If the image has no pixels.
+    pub fn mean_features(&self, image: &DynamicImage) -> Result<MeanFeatures, PipelineError> {
+        let input = to_tensor(&[self.config.fit(image)?.image], &self.device);
+        let y = self.whiten(self.source.extract(input.clone())?)?;
+        let target = self.head.target(&input, &y)?.map(mean);
+        Ok(MeanFeatures { source: mean(y), target })
+    }
+}
+
+/// Of features `[1, C, H, W]`.
+fn mean<B: Backend>(features: Tensor<B, 4>) -> Vec<f32> {
+    let [_, channels, height, width] = features.dims();
+    let means = features.reshape([channels, height * width]).mean_dim(1);
+    means.into_data().iter::<f32>().collect()
+}
