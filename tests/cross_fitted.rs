@@ -19,7 +19,7 @@ use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::pipeline::{CROSS_FORMAT_VERSION, ModelError};
 use nfbmr::{
     AnomalyModel, CalibrateError, CrossFitted, CrossFitting, Detection, DeviceName, FalseAlarmRate,
-    Images, ModelInfo, Phase, Pipeline, PipelineError, Progress, TrainingStorage, weights,
+    Images, ModelInfo, Phase, Pipeline, PipelineError, Progress, System, TrainingStorage, weights,
 };
 use rewrite::{Tensor, rewrite};
 use safetensors::SafeTensors;
@@ -205,6 +205,33 @@ fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
         }
         other => panic!("{:?}", other.map(|_| ())),
     }
+}
+
+#[test]
+fn both_backbones_of_a_system_of_two_are_in_the_file() {
+    let mut config = suite::small();
+    config.system = System::MbPfm;
+    config.target_cnn = Some(suite::target_cnn());
+    let weights = suite::two_cnns();
+    let fitting = CrossFitting { folds: 2, rate: None };
+    let (storage, device) = (TrainingStorage::default(), Default::default());
+    let images = good(4);
+    let model = CrossFitted::train(
+        &config,
+        Some(&weights),
+        &images,
+        &fitting,
+        &storage,
+        &device,
+        &mut go_on,
+    );
+    let model = model.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    model.save_with_backbone(&path).unwrap();
+    let loaded = CrossFitted::load(&path, None, &device).unwrap();
+    let image = &others()[0];
+    same(&loaded.detect(image).unwrap(), &model.detect(image).unwrap());
 }
 
 #[test]

@@ -24,7 +24,10 @@ pub struct Args {
     model: ModelArgs,
     /// Folder of images of good parts that the model was not trained on, with the folders below it; or a
     /// data set, whose training images are taken.
-    #[arg(value_name = "DIR", required_unless_present_any = ["max_false_alarms", "threshold", "pixel_threshold"])]
+    #[arg(
+        value_name = "DIR",
+        required_unless_present_any = ["max_false_alarms", "threshold", "pixel_threshold"]
+    )]
     folder: Option<PathBuf>,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
     /// images support. Without DIR, by the images that the model was calibrated on before.
