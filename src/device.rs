@@ -2,11 +2,32 @@ use std::path::Path;
 
 use nfbmr_backend::{Backend, DeviceError, DeviceName};
 use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, Images, Pipeline, PipelineConfig, PipelineError, ProgressFn,
-    Trainer, TrainingStorage,
+    AnomalyModel, BackboneWeights, CrossFitted, CrossFitting, Images, PipelineConfig,
+    PipelineError, ProgressFn, Trainer, TrainingStorage,
 };
 
 type Model = Box<dyn AnomalyModel>;
+
+/// Calls a generic function with the backend and the device of a name as its last argument.
+macro_rules! on_device {
+    ($name:expr, $function:ident($($argument:expr),*)) => {
+        match $name {
+            #[cfg(feature = "flex")]
+            DeviceName::Cpu => $function::<nfbmr_backend::Cpu>($($argument,)* &Default::default()),
+            #[cfg(feature = "ndarray")]
+            DeviceName::NdArray => {
+                $function::<nfbmr_backend::NdArray>($($argument,)* &Default::default())
+            }
+            #[cfg(feature = "cuda")]
+            DeviceName::Cuda(index) => {
+                let device = nfbmr_backend::CudaDevice::new(index);
+                $function::<nfbmr_backend::Cuda>($($argument,)* &device)
+            }
+            #[allow(unreachable_patterns)]
+            device => Err(DeviceError::NotBuilt { device }.into()),
+        }
+    };
+}
 
 /// Trains the configured system on images of good parts, on a device named at run time.
 ///
@@ -38,45 +59,61 @@ fn train_on(
         weights: Option<&BackboneWeights>,
         images: Images<'_>,
         storage: &TrainingStorage,
-        device: &B::Device,
         progress: &mut ProgressFn<'_>,
+        device: &B::Device,
     ) -> Result<Model, PipelineError> {
         let trainer = Trainer::<B>::new(config, weights, images, storage, device, progress);
         Ok(Box::new(trainer?.train(config, progress)?))
     }
-    match device {
-        #[cfg(feature = "flex")]
-        DeviceName::Cpu => on::<nfbmr_backend::Cpu>(
-            config,
-            weights,
-            images,
-            storage,
-            &Default::default(),
-            progress,
-        ),
-        #[cfg(feature = "ndarray")]
-        DeviceName::NdArray => on::<nfbmr_backend::NdArray>(
-            config,
-            weights,
-            images,
-            storage,
-            &Default::default(),
-            progress,
-        ),
-        #[cfg(feature = "cuda")]
-        DeviceName::Cuda(index) => {
-            let device = nfbmr_backend::CudaDevice::new(index);
-            on::<nfbmr_backend::Cuda>(config, weights, images, storage, &device, progress)
-        }
-        #[allow(unreachable_patterns)]
-        device => Err(DeviceError::NotBuilt { device }.into()),
-    }
+    on_device!(device, on(config, weights, images, storage, progress))
 }
 
-/// Reads a model file onto a device named at run time.
+/// Trains a model for each fold of a few images of good parts, on a device named at run time.
 ///
 /// # Errors
-/// [`PipelineError::Device`] if this build leaves the device out, otherwise as [`Pipeline::load`].
+/// [`PipelineError::Device`] if this build leaves the device out, otherwise as [`CrossFitted::train`].
+pub fn cross_fit<'a>(
+    config: &PipelineConfig,
+    weights: Option<&BackboneWeights>,
+    images: impl Into<Images<'a>>,
+    fitting: &CrossFitting,
+    storage: &TrainingStorage,
+    device: DeviceName,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Model, PipelineError> {
+    cross_fit_on(config, weights, images.into(), fitting, storage, device, progress)
+}
+
+fn cross_fit_on(
+    config: &PipelineConfig,
+    weights: Option<&BackboneWeights>,
+    images: Images<'_>,
+    fitting: &CrossFitting,
+    storage: &TrainingStorage,
+    device: DeviceName,
+    progress: &mut ProgressFn<'_>,
+) -> Result<Model, PipelineError> {
+    fn on<B: Backend>(
+        config: &PipelineConfig,
+        weights: Option<&BackboneWeights>,
+        images: Images<'_>,
+        fitting: &CrossFitting,
+        storage: &TrainingStorage,
+        progress: &mut ProgressFn<'_>,
+        device: &B::Device,
+    ) -> Result<Model, PipelineError> {
+        let model =
+            CrossFitted::<B>::train(config, weights, images, fitting, storage, device, progress);
+        Ok(Box::new(model?))
+    }
+    on_device!(device, on(config, weights, images, fitting, storage, progress))
+}
+
+/// Reads a model file of either kind, ordinary or cross-fitted, onto a device named at run time.
+///
+/// # Errors
+/// [`PipelineError::Device`] if this build leaves the device out, otherwise as
+/// [`Pipeline::load`](nfbmr_pipeline::Pipeline::load).
 pub fn load(
     path: impl AsRef<Path>,
     weights: Option<&BackboneWeights>,
@@ -95,18 +132,7 @@ fn load_on(
         weights: Option<&BackboneWeights>,
         device: &B::Device,
     ) -> Result<Model, PipelineError> {
-        Ok(Box::new(Pipeline::<B>::load(path, weights, device)?))
+        nfbmr_pipeline::load::<B>(path, weights, device)
     }
-    match device {
-        #[cfg(feature = "flex")]
-        DeviceName::Cpu => on::<nfbmr_backend::Cpu>(path, weights, &Default::default()),
-        #[cfg(feature = "ndarray")]
-        DeviceName::NdArray => on::<nfbmr_backend::NdArray>(path, weights, &Default::default()),
-        #[cfg(feature = "cuda")]
-        DeviceName::Cuda(index) => {
-            on::<nfbmr_backend::Cuda>(path, weights, &nfbmr_backend::CudaDevice::new(index))
-        }
-        #[allow(unreachable_patterns)]
-        device => Err(DeviceError::NotBuilt { device }.into()),
-    }
+    on_device!(device, on(path, weights))
 }

@@ -78,17 +78,21 @@ pub use nfbmr_peers as peers;
 pub use nfbmr_pipeline as pipeline;
 pub use nfbmr_whitening as whitening;
 
-pub use device::{load, train};
+pub use device::{cross_fit, load, train};
 pub use heatmap::heatmap;
 pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_calibration::{FalseAlarmRate, Verdict};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, CalibrateError, Calibration, Detection, Images, ModelInfo,
-    Phase, PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, Scored, System,
-    TrainingStorage, detect_files,
+    AnomalyModel, BackboneWeights, CalibrateError, Calibration, CrossCalibration, CrossFitting,
+    Detection, Images, ModelInfo, Phase, PipelineConfig, PipelineError, Progress, ProgressFn,
+    ScoreMap, Scored, System, TrainingStorage, detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.
 #[cfg(feature = "flex")]
 pub type Pipeline = pipeline::Pipeline<backend::Cpu>;
+
+/// An ensemble for few images on the default CPU backend; [`pipeline::CrossFitted`] is the generic one.
+#[cfg(feature = "flex")]
+pub type CrossFitted = pipeline::CrossFitted<backend::Cpu>;

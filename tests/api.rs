@@ -6,6 +6,8 @@ const fn send_and_sync<T: Send + Sync + ?Sized>() {}
 
 #[cfg(feature = "flex")]
 const _: () = send_and_sync::<nfbmr::Pipeline>();
+#[cfg(feature = "flex")]
+const _: () = send_and_sync::<nfbmr::CrossFitted>();
 #[cfg(feature = "ndarray")]
 const _: () = send_and_sync::<nfbmr::pipeline::Pipeline<nfbmr::backend::NdArray>>();
 #[cfg(feature = "cuda")]

@@ -30,6 +30,7 @@ macro_rules! suite {
             a_trainer_gives_what_a_training_gives,
             cached_features_train_the_same_model,
             a_calibrated_model_has_verdicts,
+            a_cross_fitted_model_has_verdicts,
             a_batch_scores_as_its_images_do,
             frames_score_as_images_do,
             threads_share_a_pipeline,

@@ -10,7 +10,8 @@ use nfbmr::backend::Backend;
 use nfbmr::cache::FeatureCache;
 use nfbmr::data::synthetic::{Kind, PartClass, generate};
 use nfbmr::pipeline::{
-    Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError, TrainingStorage,
+    CrossFitted, CrossFitting, Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError,
+    TrainingStorage,
 };
 use nfbmr::{BackboneWeights, Frame, PipelineConfig, PipelineError, PixelFormat, System, weights};
 
@@ -233,6 +234,36 @@ pub fn a_calibrated_model_has_verdicts<B: Backend>() {
         let verdict = detection.verdict.unwrap();
         assert_eq!(verdict.p_value, calibration.image_scores().p_value(detection.score).unwrap());
         assert_eq!(verdict.is_anomalous, detection.score > calibration.threshold().value);
+    }
+}
+
+pub fn a_cross_fitted_model_has_verdicts<B: Backend>() {
+    let images = gears(8, 4, 17);
+    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let fitting = CrossFitting { folds: 2, rate: None };
+    let (device, storage) = (Default::default(), TrainingStorage::default());
+    let (training, weights) = (&images[..6], weights::embedded());
+    let model = CrossFitted::<B>::train(
+        &small(),
+        weights,
+        training,
+        &fitting,
+        &storage,
+        &device,
+        &mut go_on,
+    );
+    let model = model.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    model.save(&path).unwrap();
+    let loaded = CrossFitted::<B>::load(&path, weights, &device).unwrap();
+    assert_eq!(loaded.cross_calibration(), model.cross_calibration());
+    for (image, batched) in images[6..].iter().zip(loaded.detect_batch(&images[6..]).unwrap()) {
+        let scores: Vec<f32> =
+            model.models().iter().map(|model| model.detect(image).unwrap().score).collect();
+        let verdict = model.detect(image).unwrap().verdict.unwrap();
+        assert_eq!(verdict, model.cross_calibration().verdict(&scores).unwrap());
+        assert_close("score", &[batched.score], &[verdict.score], 1e-3);
     }
 }
 

@@ -25,7 +25,9 @@ pub fn rewrite(
 ) {
     let bytes = fs::read(from).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let metadata = metadata(header.metadata().as_ref().unwrap()["nfbmr"].clone());
+    // `nfbmr` of an ordinary model.
+    let (entry, old) = header.metadata().as_ref().unwrap().iter().next().unwrap();
+    let metadata = metadata(old.clone());
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut hasher = Sha256::new_with_prefix(&metadata);
     let mut tensors = Vec::new();
@@ -44,6 +46,6 @@ pub fn rewrite(
     let views = tensors.iter().map(|(name, Tensor { dtype, shape, data })| {
         (*name, TensorView::new(*dtype, shape.clone(), data).unwrap())
     });
-    let metadata = HashMap::from([("nfbmr".to_owned(), metadata)]);
+    let metadata = HashMap::from([(entry.clone(), metadata)]);
     fs::write(to, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nfbmr::calibration::{CalibrationError, FalseAlarmRate, RateBasis};
 use nfbmr::data::{Limits, OnBadFile};
-use nfbmr::{Calibration, Images};
+use nfbmr::{Calibration, CrossCalibration, Images};
 
 use crate::error::CliError;
 use crate::images::LayoutArgs;
@@ -17,17 +17,21 @@ use crate::progress::{Bar, Verbosity};
 #[command(after_help = "\
 Examples:
   nfbmr calibrate part.nfbmr more-good-parts --max-false-alarms 0.01
+  nfbmr calibrate part.nfbmr --max-false-alarms 0.02
   nfbmr calibrate part.nfbmr --threshold 2.5 --pixel-threshold 6")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Folder of images of good parts that the model was not trained on, with the folders below it; or a
     /// data set, whose training images are taken.
-    #[arg(value_name = "DIR", required_unless_present_any = ["threshold", "pixel_threshold"])]
+    #[arg(
+        value_name = "DIR",
+        required_unless_present_any = ["max_false_alarms", "threshold", "pixel_threshold"]
+    )]
     folder: Option<PathBuf>,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
-    /// images support.
-    #[arg(long, value_name = "RATE", requires = "folder")]
+    /// images support. Without DIR, by the images that the model was calibrated on before.
+    #[arg(long, value_name = "RATE")]
     max_false_alarms: Option<f64>,
     /// The score above which an image is anomalous, set by hand. p-values stay what they are.
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
@@ -67,6 +71,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
             bar.note(format_args!("skipped: {error}"));
         }
     }
+    if let (None, Some(rate)) = (&images, rate) {
+        model.set_rate(rate)?;
+    }
     if let Some(threshold) = args.threshold {
         model.set_threshold(threshold)?;
     }
@@ -78,7 +85,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         true => model.save_with_backbone(output)?,
         false => model.save(output)?,
     }
-    let words = model.calibration().map(in_words).unwrap_or_default();
+    let words = in_words(model.calibration(), model.cross_calibration()).unwrap_or_default();
     print(format_args!("{}: {words}", output.display()))
 }
 
@@ -93,11 +100,17 @@ pub fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), Cli
     }
 }
 
-/// The thresholds, and what they promise.
-pub fn in_words(calibration: &Calibration) -> String {
-    let images = calibration.image_scores().images();
-    let rate = percent(calibration.rate().get());
-    let basis = match calibration.basis() {
+/// What sets the verdicts of a model, and what that promises; `None` where it isn't calibrated.
+pub fn in_words(
+    calibration: Option<&Calibration>,
+    cross: Option<&CrossCalibration>,
+) -> Option<String> {
+    calibration.map(thresholds).or_else(|| cross.map(folds))
+}
+
+/// A rate, and where it comes from.
+fn rate_in_words(rate: FalseAlarmRate, basis: RateBasis, images: usize) -> String {
+    let basis = match basis {
         RateBasis::Asked => "as asked".to_owned(),
         RateBasis::SmallestSupported => format!(
             "the smallest rate that {} support; {} takes {}",
@@ -107,14 +120,31 @@ pub fn in_words(calibration: &Calibration) -> String {
         ),
         _ => "the default".to_owned(),
     };
+    format!("{} false alarms ({basis})", percent(rate.get()))
+}
+
+fn folds(cross: &CrossCalibration) -> String {
+    let (images, folds) = (cross.image_scores().images(), cross.image_scores().folds().len());
+    format!(
+        "calibrated on {} in {folds} folds, each by the model trained without it, to {}\n\
+         proven: {}\n",
+        count(images, "image"),
+        rate_in_words(cross.rate(), cross.basis(), images),
+        cross.bound(),
+    )
+}
+
+fn thresholds(calibration: &Calibration) -> String {
+    let images = calibration.image_scores().images();
     let threshold = |threshold: nfbmr::pipeline::DecisionThreshold| {
         let by_hand = if threshold.set_by_hand { " (set by hand)" } else { "" };
         format!("{}{by_hand}", threshold.value)
     };
     format!(
-        "calibrated on {} to {rate} false alarms ({basis})\n\
+        "calibrated on {} to {}\n\
          threshold {} for images, {} for pixels\n",
         count(images, "other image"),
+        rate_in_words(calibration.rate(), calibration.basis(), images),
         threshold(calibration.threshold()),
         threshold(calibration.pixel_threshold()),
     )

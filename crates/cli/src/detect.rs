@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use nfbmr::data::Limits;
-use nfbmr::{Calibration, PipelineError, Scored, detect_files};
+use nfbmr::{AnomalyModel, PipelineError, Scored, detect_files};
 
 use crate::Outcome;
 use crate::error::CliError;
@@ -47,15 +47,15 @@ pub struct Args {
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let model = args.model.load()?;
-    let calibration = model.calibration();
-    if calibration.is_none() && !args.uncalibrated {
+    let (calibration, cross) = (model.calibration(), model.cross_calibration());
+    if calibration.is_none() && cross.is_none() && !args.uncalibrated {
         return Err(CliError::Uncalibrated(args.model.path.clone()));
     }
-    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, calibration));
+    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, calibration, cross));
     let inputs = inputs(&args.paths);
     let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
     let mut detect = Detect {
-        calibration,
+        model: &*model,
         heatmaps: heatmaps.transpose()?,
         results: Results::open(&args.jsonl)?,
         tally: Tally::default(),
@@ -87,7 +87,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
 
 /// Detection as it goes on.
 struct Detect<'a> {
-    calibration: Option<&'a Calibration>,
+    model: &'a dyn AnomalyModel,
     heatmaps: Option<Heatmaps<'a>>,
     results: Results<'a>,
     tally: Tally,
@@ -101,10 +101,8 @@ impl Detect<'_> {
         scored: Result<Scored, PipelineError>,
     ) -> Result<(), CliError> {
         self.tally.images += 1;
-        let pixels = self.calibration.map(|calibration| calibration.pixel_threshold().value);
         let with_regions = scored.and_then(|scored| {
-            let map = &scored.detection.anomaly_map;
-            let regions = pixels.map(|threshold| map.regions(threshold)).transpose()?;
+            let regions = self.model.regions(&scored.detection)?;
             Ok((scored, regions))
         });
         let (Scored { image, detection, .. }, regions) = match with_regions {
@@ -119,7 +117,7 @@ impl Detect<'_> {
         let heatmaps = self.heatmaps.as_mut();
         let heatmap =
             heatmaps.map(|heatmaps| heatmaps.write(&input.name, image, map)).transpose()?;
-        let threshold = self.calibration.map(|calibration| calibration.threshold().value);
+        let threshold = self.model.calibration().map(|found| found.threshold().value);
         let found = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
         self.tally.defects += usize::from(found);
         let heatmap = heatmap.as_deref();

@@ -147,6 +147,13 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         PipelineError::Calibration(CalibrateError::TrainedOn { .. }) => {
             "name a folder of other images; `nfbmr train --hold-out 0.2` holds some out by itself"
         }
+        PipelineError::Calibration(CalibrateError::CrossFitted { .. }) => {
+            "`nfbmr calibrate MODEL --max-false-alarms RATE` sets the rate; `nfbmr train` without `--folds` \
+             makes a model with a threshold"
+        }
+        PipelineError::Calibration(CalibrateError::TooFewForFolds { .. }) => {
+            "name fewer folds with `--folds`, or a folder of more images"
+        }
         PipelineError::NoWeights
         | PipelineError::Model { source: ModelError::Backbone { .. }, .. } => {
             "name the file of the backbone's weights with `--weights FILE`"

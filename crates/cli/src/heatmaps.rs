@@ -7,7 +7,8 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
-use nfbmr::{Calibration, ScoreMap, heatmap};
+use nfbmr::calibration::SplitConformal;
+use nfbmr::{Calibration, CrossCalibration, ScoreMap, heatmap};
 
 use crate::error::CliError;
 use crate::output::make_folder;
@@ -22,11 +23,18 @@ pub struct Heatmaps<'a> {
 impl<'a> Heatmaps<'a> {
     /// On the scale of the calibration: from the mildest of its good images to as far above the pixel
     /// threshold, which has the colour in the middle. Without one each heatmap has a scale of its own.
-    pub fn new(folder: &'a Path, calibration: Option<&Calibration>) -> Result<Self, CliError> {
+    pub fn new(
+        folder: &'a Path,
+        calibration: Option<&Calibration>,
+        cross: Option<&CrossCalibration>,
+    ) -> Result<Self, CliError> {
         make_folder(folder)?;
-        let scale = calibration.and_then(|calibration| {
+        let own = |calibration: &Calibration| {
             let low = *calibration.pixel_scores().scores().first()?;
-            let threshold = calibration.pixel_threshold().value;
+            Some((low, calibration.pixel_threshold().value))
+        };
+        let ends = calibration.and_then(own).or_else(|| cross.and_then(typical));
+        let scale = ends.and_then(|(low, threshold)| {
             (threshold > low).then_some((low, threshold + (threshold - low)))
         });
         Ok(Self { folder, written: HashSet::new(), scale })
@@ -71,6 +79,15 @@ impl<'a> Heatmaps<'a> {
             number += 1;
         }
     }
+}
+
+/// The lowest score of all folds together, and what a threshold would be if the scores of their models
+/// were those of one: good enough for a colour.
+fn typical(cross: &CrossCalibration) -> Option<(f32, f32)> {
+    let folds = cross.pixel_scores().folds().iter();
+    let scores: Vec<f32> = folds.flat_map(SplitConformal::scores).copied().collect();
+    let scores = SplitConformal::new(scores).ok()?;
+    Some((*scores.scores().first()?, scores.threshold(cross.rate()).ok()?.value))
 }
 
 /// The lowest and the highest value of a map.

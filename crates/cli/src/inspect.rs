@@ -45,10 +45,8 @@ fn in_lines(info: &ModelInfo) -> String {
         None => "images that it doesn't name: the file is of an older version".to_owned(),
     };
     let included = if info.backbone_included { "in the file" } else { "not in the file" };
-    let calibrated = match &info.calibration {
-        Some(calibration) => in_words(calibration),
-        None => "not calibrated\n".to_owned(),
-    };
+    let calibrated = in_words(info.calibration.as_ref(), info.cross_calibration.as_ref())
+        .unwrap_or_else(|| "not calibrated\n".to_owned());
     format!(
         "system {}, seed {}, configuration {}\n\
          backbone {} to block {}, input {} x {} pixels\n\

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use nfbmr::Calibration;
 use nfbmr::data::Dataset;
 use nfbmr::metrics::OperatingPoint;
 use nfbmr::pipeline::{Evaluation, ModelInfo};
 use nfbmr::report::{self, Run};
+use nfbmr::{Calibration, CrossCalibration};
 use serde::Serialize;
 
 use crate::output::{count, percent};
@@ -50,10 +50,12 @@ impl From<OperatingPoint> for Point {
     }
 }
 
-/// The verdicts of a calibrated threshold: a defect where a score is above it.
+/// The verdicts of a calibrated model: a defect where a score is above the threshold, or by the p-values
+/// of folds.
 #[derive(Serialize)]
 struct Calibrated {
-    threshold: f32,
+    /// `None` of a model of folds.
+    threshold: Option<f32>,
     /// The rate of false alarms it was set for.
     rate: f64,
     set_by_hand: bool,
@@ -62,8 +64,10 @@ struct Calibrated {
 }
 
 impl Calibrated {
-    fn new(calibration: &Calibration, flagged: &[bool], labels: &[bool]) -> Self {
-        let threshold = calibration.threshold();
+    fn new(info: &ModelInfo, flagged: &[bool], labels: &[bool]) -> Option<Self> {
+        let threshold = info.calibration.as_ref().map(Calibration::threshold);
+        let own = info.calibration.as_ref().map(Calibration::rate);
+        let rate = own.or_else(|| info.cross_calibration.as_ref().map(CrossCalibration::rate))?;
         let flagged_of = |defect: bool| {
             flagged
                 .iter()
@@ -71,13 +75,13 @@ impl Calibrated {
                 .filter(|&(&flagged, &label)| flagged && label == defect)
                 .count()
         };
-        Self {
-            threshold: threshold.value,
-            rate: calibration.rate().get(),
-            set_by_hand: threshold.set_by_hand,
+        Some(Self {
+            threshold: threshold.map(|threshold| threshold.value),
+            rate: rate.get(),
+            set_by_hand: threshold.is_some_and(|threshold| threshold.set_by_hand),
             false_alarms: flagged_of(false),
             defects_found: flagged_of(true),
-        }
+        })
     }
 }
 
@@ -90,7 +94,6 @@ impl Results {
         let defect_images = labels.iter().filter(|&&defect| defect).count();
         let image = evaluation.image_metrics().ok();
         let pixel = evaluation.pixel_metrics().ok().flatten();
-        let calibration = info.calibration.as_ref();
         Self {
             category: set.name.clone(),
             good_images: labels.len() - defect_images,
@@ -102,7 +105,7 @@ impl Results {
             pixel_auroc: pixel.map(|pixel| pixel.auroc.value),
             pixel_aupro: pixel.map(|pixel| pixel.aupro.value),
             pixel_f1_max: pixel.map(|pixel| pixel.f1_max.value.into()),
-            calibrated: calibration.map(|found| Calibrated::new(found, flagged, &labels)),
+            calibrated: Calibrated::new(info, flagged, &labels),
             detect_ms: run.detect_ms,
             run,
         }
@@ -145,7 +148,11 @@ impl fmt::Display for Results {
             true => "set by hand".to_owned(),
             false => format!("for {} false alarms", percent(*rate)),
         };
-        line("threshold", Some(format!("{threshold} ({basis})")))?;
+        let verdicts = match threshold {
+            Some(threshold) => ("threshold", format!("{threshold} ({basis})")),
+            None => ("p-values of folds", basis),
+        };
+        line(verdicts.0, Some(verdicts.1))?;
         let of = |number: usize, all: usize| {
             (all > 0)
                 .then(|| format!("{number} of {all} ({})", percent(number as f64 / all as f64)))

@@ -9,7 +9,7 @@ use nfbmr::data::{
     DataError, Distinct, HoldOut, Limits, OnBadFile, distinct, hold_out, load_image,
 };
 use nfbmr::pipeline::Mask;
-use nfbmr::{Images, weights};
+use nfbmr::{CrossFitting, Images, weights};
 
 use crate::calibrate::{check_rate, in_words};
 use crate::config::{self, ConfigArgs};
@@ -26,6 +26,7 @@ use crate::unfinished::Unfinished;
 Examples:
   nfbmr train good-parts -o part.nfbmr
   nfbmr train bottle -o bottle.nfbmr --max-false-alarms 0.02
+  nfbmr train twenty-good-parts -o part.nfbmr --folds 10
   nfbmr train good-parts -o part.nfbmr --config settings.toml --set input_size=256
   nfbmr train good-parts -o part.nfbmr --resume
   nfbmr train --print-config > settings.toml")]
@@ -41,8 +42,12 @@ pub struct Args {
     /// none until it is calibrated.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     hold_out: f64,
+    /// For few images, in place of `--hold-out`: train K models, each without one of K equal folds of the
+    /// images, which sets the verdicts. The false alarms are then proven to about twice the rate.
+    #[arg(long, value_name = "K", conflicts_with = "hold_out")]
+    folds: Option<usize>,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
-    /// images held out support.
+    /// images held out, or in folds, support.
     #[arg(long, value_name = "RATE")]
     max_false_alarms: Option<f64>,
     /// A picture of what is inspected: bright pixels are, dark ones aren't. It is laid over every image, in
@@ -85,8 +90,12 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let mut bar = Bar::new(verbosity);
     let HoldOut { training, calibration } = args.parts(folder, config.seed, &bar)?;
     let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
-    check_rate(rate, calibration.len())?;
-    let unfinished = Unfinished::beside(output);
+    let fitting = args.folds.map(|folds| CrossFitting { folds, rate });
+    match &fitting {
+        Some(fitting) => fitting.check(training.len())?,
+        None => check_rate(rate, calibration.len())?,
+    }
+    let unfinished = Unfinished::beside(output, fitting.as_ref());
     let storage = unfinished.storage(args.resume)?;
 
     let start = Instant::now();
@@ -94,7 +103,12 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let mut show = |progress: &_| bar.show(progress);
     let images = args.images(&training, &mut skipped);
     let device = args.compute.device;
-    let model = nfbmr::train(&config, weights, images, &storage, device, &mut show);
+    let model = match fitting {
+        Some(fitting) => {
+            nfbmr::cross_fit(&config, weights, images, &fitting, &storage, device, &mut show)
+        }
+        None => nfbmr::train(&config, weights, images, &storage, device, &mut show),
+    };
     let mut model = model.map_err(|error| unfinished.explain(error.into()))?;
     if !calibration.is_empty() {
         model.calibrate(args.images(&calibration, &mut skipped), rate, &mut show)?;
@@ -122,7 +136,7 @@ impl Args {
             let (copy, original) = (copy.display(), original.display());
             bar.note(format_args!("left out: {copy}, a copy of {original}"));
         }
-        if self.hold_out == 0.0 {
+        if self.hold_out == 0.0 || self.folds.is_some() {
             return Ok(HoldOut { training: images, calibration: Vec::new() });
         }
         Ok(hold_out(images, self.hold_out, seed)?)
@@ -139,10 +153,8 @@ impl Args {
 
 fn summary(output: &Path, info: &ModelInfo, time: Duration) -> String {
     let images = info.training_images.map_or(String::new(), |images| count(images, "image"));
-    let calibrated = match &info.calibration {
-        Some(calibration) => in_words(calibration),
-        None => "not calibrated: `nfbmr calibrate` sets the threshold\n".to_owned(),
-    };
+    let calibrated = in_words(info.calibration.as_ref(), info.cross_calibration.as_ref())
+        .unwrap_or_else(|| "not calibrated: `nfbmr calibrate` sets the threshold\n".to_owned());
     format!(
         "{}: trained on {images} in {:.0} s, {:.1} MB\n{calibrated}",
         output.display(),

@@ -62,4 +62,5 @@ pub use mask::load_mask;
 pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;
+pub use shuffle::shuffle;
 pub use size::{Rect, Size};

@@ -3,9 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The shuffle of Fisher and Yates, written out because that of `rand` may change between its
-/// versions.
-pub(crate) fn shuffle<T>(items: &mut [T], seed: u64) {
+/// Brings items into a random order by the shuffle of Fisher and Yates. The same number of items and
+/// seed give the same order on every machine.
+pub fn shuffle<T>(items: &mut [T], seed: u64) {
+    // Written out because that of `rand` may change between its versions.
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     let mut rng = ChaCha8Rng::from_seed(key);

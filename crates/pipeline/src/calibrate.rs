@@ -4,13 +4,14 @@ use nfbmr_backend::Backend;
 use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
 use rayon::prelude::*;
 
-use crate::calibrate_error::CalibrateError;
+use crate::calibrate_error::{CalibrateError, ImageName};
 use crate::calibration::Calibration;
 use crate::error::PipelineError;
 use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::images::Images;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
+use crate::score::Detection;
 
 /// Images that are decoded and in memory together.
 const CHUNK: usize = 8;
@@ -68,12 +69,33 @@ impl<B: Backend> Pipeline<B> {
         self.edit(|calibration| calibration.set_pixel_threshold(value))
     }
 
+    /// Sets both thresholds anew for another false-alarm rate, from the scores of the same images.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model isn't calibrated, or the images are too few for the rate.
+    pub fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), PipelineError> {
+        self.edit(|calibration| calibration.set_rate(rate))
+    }
+
     fn edit(
         &mut self,
         change: impl FnOnce(&mut Calibration) -> Result<(), CalibrationError>,
     ) -> Result<(), PipelineError> {
         let calibration = self.calibration.as_mut().ok_or(CalibrateError::Uncalibrated)?;
         Ok(change(calibration).map_err(CalibrateError::from)?)
+    }
+}
+
+/// The score of an image and the largest value of its anomaly map, all of which are finite.
+pub(crate) fn scores(
+    detection: &Detection,
+    image: impl FnOnce() -> ImageName,
+) -> Result<(f32, f32), CalibrateError> {
+    let values = &detection.anomaly_map.values;
+    let mut all = values.iter().chain([&detection.score]);
+    match all.find(|value| !value.is_finite()) {
+        Some(&found) => Err(CalibrateError::NonFiniteScore { image: image(), found }),
+        None => Ok((detection.score, values.iter().copied().fold(f32::NEG_INFINITY, f32::max))),
     }
 }
 
@@ -112,14 +134,9 @@ fn calibrate<B: Backend>(
                 if !seen_before.insert(content) {
                     continue;
                 }
-                let values = &detection.anomaly_map.values;
-                let mut all = values.iter().chain([&detection.score]);
-                if let Some(&found) = all.find(|value| !value.is_finite()) {
-                    let image = names.get(index);
-                    return Err(CalibrateError::NonFiniteScore { image, found }.into());
-                }
-                image_scores.push(detection.score);
-                pixel_scores.push(values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+                let (image, pixel) = scores(detection, || names.get(index))?;
+                image_scores.push(image);
+                pixel_scores.push(pixel);
             }
         }
         reporter.advance(seen)

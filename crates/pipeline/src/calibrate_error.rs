@@ -34,6 +34,35 @@ pub enum CalibrateError {
         "expected a calibrated model: calibrate it on images of good parts held out of training"
     )]
     Uncalibrated,
+    /// A model of folds is calibrated by its own images, and has no threshold of a single score.
+    #[error(
+        "expected an ordinary model to {action}, found one cross-fitted on {folds} folds, which is \
+         calibrated by the images of its folds: set its false-alarm rate, or train a model without folds"
+    )]
+    CrossFitted {
+        /// What was asked of it.
+        action: &'static str,
+        /// The number of folds.
+        folds: usize,
+    },
+    /// There are too few images to train the models of the folds.
+    #[error("expected at least {needed} images that differ for {folds} folds, found {found}")]
+    TooFewForFolds {
+        /// The number of folds.
+        folds: usize,
+        /// How many images they take.
+        needed: usize,
+        /// How many different images there are.
+        found: usize,
+    },
+    /// Images aren't what they were when training began.
+    #[error(
+        "expected the same images after training as before, found {missing} of them changed or gone"
+    )]
+    ImagesChanged {
+        /// How many of those that a fold holds out.
+        missing: usize,
+    },
     /// A stored calibration is none that calibrating gives.
     #[error("expected a calibration with {expected}, found {found}")]
     Inconsistent {

@@ -112,6 +112,14 @@ impl Calibration {
         self.image_scores.verdict(score, &Threshold { value: threshold.value, rate, basis })
     }
 
+    pub(crate) fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), CalibrationError> {
+        let image = self.image_scores.threshold(rate)?;
+        let pixel = self.pixel_scores.threshold(rate)?;
+        (self.rate, self.basis) = (rate, RateBasis::Asked);
+        (self.threshold, self.pixel_threshold) = (image.into(), pixel.into());
+        Ok(())
+    }
+
     pub(crate) fn set_threshold(&mut self, value: f32) -> Result<(), CalibrationError> {
         self.threshold = DecisionThreshold::by_hand(value)?;
         Ok(())

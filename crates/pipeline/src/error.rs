@@ -200,6 +200,32 @@ pub enum ModelError {
     /// A safetensors file without nfbmr's metadata.
     #[error("no `nfbmr` entry in the metadata: a safetensors file, but not an nfbmr model")]
     Foreign,
+    /// A model of the other kind, ordinary or cross-fitted.
+    #[error(
+        "expected {} model, found {}: `nfbmr::load` reads both",
+        if *.cross_fitted { "an ordinary" } else { "a cross-fitted" },
+        if *.cross_fitted { "one cross-fitted on folds" } else { "an ordinary one" }
+    )]
+    Kind {
+        /// Whether the file is that of a cross-fitted model.
+        cross_fitted: bool,
+    },
+    /// The model of a fold can't be used.
+    #[error("the model of fold {fold}: {source}")]
+    Fold {
+        /// The index of the fold.
+        fold: usize,
+        /// What is wrong with it.
+        source: Box<ModelError>,
+    },
+    /// The models of the folds don't fit each other or the calibration.
+    #[error("expected {expected}, found {found}")]
+    Folds {
+        /// What there has to be.
+        expected: &'static str,
+        /// What there is.
+        found: String,
+    },
     /// Content that doesn't have the checksum the file records.
     #[error(
         "the content doesn't match the file's checksum: damaged, or changed by another program; copy \

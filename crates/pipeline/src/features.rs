@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
-use crate::fingerprint::{TrainedOn, fingerprint};
+use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::images::{Images, to_tensor};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, Stored};
@@ -19,8 +19,8 @@ use crate::weights::BackboneWeights;
 /// Images that are decoded and in memory together.
 const CHUNK: usize = 8;
 
-/// The features of each image, one sample per level of each network, in that order, and which images they
-/// are; the networks run once, or not at all over images whose features are in the cache.
+/// The features of each image, one sample per level of each network, in that order, and the content of each
+/// image; the networks run once, or not at all over images whose features are in the cache.
 ///
 /// # Errors
 /// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
@@ -31,7 +31,7 @@ pub(crate) fn extract_features<B: Backend>(
     images: Images<'_>,
     in_memory: bool,
     progress: &mut ProgressFn<'_>,
-) -> Result<(Vec<SharedSamples<B>>, TrainedOn), PipelineError> {
+) -> Result<(Vec<SharedSamples<B>>, Vec<Fingerprint>), PipelineError> {
     let config = extractor.config;
     let count = images.len();
     if count < 2 {
@@ -57,7 +57,7 @@ pub(crate) fn extract_features<B: Backend>(
     }
     variety.check(found)?;
     let samples = |level: Gathered<B>| level.samples(extractor.cache.filter(|_| !in_memory));
-    Ok((levels.into_iter().map(samples).collect(), TrainedOn::new(fingerprints)))
+    Ok((levels.into_iter().map(samples).collect(), fingerprints))
 }
 
 /// Where features come from.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{Limits, OnBadFile, load_chunks, load_image};
+use nfbmr_data::{DataError, Limits, OnBadFile, load_chunks, load_image};
 use rayon::prelude::*;
 
 use crate::calibrate_error::ImageName;
@@ -84,6 +84,23 @@ impl<'a> Images<'a> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same images once more, bad files of which go to `skipped` unless they stop the work.
+    pub(crate) fn again<'b>(&self, skipped: &'b mut Vec<DataError>) -> Images<'b>
+    where
+        'a: 'b,
+    {
+        match *self {
+            Self::Files { paths, limits, ref on_bad } => {
+                let on_bad = match on_bad {
+                    OnBadFile::Stop => OnBadFile::Stop,
+                    OnBadFile::Skip(_) => OnBadFile::Skip(skipped),
+                };
+                Images::Files { paths, limits, on_bad }
+            }
+            Self::Decoded(images) => Images::Decoded(images),
+        }
     }
 
     /// What the images are called.

@@ -36,6 +36,15 @@ impl ScoreMap {
         defect_regions(&self.values, self.width, self.height, threshold)
     }
 
+    /// The 8-connected regions of the pixels that `anomalous` is true of, the highest peak first.
+    pub(crate) fn regions_of(&self, anomalous: &[bool]) -> Result<Vec<DefectRegion>, MetricError> {
+        let values = self.values.iter().zip(anomalous);
+        let inside =
+            |(&value, &inside): (&f32, &bool)| if inside { value } else { f32::NEG_INFINITY };
+        let values: Vec<f32> = values.map(inside).collect();
+        defect_regions(&values, self.width, self.height, f32::NEG_INFINITY)
+    }
+
     /// The part of the map that lies over `content` of a network input of side `input`, at `size`.
     pub(crate) fn resize_content(
         &self,

@@ -11,12 +11,15 @@ use burn::tensor::TensorData;
 use nfbmr_backend::{Backend, StateDict, load_state_dict};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::atomic_file;
 use crate::calibration::Calibration;
+use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
+use crate::cross_file;
 use crate::error::{ModelError, PipelineError};
 use crate::fingerprint::{Fingerprint, TrainedOn};
 use crate::head::Head;
@@ -29,10 +32,11 @@ use crate::weights::BackboneWeights;
 /// The newest format version; files of older versions keep loading.
 pub const FORMAT_VERSION: u64 = 4;
 
+/// The metadata entry of a model.
 const METADATA: &str = "nfbmr";
 pub(crate) const CHECKSUM: &str = "sha256";
-const BACKBONE: &str = "backbone";
-const TARGET_BACKBONE: &str = "target_backbone";
+pub(crate) const BACKBONE: &str = "backbone";
+pub(crate) const TARGET_BACKBONE: &str = "target_backbone";
 const TRAINED_ON: &str = "trained_on";
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +64,14 @@ pub(crate) fn save<B: Backend>(
     path: &Path,
     include_backbone: bool,
 ) -> Result<(), ModelError> {
+    Ok(atomic_file::write(path, &to_bytes(pipeline, include_backbone)?)?)
+}
+
+/// The content of a model file.
+pub(crate) fn to_bytes<B: Backend>(
+    pipeline: &Pipeline<B>,
+    include_backbone: bool,
+) -> Result<Vec<u8>, ModelError> {
     let target = pipeline.weights.target().filter(|_| pipeline.config.system.has_target_cnn());
     let metadata = Metadata {
         format_version: FORMAT_VERSION,
@@ -90,11 +102,19 @@ pub(crate) fn save<B: Backend>(
             tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
         }
     }
+    sealed(METADATA, metadata, tensors)
+}
+
+/// A safetensors file of one metadata entry and tensors, with their checksum.
+pub(crate) fn sealed(
+    entry: &str,
+    metadata: String,
+    tensors: Vec<(&str, TensorView<'_>)>,
+) -> Result<Vec<u8>, ModelError> {
     let checksum = checksum(&metadata, tensors.iter().map(|(name, view)| (*name, view.data())));
+    let mut tensors: Vec<(&str, TensorView<'_>)> = tensors;
     tensors.push((CHECKSUM, TensorView::new(Dtype::U8, vec![checksum.len()], &checksum)?));
-    let metadata = HashMap::from([(METADATA.to_owned(), metadata)]);
-    let bytes = safetensors::serialize(tensors, Some(metadata))?;
-    Ok(atomic_file::write(path, &bytes)?)
+    Ok(safetensors::serialize(tensors, Some(HashMap::from([(entry.to_owned(), metadata)])))?)
 }
 
 /// SHA-256 of the metadata and of every other tensor by name. Shapes need no checksum: they have to fit
@@ -113,27 +133,29 @@ pub(crate) fn checksum<'a>(
     hasher.finalize().into()
 }
 
-pub(crate) fn info(path: &Path) -> Result<ModelInfo, ModelError> {
-    let bytes = read(path)?;
-    let (metadata, tensors) = open(&bytes)?;
-    let training_images = match tensors.tensor(TRAINED_ON) {
-        Ok(view) => Some(trained_on(&view)?.fingerprints().len()),
+/// What the content of a model file says of its model, and which images that was trained on.
+pub(crate) fn info(bytes: &[u8]) -> Result<(ModelInfo, Option<TrainedOn>), ModelError> {
+    let (metadata, tensors): (Metadata, _) = open(bytes, METADATA, FORMAT_VERSION)?;
+    let trained_on = match tensors.tensor(TRAINED_ON) {
+        Ok(view) => Some(trained_on(&view)?),
         Err(_) => None,
     };
     let Metadata { format_version, config, calibration, backbone_sha256, .. } = metadata;
     let backbone_included = tensors.tensor(BACKBONE).is_ok();
-    Ok(ModelInfo {
+    let info = ModelInfo {
         format_version,
         bytes: bytes.len() as u64,
         config,
-        training_images,
+        training_images: trained_on.as_ref().map(|trained_on| trained_on.fingerprints().len()),
         calibration,
+        cross_calibration: None,
         backbone_sha256,
         backbone_included,
-    })
+    };
+    Ok((info, trained_on))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Reading a device or a pipe may never end.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -141,14 +163,33 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// Metadata and tensors of a whole file of a known version.
-fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), ModelError> {
+/// Whether the content of a file is that of a [`CrossFitted`](crate::CrossFitted) model.
+pub(crate) fn is_cross_fitted(bytes: &[u8]) -> bool {
+    let metadata = SafeTensors::read_metadata(bytes);
+    metadata.is_ok_and(|(_, header)| has_entry(&header, cross_file::METADATA))
+}
+
+fn has_entry(header: &safetensors::tensor::Metadata, entry: &str) -> bool {
+    header.metadata().as_ref().is_some_and(|entries| entries.contains_key(entry))
+}
+
+/// The metadata entry and the tensors of a whole file of a known version.
+pub(crate) fn open<'a, M: DeserializeOwned>(
+    bytes: &'a [u8],
+    entry: &str,
+    newest: u64,
+) -> Result<(M, SafeTensors<'a>), ModelError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let metadata = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
-    let metadata = metadata.ok_or(ModelError::Foreign)?;
+    let metadata = header.metadata().as_ref().and_then(|entries| entries.get(entry));
+    let other_kind = || match [METADATA, cross_file::METADATA].iter().any(|e| has_entry(&header, e))
+    {
+        true => ModelError::Kind { cross_fitted: entry == METADATA },
+        false => ModelError::Foreign,
+    };
+    let metadata = metadata.ok_or_else(other_kind)?;
     let Version { format_version } = serde_json::from_str(metadata)?;
-    if format_version > FORMAT_VERSION {
-        return Err(ModelError::Version { found: format_version, newest: FORMAT_VERSION });
+    if format_version > newest {
+        return Err(ModelError::Version { found: format_version, newest });
     }
     let tensors = SafeTensors::deserialize(bytes)?;
     let found = checksum(metadata, tensors.iter().map(|(name, view)| (name, view.data())));
@@ -158,13 +199,27 @@ fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), ModelError> {
     Ok((serde_json::from_str(metadata)?, tensors))
 }
 
+/// The model in the content of a file.
 pub(crate) fn load<B: Backend>(
-    path: &Path,
+    bytes: &[u8],
     weights: Option<&BackboneWeights>,
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
-    let bytes = read(path)?;
-    let (metadata, tensors) = open(&bytes)?;
+    let cnns = |config: &PipelineConfig, weights: &_| config.load_cnns(weights, device);
+    load_with(bytes, weights, cnns, device)
+}
+
+/// As [`load`], with the backbones that `cnns` gives for a configuration.
+pub(crate) fn load_with<B: Backend>(
+    bytes: &[u8],
+    weights: Option<&BackboneWeights>,
+    cnns: impl FnOnce(
+        &PipelineConfig,
+        &BackboneWeights,
+    ) -> Result<(Cnn<B>, Option<Cnn<B>>), PipelineError>,
+    device: &B::Device,
+) -> Result<Pipeline<B>, ModelError> {
+    let (metadata, tensors): (Metadata, _) = open(bytes, METADATA, FORMAT_VERSION)?;
     metadata.normalization.map_or(Ok(()), check_normalization)?;
     let Tensors { mut networks, trained_on, backbone, target_backbone } = Tensors::read(&tensors)?;
 
@@ -190,7 +245,7 @@ pub(crate) fn load<B: Backend>(
     if parameters > bytes.len() {
         return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
     }
-    let (source, target) = config.load_cnns(&weights, device).map_err(unusable)?;
+    let (source, target) = cnns(&config, &weights).map_err(unusable)?;
     let head =
         Head::load(&config, shape, permutations, normalization, &mut networks, target, device)?;
     networks.check_empty(config.system)?;
@@ -317,7 +372,7 @@ fn trained_on(view: &TensorView<'_>) -> Result<TrainedOn, ModelError> {
     }
 }
 
-fn check_dtype(
+pub(crate) fn check_dtype(
     name: &str,
     view: &TensorView<'_>,
     dtype: Dtype,

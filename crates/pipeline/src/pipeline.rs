@@ -7,6 +7,7 @@ use nfbmr_bmr::Bmr;
 use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::{Fitted, Frame};
 use nfbmr_flow::Flow;
+use nfbmr_metrics::DefectRegion;
 use rayon::prelude::*;
 
 use crate::calibrate_error::CalibrateError;
@@ -75,8 +76,8 @@ impl<B: Backend> Pipeline<B> {
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
         let path = path.as_ref();
-        model_file::load(path, weights, device)
-            .map_err(|source| PipelineError::Model { path: path.to_owned(), source })
+        let load = || model_file::load(&model_file::read(path)?, weights, device);
+        load().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
     }
 
     /// How many images the model was trained on; not known of a file before version 4.
@@ -235,6 +236,16 @@ impl<B: Backend> AnomalyModel for Pipeline<B> {
 
     fn calibration(&self) -> Option<&Calibration> {
         self.calibration()
+    }
+
+    fn regions(&self, detection: &Detection) -> Result<Option<Vec<DefectRegion>>, PipelineError> {
+        let threshold = self.calibration.as_ref().map(|found| found.pixel_threshold().value);
+        let regions = threshold.map(|threshold| detection.anomaly_map.regions(threshold));
+        Ok(regions.transpose()?)
+    }
+
+    fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), PipelineError> {
+        self.set_rate(rate)
     }
 
     fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError> {

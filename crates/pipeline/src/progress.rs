@@ -43,6 +43,8 @@ impl fmt::Display for Phase {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Progress {
+    /// Which model of how many is trained, from 1, where there is one for each fold.
+    pub fold: Option<(usize, usize)>,
     /// The stage.
     pub phase: Phase,
     /// Epoch in progress, from 1.
@@ -62,10 +64,14 @@ pub struct Progress {
 }
 
 impl fmt::Display for Progress {
-    /// One line, such as `flow: epoch 3 of 10, loss 0.1234, 52 images/s, 4 s left`.
+    /// One line, such as `flow: epoch 3 of 10, loss 0.1234, 52 images/s, 4 s left`, which that of a fold
+    /// begins with `fold 2 of 4, `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { phase, epoch, epochs, images, total_images, images_per_s, .. } = self;
         let unit = if *phase == Phase::Fit { "steps" } else { "images" };
+        if let Some((fold, folds)) = self.fold {
+            write!(f, "fold {fold} of {folds}, ")?;
+        }
         match epochs {
             1 => write!(f, "{phase}: {images} of {total_images} {unit}")?,
             _ => write!(f, "{phase}: epoch {} of {epochs}", epoch.min(epochs))?,
@@ -97,6 +103,7 @@ impl<'a, 'b> Reporter<'a, 'b> {
         callback: &'a mut ProgressFn<'b>,
     ) -> Self {
         let progress = Progress {
+            fold: None,
             phase,
             epoch: 1,
             epochs,
@@ -139,6 +146,14 @@ impl<'a, 'b> Reporter<'a, 'b> {
         self.progress.loss = Some(loss);
         self.progress.epoch += 1;
     }
+}
+
+/// Adds which model of how many is trained to the progress.
+pub(crate) fn of_fold(
+    fold: (usize, usize),
+    progress: &mut ProgressFn<'_>,
+) -> impl FnMut(&Progress) -> ControlFlow<()> {
+    move |told| progress(&Progress { fold: Some(fold), ..told.clone() })
 }
 
 /// The progress of a fit, told by steps done of all.

@@ -63,6 +63,24 @@ impl<B: Backend> Samples<B> for Stored<B> {
     }
 }
 
+/// Some of the images, in this order.
+#[derive(Debug)]
+pub(crate) struct Part<B: Backend> {
+    pub(crate) all: SharedSamples<B>,
+    /// Indices into all.
+    pub(crate) images: Vec<usize>,
+}
+
+impl<B: Backend> Samples<B> for Part<B> {
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn get(&self, index: usize) -> Result<Tensor<B, 4>, PipelineError> {
+        self.all.get(self.images[index])
+    }
+}
+
 /// Features made of others.
 pub(crate) struct Derived<B: Backend, F> {
     pub(crate) from: SharedSamples<B>,

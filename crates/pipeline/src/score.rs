@@ -18,6 +18,10 @@ pub struct Detection {
     pub verdict: Option<Verdict>,
     /// The anomaly map at the image's own size.
     pub anomaly_map: ScoreMap,
+    /// Whether each pixel of the anomaly map belongs to a defect, by a
+    /// [`CrossFitted`](crate::CrossFitted) model; others have a pixel threshold.
+    /// [`AnomalyModel::regions`](crate::AnomalyModel::regions) has the regions of either.
+    pub anomalous_pixels: Option<Vec<bool>>,
     /// The source direction ‖y − ŷ‖², for systems that have one.
     pub source: Option<Component>,
     /// The target direction ‖z − ẑ‖².
@@ -29,7 +33,15 @@ pub struct Detection {
 impl Detection {
     /// A detection by its score and anomaly map alone, as a detector that maps nothing has it.
     pub fn new(score: f32, anomaly_map: ScoreMap) -> Self {
-        Self { score, verdict: None, anomaly_map, source: None, target: None, likelihood: None }
+        Self {
+            score,
+            verdict: None,
+            anomaly_map,
+            anomalous_pixels: None,
+            source: None,
+            target: None,
+            likelihood: None,
+        }
     }
 }
 
@@ -97,6 +109,7 @@ impl Scoring<'_> {
                     score: self.pool(&fused, content),
                     verdict: None,
                     anomaly_map: at_size(&fused)?,
+                    anomalous_pixels: None,
                     source: source.map(component),
                     target: Some(component(target)),
                     likelihood: likelihood.map(component),

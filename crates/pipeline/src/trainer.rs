@@ -12,13 +12,13 @@ use crate::cnn::Cnn;
 use crate::config::{PipelineConfig, TrainingConfig};
 use crate::error::{PipelineError, TrainingError};
 use crate::features::{Extractor, extract_features};
-use crate::fingerprint::TrainedOn;
+use crate::fingerprint::{Fingerprint, TrainedOn};
 use crate::head::{Features, Head, TargetFlow};
 use crate::images::Images;
 use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
-use crate::samples::{SharedSamples, derive};
+use crate::samples::{Part, SharedSamples, derive};
 use crate::session::Session;
 use crate::weights::BackboneWeights;
 
@@ -79,6 +79,8 @@ pub struct Trainer<B: Backend> {
     source: Cnn<B>,
     target: Option<Cnn<B>>,
     features: Features<B>,
+    /// The content of each image.
+    contents: Vec<Fingerprint>,
     trained_on: TrainedOn,
     whitened: Option<Whitened<B>>,
     flows: Vec<(FlowKey, TargetFlow<B>)>,
@@ -143,7 +145,7 @@ impl<B: Backend> Trainer<B> {
         memory::check(config, if in_memory { needed } else { 0 })?;
         let cache = storage.cache.as_ref();
         let extractor = Extractor { networks, config, cache, device };
-        let (mut levels, trained_on) = extract_features(&extractor, images, in_memory, progress)?;
+        let (mut levels, contents) = extract_features(&extractor, images, in_memory, progress)?;
         let targets = levels.split_off(source.level_blocks().len());
         Ok(Self {
             config: config.clone(),
@@ -151,7 +153,8 @@ impl<B: Backend> Trainer<B> {
             source,
             target,
             features: Features { source: levels, target: targets, in_memory },
-            trained_on,
+            trained_on: TrainedOn::new(contents.clone()),
+            contents,
             whitened: None,
             flows: Vec::new(),
             checkpoint: storage.checkpoint.clone(),
@@ -235,6 +238,38 @@ impl<B: Backend> Trainer<B> {
             calibration: None,
             device: self.device.clone(),
         })
+    }
+
+    /// The content of each image.
+    pub(crate) fn contents(&self) -> &[Fingerprint] {
+        &self.contents
+    }
+
+    /// A trainer of some of the images, in the order of their indices, which shares their features and has a
+    /// checkpoint of its own.
+    pub(crate) fn part(&self, images: &[usize], checkpoint: Option<PathBuf>) -> Self {
+        let part = |all: &SharedSamples<B>| -> SharedSamples<B> {
+            Arc::new(Part { all: all.clone(), images: images.to_vec() })
+        };
+        let contents: Vec<Fingerprint> = images.iter().map(|&image| self.contents[image]).collect();
+        let Features { source, target, in_memory } = &self.features;
+        Self {
+            config: self.config.clone(),
+            weights: self.weights.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            features: Features {
+                source: source.iter().map(part).collect(),
+                target: target.iter().map(part).collect(),
+                in_memory: *in_memory,
+            },
+            trained_on: TrainedOn::new(contents.clone()),
+            contents,
+            whitened: None,
+            flows: Vec::new(),
+            checkpoint,
+            device: self.device.clone(),
+        }
     }
 
     fn open_checkpoint(

@@ -6,8 +6,10 @@ use nfbmr_backend::Backend;
 use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::Frame;
 use nfbmr_flow::{Flow, nll_map};
+use nfbmr_metrics::DefectRegion;
 
 use crate::calibration::Calibration;
+use crate::cross_calibration::CrossCalibration;
 use crate::error::PipelineError;
 use crate::images::Images;
 use crate::mean_features::MeanFeatures;
@@ -110,10 +112,30 @@ pub trait AnomalyModel: Send + Sync {
     /// What the model was calibrated to, if it was.
     fn calibration(&self) -> Option<&Calibration>;
 
+    /// What the folds of a [`CrossFitted`](crate::CrossFitted) model, which has no [`Self::calibration`],
+    /// say of scores.
+    fn cross_calibration(&self) -> Option<&CrossCalibration> {
+        None
+    }
+
+    /// The defect regions of a detection by this model, the highest peak first; `None` where it isn't
+    /// calibrated.
+    ///
+    /// # Errors
+    /// [`PipelineError::Metric`] of an anomaly map that isn't one.
+    fn regions(&self, detection: &Detection) -> Result<Option<Vec<DefectRegion>>, PipelineError>;
+
+    /// Sets another false-alarm rate; thresholds follow from the same images.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model isn't calibrated, or its images are too few for the rate.
+    fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), PipelineError>;
+
     /// Sets the score above which an image is anomalous.
     ///
     /// # Errors
-    /// [`PipelineError::Calibration`] where the model isn't calibrated, or the value isn't finite.
+    /// [`PipelineError::Calibration`] where the model isn't calibrated or has no such threshold, or the value
+    /// isn't finite.
     fn set_threshold(&mut self, value: f32) -> Result<(), PipelineError>;
 
     /// Sets the value of an anomaly map above which a pixel belongs to a defect.

@@ -4,6 +4,7 @@ mod calibrate;
 mod detect;
 mod evaluate;
 mod export;
+mod folds;
 mod inspect;
 mod resume;
 mod support;

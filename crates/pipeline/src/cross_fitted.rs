@@ -1,0 +1,222 @@
+use std::path::Path;
+
+use image::DynamicImage;
+use nfbmr_backend::Backend;
+use nfbmr_calibration::FalseAlarmRate;
+use nfbmr_data::Frame;
+use nfbmr_metrics::DefectRegion;
+
+use crate::atomic_file;
+use crate::calibrate_error::CalibrateError;
+use crate::calibration::Calibration;
+use crate::config::PipelineConfig;
+use crate::cross_calibration::CrossCalibration;
+use crate::cross_file;
+use crate::error::PipelineError;
+use crate::images::Images;
+use crate::map::ScoreMap;
+use crate::model_file;
+use crate::pipeline::Pipeline;
+use crate::progress::ProgressFn;
+use crate::score::{Component, Detection};
+use crate::traits::AnomalyModel;
+use crate::weights::BackboneWeights;
+
+/// An ensemble of pipelines of one configuration, each trained without one fold of the images, and calibrated
+/// by what each says of its fold: for few images, of which none is lost to training and all count for
+/// the p-value.
+///
+/// The score of an image is the mean of the models', its anomaly map the mean of their maps; detection takes
+/// the time of all of them. Verdicts come from the p-value of all models together
+/// ([`CrossConformal`](nfbmr_calibration::CrossConformal)), so that no score is a threshold, and the proven
+/// bound of the false alarms is about twice the asked rate: [`CrossCalibration::bound`] says which.
+/// `docs/thresholds.md` derives it.
+#[derive(Clone, Debug)]
+pub struct CrossFitted<B: Backend> {
+    /// Of one configuration, as many as the calibration has folds, in that order; not calibrated by themselves.
+    pub(crate) models: Vec<Pipeline<B>>,
+    pub(crate) calibration: CrossCalibration,
+}
+
+impl<B: Backend> CrossFitted<B> {
+    /// Reads a file of [`Self::save`]. `weights` are those of the backbone, for a file that doesn't include them.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn load(
+        path: impl AsRef<Path>,
+        weights: Option<&BackboneWeights>,
+        device: &B::Device,
+    ) -> Result<Self, PipelineError> {
+        B::probe(device)?;
+        let path = path.as_ref();
+        let load = || cross_file::from_bytes(&model_file::read(path)?, weights, device);
+        load().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
+    }
+
+    /// Writes all models and the calibration to one safetensors file, atomically; the backbone is referred to
+    /// by its checksum.
+    ///
+    /// # Errors
+    /// [`PipelineError::Model`]; a file that was there before stays intact then.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PipelineError> {
+        self.write(path.as_ref(), false)
+    }
+
+    /// As [`Self::save`], with the backbone's weights included, once.
+    ///
+    /// # Errors
+    /// As [`Self::save`].
+    pub fn save_with_backbone(&self, path: impl AsRef<Path>) -> Result<(), PipelineError> {
+        self.write(path.as_ref(), true)
+    }
+
+    fn write(&self, path: &Path, include_backbone: bool) -> Result<(), PipelineError> {
+        let write = || {
+            let bytes = cross_file::to_bytes(self, include_backbone)?;
+            Ok(atomic_file::write(path, &bytes)?)
+        };
+        write().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
+    }
+
+    /// The models, in the order of the folds that they were trained without.
+    pub fn models(&self) -> &[Pipeline<B>] {
+        &self.models
+    }
+
+    /// The configuration that all models were trained with.
+    pub fn config(&self) -> &PipelineConfig {
+        self.models[0].config()
+    }
+
+    /// What the folds say of scores.
+    pub fn cross_calibration(&self) -> &CrossCalibration {
+        &self.calibration
+    }
+
+    /// Sets another false-alarm rate for later detections.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the images of the folds are too few for it.
+    pub fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), PipelineError> {
+        Ok(self.calibration.set_rate(rate).map_err(CalibrateError::from)?)
+    }
+
+    /// Scores one image of any size.
+    ///
+    /// # Errors
+    /// If the image has no pixels, or a model gives it a score or a value of the map that isn't finite.
+    pub fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
+        self.joint(self.models.iter().map(|model| model.detect(image)).collect::<Result<_, _>>()?)
+    }
+
+    /// Scores a camera frame.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
+        self.detect(&frame.to_image())
+    }
+
+    /// Scores images of any sizes, in order.
+    ///
+    /// # Errors
+    /// As [`Self::detect`], for the first image at fault.
+    pub fn detect_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
+        let by_model = self.models.iter().map(|model| model.detect_batch(images));
+        let by_model: Vec<Vec<Detection>> = by_model.collect::<Result<_, _>>()?;
+        let mut by_model: Vec<_> = by_model.into_iter().map(Vec::into_iter).collect();
+        let mut of_next_image = || by_model.iter_mut().filter_map(Iterator::next).collect();
+        images.iter().map(|_| self.joint(of_next_image())).collect()
+    }
+
+    /// What the models say of one image together.
+    fn joint(&self, detections: Vec<Detection>) -> Result<Detection, PipelineError> {
+        let scores: Vec<f32> = detections.iter().map(|detection| detection.score).collect();
+        let maps: Vec<&ScoreMap> = detections.iter().map(|found| &found.anomaly_map).collect();
+        let verdict = self.calibration.verdict(&scores).map_err(CalibrateError::from)?;
+        let anomalous = self.calibration.anomalous_pixels(&maps).map_err(CalibrateError::from)?;
+        let mut joint = Detection::new(verdict.score, mean_map(&maps));
+        joint.verdict = Some(verdict);
+        joint.anomalous_pixels = Some(anomalous);
+        joint.source = mean_component(detections.iter().map(|found| found.source.as_ref()));
+        joint.target = mean_component(detections.iter().map(|found| found.target.as_ref()));
+        joint.likelihood = mean_component(detections.iter().map(|found| found.likelihood.as_ref()));
+        Ok(joint)
+    }
+
+    fn refuse(&self, action: &'static str) -> PipelineError {
+        CalibrateError::CrossFitted { action, folds: self.models.len() }.into()
+    }
+}
+
+/// The mean of maps of one size, at least one.
+fn mean_map(maps: &[&ScoreMap]) -> ScoreMap {
+    let mut sums = vec![0f64; maps[0].values.len()];
+    for map in maps {
+        sums.iter_mut().zip(&map.values).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    let values = sums.into_iter().map(|sum| (sum / maps.len() as f64) as f32).collect();
+    ScoreMap { values, ..*maps[0] }
+}
+
+/// The mean of a part that all models have, at least one.
+fn mean_component<'a>(parts: impl Iterator<Item = Option<&'a Component>>) -> Option<Component> {
+    let parts: Vec<&Component> = parts.collect::<Option<_>>()?;
+    let maps: Vec<&ScoreMap> = parts.iter().map(|part| &part.map).collect();
+    let sum: f64 = parts.iter().map(|part| f64::from(part.score)).sum();
+    Some(Component { score: (sum / parts.len() as f64) as f32, map: mean_map(&maps) })
+}
+
+impl<B: Backend> AnomalyModel for CrossFitted<B> {
+    fn detect_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
+        self.detect_batch(images)
+    }
+
+    fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
+        self.detect(image)
+    }
+
+    fn calibrate(
+        &mut self,
+        _: Images<'_>,
+        _: Option<FalseAlarmRate>,
+        _: &mut ProgressFn<'_>,
+    ) -> Result<&Calibration, PipelineError> {
+        Err(self.refuse("calibrate on other images"))
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        None
+    }
+
+    fn cross_calibration(&self) -> Option<&CrossCalibration> {
+        Some(&self.calibration)
+    }
+
+    fn regions(&self, detection: &Detection) -> Result<Option<Vec<DefectRegion>>, PipelineError> {
+        let anomalous = detection.anomalous_pixels.as_ref();
+        let regions = anomalous.map(|anomalous| detection.anomaly_map.regions_of(anomalous));
+        Ok(regions.transpose()?)
+    }
+
+    fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), PipelineError> {
+        self.set_rate(rate)
+    }
+
+    fn set_threshold(&mut self, _: f32) -> Result<(), PipelineError> {
+        Err(self.refuse("set a threshold"))
+    }
+
+    fn set_pixel_threshold(&mut self, _: f32) -> Result<(), PipelineError> {
+        Err(self.refuse("set a pixel threshold"))
+    }
+
+    fn save(&self, path: &Path) -> Result<(), PipelineError> {
+        self.save(path)
+    }
+
+    fn save_with_backbone(&self, path: &Path) -> Result<(), PipelineError> {
+        self.save_with_backbone(path)
+    }
+}
