@@ -50,6 +50,15 @@
 //! # }
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod device;
 pub mod weights;
 

@@ -4,6 +4,16 @@
 //! must do is a trait generic over the backend ([`FeatureExtractor`], [`TargetSpace`],
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod atomic_file;
 mod calibrate;
 mod calibrate_error;
@@ -25,6 +35,7 @@ mod model_file;
 mod optim;
 mod pipeline;
 mod progress;
+mod regular_file;
 mod samples;
 mod score;
 mod session;

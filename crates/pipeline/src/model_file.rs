@@ -2,8 +2,6 @@
 //! metadata entry `nfbmr`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use burn::module::Module;
@@ -21,6 +19,7 @@ use crate::error::{ModelError, PipelineError};
 use crate::fingerprint::{Fingerprint, TrainedOn};
 use crate::head::Head;
 use crate::pipeline::Pipeline;
+use crate::regular_file;
 use crate::score::Normalization;
 use crate::system::System;
 use crate::weights::BackboneWeights;
@@ -117,11 +116,7 @@ pub(crate) fn load<B: Backend>(
     weights: Option<&BackboneWeights>,
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
-    // Reading a device or a pipe may never end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
-    }
-    let bytes = fs::read(path)?;
+    let bytes = regular_file::read(path)?;
     let (_, header) = SafeTensors::read_metadata(&bytes)?;
     let metadata = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
     let metadata = metadata.ok_or(ModelError::Foreign)?;

@@ -141,6 +141,7 @@ impl Scoring {
         let columns = cells(content.x, content.width, map.width);
         let rows = cells(content.y, content.height, map.height);
         let width = map.width as usize;
+        #[expect(clippy::indexing_slicing, reason = "cells of the map")]
         let values = rows.flat_map(|row| &map.values[row * width..][columns.clone()]);
         self.pooling.pool(values.copied().collect())
     }
