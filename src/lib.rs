@@ -51,6 +51,15 @@
 //! # }
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod device;
 mod heatmap;
 pub mod report;

@@ -41,8 +41,9 @@ impl<B: Backend> Backbone<B> {
         let names = check::names(config, weights)?;
         let host = names.map(|layer| HostConv::read(layer, weights, config.batch_norm_eps));
         let geometries = config.geometries();
+        #[expect(clippy::indexing_slicing, reason = "the stem's geometry is always there")]
         let stem = Conv::new(host.stem, geometries[0], device);
-        let blocks = host.blocks.into_iter().zip(&geometries[1..]);
+        let blocks = host.blocks.into_iter().zip(geometries.iter().skip(1));
         let blocks = blocks.map(|(block, &geometry)| Block::upload(block, geometry, device));
         Ok(Self {
             config: *config,
@@ -83,7 +84,7 @@ impl<B: Backend> Backbone<B> {
         let Some(&deepest) = blocks.iter().max() else { return Ok(Vec::new()) };
         let mut x = self.stem.forward(x.swap_dims(0, 1), self.activation);
         let mut kept = BTreeMap::new();
-        for (index, block) in self.blocks[..=deepest].iter().enumerate() {
+        for (index, block) in self.blocks.iter().enumerate().take(deepest + 1) {
             x = block.forward(x, self.activation);
             if blocks.contains(&index) {
                 kept.insert(index, x.clone().swap_dims(0, 1));

@@ -78,6 +78,7 @@ impl BackboneConfig {
     /// As [`validate`](Self::validate).
     pub fn channels(&self) -> Result<usize, BackboneError> {
         self.validate()?;
+        #[expect(clippy::indexing_slicing, reason = "a valid configuration names a block there is")]
         Ok(self.architecture().blocks[self.block].output)
     }
 

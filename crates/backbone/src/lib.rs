@@ -21,6 +21,16 @@
 //! # }
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod architecture;
 mod backbone;
 mod block;

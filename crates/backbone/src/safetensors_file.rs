@@ -68,11 +68,11 @@ impl Weights {
 }
 
 fn decode(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
-    let pairs = || view.data().chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+    let pairs = || view.data().as_chunks().0.iter().copied();
     match view.dtype() {
         Dtype::F32 => {
-            let words = view.data().chunks_exact(4);
-            Ok(words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
+            let words = view.data().as_chunks().0.iter().copied();
+            Ok(words.map(f32::from_le_bytes).collect())
         }
         Dtype::F16 => Ok(pairs().map(|pair| f16::from_le_bytes(pair).to_f32()).collect()),
         Dtype::BF16 => Ok(pairs().map(|pair| bf16::from_le_bytes(pair).to_f32()).collect()),
@@ -99,6 +99,7 @@ fn encode(name: &str, tensor: &WeightTensor, storage: Storage) -> Result<Vec<u8>
 ///
 /// The crate takes metadata as a hash map and writes it in the map's random order; spliced in
 /// sorted, the same weights give the same bytes.
+#[expect(clippy::indexing_slicing, reason = "the crate wrote a prefix, and a header with a brace")]
 fn with_metadata(
     plain: Vec<u8>,
     metadata: &BTreeMap<String, String>,

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use crate::weights_error::WeightsError;
@@ -72,6 +73,10 @@ impl Weights {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let io = |source| WeightsError::Io { path: path.to_owned(), source };
+        // Reading a device or a pipe may never end.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Err(io(Error::new(ErrorKind::InvalidInput, "not a regular file")));
+        }
         Self::from_bytes(&std::fs::read(path).map_err(io)?)
     }
 
@@ -90,7 +95,7 @@ impl Weights {
         if bytes.starts_with(ZIP) || bytes.starts_with(PICKLE) {
             return Self::from_pytorch(bytes);
         }
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(16)]);
+        let start = String::from_utf8_lossy(bytes.get(..16).unwrap_or(bytes));
         Err(WeightsError::Format { found: format!("{} bytes, {start:?} at first", bytes.len()) })
     }
 

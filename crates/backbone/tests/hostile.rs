@@ -103,6 +103,31 @@ fn files_cut_at_200_places_are_errors() {
     }
 }
 
+#[test]
+fn tensors_have_the_axes_that_pytorchs_have() {
+    let ones = |axes| Entry { shape: [vec![4], vec![1; axes - 1]].concat(), ..four() };
+    let flat = |axes| Entry { strides: vec![1; axes], ..ones(axes) };
+    Weights::from_pytorch(&pth::zip(&[flat(64)])).expect("reads");
+    for error in refused(|| flat(65)) {
+        assert!(error.to_string().contains("expected a tensor under a"), "{error}");
+    }
+}
+
+#[test]
+fn a_name_is_given_once() {
+    for file in [pth::zip(&[four(), four()]), pth::legacy(&[four(), four()])] {
+        let error = Weights::from_pytorch(&file).expect_err("refused").to_string();
+        assert!(error.contains("found a twice"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_no_weights() {
+    let error = Weights::read("/dev/zero").expect_err("refused").to_string();
+    assert_eq!(error, "cannot read /dev/zero: not a regular file");
+}
+
 /// A pickle in both formats: as the state dictionary, and as the first thing in the file.
 fn pickled(pickle: &[u8]) -> [Vec<u8>; 3] {
     let zip = pth::archive(&[("archive/data.pkl".to_owned(), pickle.to_vec())]);

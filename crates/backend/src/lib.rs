@@ -1,6 +1,15 @@
 //! What the nfbmr networks need of burn: one [`Backend`] trait, the names of the devices, a
 //! convolution layer and state dictionaries.
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod backend;
 mod conv;
 #[cfg(feature = "cuda")]

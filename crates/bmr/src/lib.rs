@@ -5,6 +5,15 @@
 //! the maps and their loss (11) to (13) and [`residual_map`] for the two terms of the anomaly map (14).
 //! [`Bpfm`] has the older networks PFM and B-PFM, for the baseline of two CNNs and for the ablation.
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod batch_norm;
 mod bmr;
 mod bpfm;

@@ -77,6 +77,16 @@
 //! and checksum fit and its values end within the file; where one doesn't, the next may start at any
 //! multiple of 4 behind. Of several records with one key, the last counts.
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod cache;
 mod error;
 mod key;

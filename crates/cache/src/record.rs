@@ -46,7 +46,7 @@ impl Shape {
     }
 
     pub fn to_vec(self) -> Vec<usize> {
-        self.axes[..self.rank].iter().map(|&length| length as usize).collect()
+        self.axes.iter().take(self.rank).map(|&length| length as usize).collect()
     }
 }
 

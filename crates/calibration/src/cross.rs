@@ -157,7 +157,7 @@ impl CrossConformal {
         let others = (rate.rank(self.images())? - 1) as f64;
         let (images, folds) = (self.images() as f64, self.folds.len() as f64);
         let mut proven = (2.0 * (others + folds) / (images + folds)).min(1.0);
-        let size = self.folds[0].images();
+        let size = self.folds.first().map_or(0, SplitConformal::images);
         if self.folds.iter().all(|fold| fold.images() == size) {
             let size = size as f64;
             proven = proven.min((2.0 * others + size) / (images + size));

@@ -93,8 +93,8 @@ pub enum CalibrationError {
 
 /// Refuses scores of which one is not finite.
 pub(crate) fn all_finite(scores: &[f32]) -> Result<(), CalibrationError> {
-    match scores.iter().position(|score| !score.is_finite()) {
-        Some(index) => Err(CalibrationError::NonFiniteScore { index, found: scores[index] }),
+    match scores.iter().enumerate().find(|(_, score)| !score.is_finite()) {
+        Some((index, &found)) => Err(CalibrationError::NonFiniteScore { index, found }),
         None => Ok(()),
     }
 }

@@ -32,6 +32,16 @@
 //! # Ok::<(), nfbmr_calibration::CalibrationError>(())
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod cross;
 mod drift;
 mod error;

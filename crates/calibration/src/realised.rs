@@ -32,10 +32,9 @@ impl RealisedRate {
     /// [`CalibrationError::UnsupportedRate`] where the images are too few for the rate.
     pub fn new(images: usize, rate: FalseAlarmRate) -> Result<Self, CalibrationError> {
         let rank = rate.rank(images)?;
-        match Beta::new(rank as f64, (images - rank) as f64 + 1.0) {
-            Ok(law) => Ok(Self { law }),
-            Err(_) => unreachable!("both shapes are at least 1, as 1 <= k <= n"),
-        }
+        #[expect(clippy::expect_used, reason = "both shapes are at least 1, as 1 <= k <= n")]
+        let law = Beta::new(rank as f64, (images - rank) as f64 + 1.0).expect("shapes above 0");
+        Ok(Self { law })
     }
 
     /// The mean over draws, k / (n + 1): at most the asked rate.

@@ -94,6 +94,7 @@ impl SplitConformal {
     /// # Errors
     /// [`CalibrationError::UnsupportedRate`] where the rate is below [`Self::smallest_rate`].
     pub fn threshold(&self, rate: FalseAlarmRate) -> Result<Threshold, CalibrationError> {
+        #[expect(clippy::indexing_slicing, reason = "1 <= k <= n")]
         let value = self.scores[self.images() - rate.rank(self.images())?];
         Ok(Threshold { value, rate, basis: RateBasis::Asked })
     }
@@ -102,10 +103,9 @@ impl SplitConformal {
     /// [`Self::smallest_rate`]; the basis says which.
     pub fn default_threshold(&self) -> Threshold {
         let (rate, basis) = FalseAlarmRate::default_for(self.images());
-        match self.threshold(rate) {
-            Ok(threshold) => Threshold { basis, ..threshold },
-            Err(_) => unreachable!("n images support 1 / (n + 1) and above"),
-        }
+        #[expect(clippy::expect_used, reason = "n >= 1 images support 1 / (n + 1) and above")]
+        let threshold = self.threshold(rate).expect("a rate that the images support");
+        Threshold { basis, ..threshold }
     }
 
     /// The smallest false-alarm rate that the images support, 1 / (n + 1).

@@ -51,9 +51,7 @@ impl TryFrom<Unchecked> for StreamRanks {
         if let Some(found) = tie_breakers.iter().find(|number| !(0.0..=1.0).contains(*number)) {
             return Err(state("tie-breakers from 0 to 1", found.to_string()));
         }
-        let in_order =
-            |i: &usize| (scores[*i], tie_breakers[*i]) <= (scores[i + 1], tie_breakers[i + 1]);
-        if sorted.scores() != scores || !(0..scores.len() - 1).all(|i| in_order(&i)) {
+        if sorted.scores() != scores || !scores.iter().zip(&tie_breakers).is_sorted() {
             return Err(state("ascending scores and tie-breakers", "others".into()));
         }
         if counts.len() != scores.len() + 1 {
@@ -81,6 +79,7 @@ impl StreamRanks {
     }
 
     /// The p-value of the next score, which must be finite; `uniform` is a random number from 0 to 1.
+    #[expect(clippy::indexing_slicing, reason = "a tie-breaker for each score, and one more count")]
     pub(crate) fn p_value(&mut self, score: f32, uniform: f64) -> f64 {
         // The higher the score the lower the p-value, so a low number breaks ties upwards.
         let breaker = 1.0 - uniform;

@@ -51,7 +51,7 @@ fn content(path: &Path) -> io::Result<[u8; 32]> {
     loop {
         match io::Read::read(&mut file, &mut buffer)? {
             0 => return Ok(hasher.finalize().into()),
-            read => hasher.update(&buffer[..read]),
+            read => hasher.update(buffer.get(..read).unwrap_or_default()),
         }
     }
 }

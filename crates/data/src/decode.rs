@@ -107,7 +107,7 @@ fn recognise(encoded: &[u8]) -> Result<ImageFormat, DecodeError> {
         Ok(other) => other.to_mime_type().to_owned(),
         Err(_) if encoded.is_empty() => "nothing".to_owned(),
         Err(_) => {
-            let start = &encoded[..encoded.len().min(SHOWN_BYTES)];
+            let start = encoded.get(..SHOWN_BYTES).unwrap_or(encoded);
             format!("\"{}\" at the start", start.escape_ascii())
         }
     };

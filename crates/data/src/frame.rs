@@ -90,20 +90,24 @@ impl<'a> Frame<'a> {
 
     /// The rows from top to bottom, each cut to the bytes of its pixels.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        // `new` made sure that a row fits, so neither cast nor slice can fail.
+        // `new` made sure that a row fits, and the cast.
         let row = self.size.width as usize * self.format.bytes_per_pixel();
-        self.bytes.chunks(self.stride).take(self.size.height as usize).map(move |r| &r[..row])
+        self.bytes
+            .chunks(self.stride)
+            .take(self.size.height as usize)
+            .map(move |r| r.get(..row).unwrap_or(r))
     }
 
     /// Copies the pixels into an image, once and without the padding.
     pub fn to_image(&self) -> DynamicImage {
         let Size { width, height } = self.size;
         let pixels = self.rows().collect::<Vec<_>>().concat();
-        match self.format {
+        let image = match self.format {
             PixelFormat::Mono8 => GrayImage::from_raw(width, height, pixels).map(Into::into),
             PixelFormat::Rgb8 => RgbImage::from_raw(width, height, pixels).map(Into::into),
-        }
-        .unwrap_or_else(|| unreachable!("height rows of width pixels"))
+        };
+        #[expect(clippy::expect_used, reason = "`new` made sure of height rows of width pixels")]
+        image.expect("as many bytes as pixels")
     }
 }
 

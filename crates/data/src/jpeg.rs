@@ -12,11 +12,12 @@ pub(crate) fn is_complete(jpeg: &[u8]) -> bool {
     let mut in_scan = false;
     loop {
         // In entropy-coded data and between segments, whatever is not a marker is skipped.
-        let Some(start) = rest.windows(2).position(|pair| is_marker(pair, in_scan)) else {
+        let start = rest.windows(2).position(|pair| is_marker(pair, in_scan));
+        let found = start.and_then(|start| rest.get(start..)?.split_first_chunk());
+        let Some((&[_, marker], after)) = found else {
             return false;
         };
-        let marker = rest[start + 1];
-        rest = &rest[start + 2..];
+        rest = after;
         if marker == END_OF_IMAGE {
             return true;
         }
@@ -33,8 +34,12 @@ pub(crate) fn is_complete(jpeg: &[u8]) -> bool {
 
 /// `FF 00` is a stuffed byte and `FF FF` is padding; restart markers belong to the scan.
 fn is_marker(pair: &[u8], in_scan: bool) -> bool {
-    let restart = (0xD0..=0xD7).contains(&pair[1]);
-    pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF) && !(in_scan && restart)
+    match pair {
+        [0xFF, 0x00 | 0xFF] => false,
+        [0xFF, 0xD0..=0xD7] => !in_scan,
+        [0xFF, _] => true,
+        _ => false,
+    }
 }
 
 /// Markers that stand alone: TEM, the restarts and start of image.

@@ -25,6 +25,16 @@
 //! # }
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod copies;
 mod dataset;
 mod decode;
@@ -43,6 +53,7 @@ mod resize;
 mod rgb;
 mod shuffle;
 mod size;
+#[allow(clippy::indexing_slicing, reason = "it draws from arrays of its own and reads no file")]
 pub mod synthetic;
 mod tiff;
 

@@ -27,6 +27,7 @@ const MAX_TARGET_PIXELS: u64 = 1 << 28;
 /// assert_eq!(small, RgbImage::from_pixel(2, 2, Rgb([10, 20, 30])));
 /// # Ok::<(), nfbmr_data::SizeError>(())
 /// ```
+#[expect(clippy::expect_used, reason = "images of three 8 bit channels that have their sizes")]
 pub fn resize_rgb(image: &RgbImage, width: u32, height: u32) -> Result<RgbImage, SizeError> {
     let source = Size::from(image.dimensions());
     let target = Size { width, height };
@@ -35,15 +36,14 @@ pub fn resize_rgb(image: &RgbImage, width: u32, height: u32) -> Result<RgbImage,
         return Ok(image.clone());
     }
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    // `RgbImage` keeps width * height * 3 bytes or more, and both pixel types are the same.
     let from = ImageRef::new(source.width, source.height, image.as_raw(), PixelType::U8x3)
-        .unwrap_or_else(|_| unreachable!("an image's buffer fits its size"));
+        .expect("an image's buffer fits its size");
     let mut into = Image::new(width, height, PixelType::U8x3);
     Resizer::new()
         .resize(&from, &mut into, &options)
-        .unwrap_or_else(|_| unreachable!("both images have three 8 bit channels"));
+        .expect("both images have three 8 bit channels");
     Ok(RgbImage::from_raw(width, height, into.into_vec())
-        .unwrap_or_else(|| unreachable!("the target was made of this size")))
+        .expect("the target was made of this size"))
 }
 
 /// Refuses empty sources and empty or huge targets.

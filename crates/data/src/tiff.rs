@@ -27,8 +27,10 @@ fn entries(tiff: &[u8]) -> Option<impl Iterator<Item = (u64, u64)>> {
     };
     let directory = tiff.get(usize::try_from(number(tiff.get(start)?)).ok()?..)?;
     let entries = usize::try_from(number(directory.get(..length)?)).ok()?;
-    let entries = directory[length..].chunks_exact(entry).take(entries);
-    Some(entries.map(move |entry| (number(&entry[2..4]), number(&entry[count.clone()]))))
+    let entries = directory.get(length..)?.chunks_exact(entry).take(entries);
+    Some(entries.filter_map(move |entry| {
+        Some((number(entry.get(2..4)?), number(entry.get(count.clone())?)))
+    }))
 }
 
 /// Bytes of a value of the type `kind`; one where it is unknown.

@@ -3,6 +3,15 @@
 //! The flow is trained on normal images only, by the log-det loss (8), and then frozen. See
 //! [`Flow`] for the map and [`nll`] for the loss.
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod coupling;
 mod flow;
 mod likelihood;

@@ -133,6 +133,7 @@ struct Slope {
 
 impl Slope {
     /// The derivative of `activation`, or `None` where it's 1 everywhere.
+    #[expect(clippy::panic, reason = "the public function documents it")]
     fn of(activation: Activation) -> Option<Self> {
         match activation {
             Activation::Identity => None,

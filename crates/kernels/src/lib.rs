@@ -3,6 +3,15 @@
 //! Everything here works on plain slices of `f32`, row-major, and is dispatched at run time to the
 //! widest vectors the CPU has: AVX-512, AVX2 with FMA, NEON or plain scalars.
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod activation;
 mod columns;
 mod conv1x1;

@@ -332,6 +332,7 @@ impl<B> ForTile for Tiles<'_, '_, B> {
         let start = self.columns.start + panel * PANEL;
         let width = (self.columns.end - start).min(P * PANEL);
         let full = width == P * PANEL;
+        #[expect(clippy::expect_used, reason = "the caller hands over R rows")]
         let c = c[row..].first_chunk_mut::<R>().expect("the rows of the tile");
 
         let mut acc = [[F32s::splat(simd, 0.0); W]; R];
@@ -340,6 +341,7 @@ impl<B> ForTile for Tiles<'_, '_, B> {
                 load(simd, acc, &c[start..start + width], full);
             }
         } else if let Some(bias) = epilogue.bias {
+            #[expect(clippy::expect_used, reason = "its length was checked: one for each row")]
             let bias = bias[*first_row + row..].first_chunk::<R>().expect("a bias for each row");
             for (acc, bias) in acc.iter_mut().zip(bias) {
                 *acc = [F32s::splat(simd, *bias); W];

@@ -47,6 +47,7 @@ pub(crate) fn multiply_add<S: Simd, const P: usize, const W: usize, const R: usi
     if depth == 0 {
         return acc;
     }
+    #[expect(clippy::expect_used, reason = "an index of a slice of the caller fits usize")]
     let last = step.checked_mul(depth - 1).expect("a row fits memory");
     // `array::map` would be calls that aren't inlined.
     let mut row_pointers = [std::ptr::null(); R];

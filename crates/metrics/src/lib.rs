@@ -23,6 +23,15 @@
 //! # Ok::<(), nfbmr_metrics::MetricError>(())
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod aupro;
 mod auroc;
 mod average_precision;

@@ -23,6 +23,15 @@
 //! # Ok::<(), nfbmr_peers::PeerError>(())
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod coreset;
 mod error;
 mod features;

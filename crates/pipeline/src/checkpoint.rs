@@ -243,11 +243,8 @@ fn read(file: &[u8], identity: &Identity) -> Result<BTreeMap<String, PhaseState>
                 state.moments.push([first, second]);
             }
             _ => {
-                return Err(CheckpointError::Tensor(tensor(
-                    phase,
-                    MOMENTS[moment],
-                    &index.to_string(),
-                )));
+                let kind = MOMENTS.get(moment).copied().unwrap_or_default();
+                return Err(CheckpointError::Tensor(tensor(phase, kind, &index.to_string())));
             }
         }
     }

@@ -15,9 +15,9 @@ use crate::cross_file;
 use crate::error::PipelineError;
 use crate::images::Images;
 use crate::map::ScoreMap;
-use crate::model_file;
 use crate::pipeline::Pipeline;
 use crate::progress::ProgressFn;
+use crate::regular_file;
 use crate::score::{Component, Detection};
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
@@ -50,7 +50,7 @@ impl<B: Backend> CrossFitted<B> {
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
         let path = path.as_ref();
-        let load = || cross_file::from_bytes(&model_file::read(path)?, weights, device);
+        let load = || cross_file::from_bytes(&regular_file::read(path)?, weights, device);
         load().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
     }
 

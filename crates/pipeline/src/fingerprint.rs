@@ -14,6 +14,7 @@ pub(crate) fn fingerprint(image: &RgbImage) -> Fingerprint {
         hasher.update(part);
     }
     let digest: [u8; 32] = hasher.finalize().into();
+    #[expect(clippy::indexing_slicing, reason = "16 of 32 bytes")]
     std::array::from_fn(|i| digest[i])
 }
 

@@ -148,18 +148,20 @@ impl<'a> Images<'a> {
         chunk: usize,
         mut f: impl FnMut(&[DynamicImage], &[usize], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
-        let indices: Vec<usize> = (0..self.len()).collect();
         match self {
             Self::Files { paths, limits, mut on_bad } => {
-                for indices in indices.chunks(chunk) {
-                    let load = |&index: &usize| Ok((load_image(&paths[index], &limits)?, index));
-                    let loaded: Vec<_> = indices.par_iter().map(load).collect();
+                let files: Vec<(usize, &PathBuf)> = paths.iter().enumerate().collect();
+                for files in files.chunks(chunk) {
+                    let load =
+                        |&(index, path): &(usize, _)| Ok((load_image(path, &limits)?, index));
+                    let loaded: Vec<_> = files.par_iter().map(load).collect();
                     let (images, good): (Vec<_>, Vec<_>) =
                         on_bad.keep_good(loaded)?.into_iter().unzip();
-                    f(&images, &good, indices.len())?;
+                    f(&images, &good, files.len())?;
                 }
             }
             Self::Decoded(images) => {
+                let indices: Vec<usize> = (0..images.len()).collect();
                 for (images, indices) in images.chunks(chunk).zip(indices.chunks(chunk)) {
                     f(images, indices, images.len())?;
                 }
@@ -193,7 +195,12 @@ pub(crate) fn to_tensor<B: Backend>(images: &[RgbImage], device: &B::Device) -> 
     for (image, values) in images.iter().zip(values.chunks_exact_mut((3 * plane).max(1))) {
         for (i, pixel) in image.pixels().enumerate() {
             for (channel, &value) in pixel.0.iter().enumerate() {
-                values[channel * plane + i] = f32::from(value) / 255.0;
+                #[expect(
+                    clippy::indexing_slicing,
+                    reason = "three planes of a value for each pixel"
+                )]
+                let at = &mut values[channel * plane + i];
+                *at = f32::from(value) / 255.0;
             }
         }
     }

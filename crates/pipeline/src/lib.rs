@@ -4,6 +4,16 @@
 //! must do is a trait generic over the backend ([`FeatureExtractor`], [`TargetSpace`],
 //! [`BidirectionalMapper`]); any trained detector is an [`AnomalyModel`].
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod atomic_file;
 mod calibrate;
 mod calibrate_error;
@@ -12,9 +22,16 @@ mod checkpoint;
 mod checkpoint_error;
 mod cnn;
 mod config;
+#[expect(clippy::indexing_slicing, reason = "maps of one size")]
 mod cross_calibration;
+#[expect(clippy::indexing_slicing, reason = "two models or more")]
 mod cross_file;
+#[expect(clippy::indexing_slicing, reason = "two models or more, maps of one size")]
 mod cross_fitted;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "indices of the images and folds that they were drawn from"
+)]
 mod cross_train;
 mod detect_files;
 mod error;
@@ -27,6 +44,7 @@ mod load;
 mod map;
 mod mapper;
 mod maps;
+#[expect(clippy::indexing_slicing, reason = "pixels of the mask, cells of the map")]
 mod mask;
 mod mean_features;
 mod memory;
@@ -35,6 +53,7 @@ mod model_info;
 mod optim;
 mod pipeline;
 mod progress;
+mod regular_file;
 mod samples;
 mod score;
 mod session;

@@ -2,8 +2,6 @@
 //! metadata entry `nfbmr`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use burn::module::Module;
@@ -153,14 +151,6 @@ pub(crate) fn info(bytes: &[u8]) -> Result<(ModelInfo, Option<TrainedOn>), Model
         backbone_included,
     };
     Ok((info, trained_on))
-}
-
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Reading a device or a pipe may never end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    fs::read(path)
 }
 
 /// Whether the content of a file is that of a [`CrossFitted`](crate::CrossFitted) model.

@@ -31,6 +31,7 @@ impl<B: Backend> Samples<B> for Vec<Tensor<B, 4>> {
     }
 
     fn get(&self, index: usize) -> Result<Tensor<B, 4>, PipelineError> {
+        #[expect(clippy::indexing_slicing, reason = "indices are below `len`")]
         Ok(self[index].clone())
     }
 }
@@ -53,7 +54,9 @@ impl<B: Backend> Samples<B> for Stored<B> {
     fn get(&self, index: usize) -> Result<Tensor<B, 4>, PipelineError> {
         let [channels, height, width] = self.shape;
         let mut values = vec![0.0; channels * height * width];
-        match self.cache.read_into(&self.keys[index], &mut values)? {
+        #[expect(clippy::indexing_slicing, reason = "indices are below `len`")]
+        let key = &self.keys[index];
+        match self.cache.read_into(key, &mut values)? {
             true => {
                 let values = TensorData::new(values, [1, channels, height, width]);
                 Ok(Tensor::from_data(values, &self.device))
@@ -76,6 +79,7 @@ impl<B: Backend> Samples<B> for Part<B> {
         self.images.len()
     }
 
+    #[expect(clippy::indexing_slicing, reason = "as the trait says, an index below `len`")]
     fn get(&self, index: usize) -> Result<Tensor<B, 4>, PipelineError> {
         self.all.get(self.images[index])
     }

@@ -151,6 +151,7 @@ impl Scoring<'_> {
     }
 
     /// Pools the cells that touch the image's content, and what is inspected of it.
+    #[expect(clippy::indexing_slicing, reason = "cells of the map")]
     fn pool(&self, map: &ScoreMap, content: Rect) -> f32 {
         let cells = |start: u32, length: u32, cells: u32| {
             let scale = f64::from(cells) / f64::from(self.input);

@@ -115,6 +115,10 @@ impl TargetCnnConfig {
                      {target:?} of the target: choose blocks of the same stride"
                 ));
             }
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "there is one latent or more, as checked above"
+            )]
             let latent = self.latents[index.min(self.latents.len() - 1)];
             let mapper = BpfmConfig { latent, directions, l2_normalize: self.l2_normalize };
             Ok(Level { source: source[0], target: target[0], mapper })

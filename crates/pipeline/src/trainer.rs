@@ -251,6 +251,7 @@ impl<B: Backend> Trainer<B> {
         let part = |all: &SharedSamples<B>| -> SharedSamples<B> {
             Arc::new(Part { all: all.clone(), images: images.to_vec() })
         };
+        #[expect(clippy::indexing_slicing, reason = "indices of the training images")]
         let contents: Vec<Fingerprint> = images.iter().map(|&image| self.contents[image]).collect();
         let Features { source, target, in_memory } = &self.features;
         Self {

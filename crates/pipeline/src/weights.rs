@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::hex;
 use crate::error::PipelineError;
+use crate::regular_file;
 
 /// ImageNet weights of a backbone: the bytes of a safetensors file and their checksum.
 ///
@@ -37,7 +38,7 @@ impl BackboneWeights {
     /// with the reason.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
+        let bytes = regular_file::read(path)
             .map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
         Self::from_file_content(bytes).map_err(|source| PipelineError::WeightsFile {
             path: path.to_owned(),

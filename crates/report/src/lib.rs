@@ -42,6 +42,15 @@
 //! of their surroundings, black in a file of its own; systems have the colours of Okabe and Ito, which people
 //! with any colour vision tell apart, and lines a dash pattern each.
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod atomic_file;
 mod error;
 mod format;

@@ -25,6 +25,15 @@
 //! # Ok::<(), nfbmr_whitening::WhiteningError>(())
 //! ```
 
+#![deny(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod cholesky;
 mod config;
 mod error;

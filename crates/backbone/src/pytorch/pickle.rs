@@ -56,6 +56,7 @@ impl<'a> Pickle<'a> {
         Machine::default().run(cursor)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "ids come from `Machine::push` alone")]
     pub(super) fn get(&self, id: Id) -> &Node<'a> {
         &self.nodes[id]
     }
@@ -167,8 +168,8 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let (name, module) = (self.pop(at)?, self.pop(at)?);
-                let (&Node::Text(module), &Node::Text(name)) =
-                    (&self.nodes[module], &self.nodes[name])
+                let (Some(&Node::Text(module)), Some(&Node::Text(name))) =
+                    (self.nodes.get(module), self.nodes.get(name))
                 else {
                     return Err(malformed(at, "a module and a name", "other values"));
                 };
@@ -229,11 +230,13 @@ impl<'a> Machine<'a> {
             // REDUCE, NEWOBJ
             b'R' | 0x81 => {
                 let (arguments, function) = (self.pop(at)?, self.pop(at)?);
-                let ordered =
-                    matches!(self.nodes[function], Node::Global("collections", "OrderedDict"));
+                let ordered = matches!(
+                    self.nodes.get(function),
+                    Some(Node::Global("collections", "OrderedDict"))
+                );
                 self.push(if ordered {
                     // Its entries follow; only files of Python 2 hand them to the call.
-                    if !matches!(&self.nodes[arguments], Node::Sequence(items) if items.is_empty())
+                    if !matches!(self.nodes.get(arguments), Some(Node::Sequence(items)) if items.is_empty())
                     {
                         return Err(malformed(at, "an empty OrderedDict", "one with arguments"));
                     }
@@ -292,7 +295,7 @@ impl<'a> Machine<'a> {
 
     fn append(&mut self, at: usize, items: &[Id]) -> Result<(), WeightsError> {
         let list = self.top(at)?;
-        let Node::Sequence(list) = &mut self.nodes[list] else {
+        let Some(Node::Sequence(list)) = self.nodes.get_mut(list) else {
             return Err(malformed(at, "a list to append to", "another value"));
         };
         list.extend(items);
@@ -301,13 +304,14 @@ impl<'a> Machine<'a> {
 
     fn set_items(&mut self, at: usize, items: &[Id]) -> Result<(), WeightsError> {
         let dict = self.top(at)?;
-        let Node::Dict(entries) = &mut self.nodes[dict] else {
+        let Some(Node::Dict(entries)) = self.nodes.get_mut(dict) else {
             return Err(malformed(at, "a dictionary to add to", "another value"));
         };
-        if !items.len().is_multiple_of(2) {
+        let (pairs, rest) = items.as_chunks::<2>();
+        if !rest.is_empty() {
             return Err(malformed(at, "pairs of keys and values", "a key without a value"));
         }
-        entries.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+        entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
         Ok(())
     }
 

@@ -8,6 +8,10 @@ use super::zip;
 use crate::weights::Weights;
 use crate::weights_error::WeightsError;
 
+/// The most axes of a tensor, as in PyTorch. Tensors may share a shape, so that without a limit a small
+/// file could ask for any amount of memory, and each value costs time for each axis.
+const MAX_AXES: usize = 64;
+
 pub(super) fn read(bytes: &[u8]) -> Result<Weights, WeightsError> {
     if zip::is_zip(bytes) { read_zip(bytes) } else { read_legacy(bytes) }
 }
@@ -66,6 +70,10 @@ impl Tensors<'_> {
             };
             if name.ends_with("num_batches_tracked") {
                 continue;
+            }
+            // The same name over and over costs few bytes of a file and much time.
+            if weights.get(name).is_some() {
+                return Err(malformed(0, "names that differ", format!("{name} twice")));
             }
             let (shape, values) = self.tensor(name, value)?;
             weights.insert(name, shape, values)?;
@@ -147,8 +155,9 @@ impl Tensors<'_> {
             return None;
         };
         let storage = StorageRef::of(pickle, pickle.get(storage))?;
+        let axes = |id| pickle.sequence(id).map(<[Id]>::len);
+        (axes(shape)? == axes(strides)? && axes(shape)? <= MAX_AXES).then_some(())?;
         let (shape, strides) = (pickle.sizes(shape)?, pickle.sizes(strides)?);
-        (shape.len() == strides.len()).then_some(())?;
         Some((storage, pickle.size(offset)?, shape, strides))
     }
 }

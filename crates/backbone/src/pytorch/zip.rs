@@ -19,7 +19,8 @@ pub(super) fn is_zip(bytes: &[u8]) -> bool {
 /// Files of an archive by name. PyTorch stores them uncompressed, so each is a part of the bytes.
 pub(super) fn files(bytes: &[u8]) -> Result<HashMap<&str, &[u8]>, WeightsError> {
     let from = bytes.len().saturating_sub(END_LENGTH + MAX_COMMENT);
-    let last = bytes[from..].windows(END.len()).rposition(|window| window == END);
+    let last =
+        bytes.get(from..).unwrap_or_default().windows(END.len()).rposition(|window| window == END);
     let Some(end) = last else {
         return Err(malformed(bytes.len(), "the end record of a zip archive", "none"));
     };
@@ -33,7 +34,7 @@ pub(super) fn files(bytes: &[u8]) -> Result<HashMap<&str, &[u8]>, WeightsError> 
         return Err(malformed(cursor.position, "the end of the archive", "more bytes"));
     }
     let mut cursor = Cursor::new(bytes, directory);
-    let mut files = HashMap::with_capacity(count.into());
+    let mut files = HashMap::new();
     for _ in 0..count {
         let (name, content) = entry(bytes, &mut cursor)?;
         files.insert(name, content);

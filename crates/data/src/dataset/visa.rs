@@ -47,8 +47,9 @@ pub fn visa(root: impl AsRef<Path>) -> Result<Vec<Dataset>, DataError> {
         let line = at.line(record.position());
         let row = record.deserialize::<Row>(Some(&headers));
         let row = row.map_err(|error| malformed(line, &error))?;
-        let parts = objects.entry(object(line, row.object)?).or_default();
-        parts[usize::from(row.split == "test")].push(sample(line, root, &row)?);
+        let [train, test] = objects.entry(object(line, row.object)?).or_default();
+        let part = if row.split == "test" { test } else { train };
+        part.push(sample(line, root, &row)?);
     }
     if objects.is_empty() {
         return Err(DataError::Layout { path: list, expected: "images", found: "none" });
@@ -115,10 +116,10 @@ impl<'a> Cursor<'a> {
     fn line(&mut self, position: Option<&csv::Position>) -> Line<'a> {
         let start = position.map_or(self.byte, |position| position.byte() as usize);
         let bytes = self.text.as_bytes();
-        while self.byte < bytes.len()
-            && (self.byte < start || matches!(bytes[self.byte], b'\r' | b'\n'))
+        while let Some(&byte) = bytes.get(self.byte)
+            && (self.byte < start || matches!(byte, b'\r' | b'\n'))
         {
-            self.number += usize::from(bytes[self.byte] == b'\n');
+            self.number += usize::from(byte == b'\n');
             self.byte += 1;
         }
         Line { list: self.list, number: self.number }

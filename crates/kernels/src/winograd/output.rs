@@ -56,6 +56,7 @@ impl WithSimd for TransformPanels<'_, '_> {
             }
             let mut products = products.as_chunks::<AREA>().0.chunks_exact(tiling.tiles);
             for strip in strips.clone() {
+                #[expect(clippy::expect_used, reason = "the products were made for these strips")]
                 let products = products.next().expect("the products of each strip");
                 for (tile, products) in products.iter().enumerate() {
                     for lane in (0..PANEL).step_by(S::F32_LANES) {

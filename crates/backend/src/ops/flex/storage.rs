@@ -13,11 +13,13 @@ pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
 }
 
 /// The values of a contiguous tensor.
+#[expect(clippy::expect_used, reason = "the fused operations make their inputs contiguous")]
 pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous tensor of f32")
 }
 
 /// The values of a contiguous tensor to write on; copied only if others share them.
+#[expect(clippy::expect_used, reason = "as of `values`")]
 pub(super) fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
     let range = tensor.layout().contiguous_offsets().expect("a contiguous tensor");
     &mut tensor.storage_mut()[range.0..range.1]
