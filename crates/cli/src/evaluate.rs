@@ -65,7 +65,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     if let Some(folder) = &args.report {
         let mut report = Report::new(format!("{}: {}", set.name, args.model.path.display()));
         report.examples = report::examples(&*model, &evaluation, &results.run, &Limits::default())?;
-        report.runs.push(results.run);
+        let mut run = results.run;
+        run.projections = report::projections(&*model, &evaluation, &Limits::default())?;
+        report.runs.push(run);
         let page = report.write_folder(folder)?;
         if !verbosity.quiet {
             note(format_args!("report: {}", page.display()));
