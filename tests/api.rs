@@ -31,7 +31,9 @@ fn a_device_left_out_of_the_build_says_which_feature_brings_it() {
 
 #[test]
 fn presets_validate_and_round_trip_through_json() {
-    for config in [PipelineConfig::default(), PipelineConfig::paper()] {
+    use PipelineConfig as Config;
+    for config in [Config::default(), Config::fast(), Config::accurate(), Config::paper()] {
+        config.validate().unwrap();
         let json = serde_json::to_string(&config).unwrap();
         let back: PipelineConfig = serde_json::from_str(&json).unwrap();
         assert_eq!(back, config);

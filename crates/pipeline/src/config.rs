@@ -21,8 +21,9 @@ const MAX_INPUT: u32 = 4096;
 
 /// Everything that decides what a pipeline computes; a model file records it.
 ///
-/// [`PipelineConfig::default`] is one setting for any category on a 2-core CPU,
-/// [`PipelineConfig::paper`] that of the paper.
+/// [`PipelineConfig::default`] is one setting for any category on a 2-core CPU, [`PipelineConfig::fast`] and
+/// [`PipelineConfig::accurate`] are the same on a smaller and a larger input, and [`PipelineConfig::paper`] is
+/// that of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -260,6 +261,17 @@ impl Default for PipelineConfig {
 }
 
 impl PipelineConfig {
+    /// The default at 256 px: two thirds of its time, for defects that aren't small. `docs/results.md` has what
+    /// it costs.
+    pub fn fast() -> Self {
+        Self { input_size: 256, ..Self::default() }
+    }
+
+    /// The default at 448 px: twice its time and memory, for small defects.
+    pub fn accurate() -> Self {
+        Self { input_size: 448, ..Self::default() }
+    }
+
     /// The paper's configuration: EfficientNet-B5 at 768 px to its 36th block, the flow with 1024 hidden
     /// channels and 3 x 3 windows, BMR with latent = inner = 1024 and n = 2, 300 epochs each, the plain
     /// mean of both residuals. The paper doesn't say how the map becomes a score; here its maximum.
