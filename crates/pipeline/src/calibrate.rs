@@ -13,9 +13,6 @@ use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::score::Detection;
 
-/// Images that are decoded and in memory together.
-const CHUNK: usize = 8;
-
 impl<B: Backend> Pipeline<B> {
     /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
     /// false-alarm rate, and every detection from then on a p-value and a verdict.
@@ -120,7 +117,7 @@ fn calibrate<B: Backend>(
     let mut seen_before = HashSet::new();
     let mut trained_on = Vec::new();
     let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
-    images.try_for_decoded(CHUNK, |images, indices, seen| {
+    images.try_for_decoded(|images, indices, seen| {
         let content = |image| Ok(fingerprint(&pipeline.config.fit(image)?.image));
         let contents: Vec<Fingerprint> =
             images.par_iter().map(content).collect::<Result<_, PipelineError>>()?;

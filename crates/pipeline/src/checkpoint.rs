@@ -1,7 +1,7 @@
 //! The checkpoint of a training: one safetensors file with the networks of its phases as tensors and all
 //! else as JSON in the metadata entry `nfbmr-checkpoint`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::checkpoint_error::CheckpointError;
 use crate::config::{PipelineConfig, hex};
 use crate::error::PipelineError;
 use crate::fingerprint::TrainedOn;
-use crate::model_file::{CHECKSUM, checksum};
+use crate::sealed_file::{CHECKSUM, is_whole, seal, values};
 use crate::weights::BackboneWeights;
 
 const METADATA: &str = "nfbmr-checkpoint";
@@ -121,7 +121,7 @@ impl Checkpoint {
 
     /// Where a phase of so many epochs stands, if it has begun.
     pub(crate) fn phase(
-        &mut self,
+        &self,
         name: &str,
         epochs: usize,
     ) -> Result<Option<&PhaseState>, PipelineError> {
@@ -172,15 +172,12 @@ impl Checkpoint {
                 }
             }
         }
-        let mut tensors = Vec::with_capacity(values.len() + 1);
+        let mut tensors = Vec::with_capacity(values.len());
         for (name, data) in &values {
             let view = TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?;
             tensors.push((name.as_str(), view));
         }
-        let checksum = checksum(&metadata, tensors.iter().map(|(name, view)| (*name, view.data())));
-        tensors.push((CHECKSUM, TensorView::new(Dtype::U8, vec![checksum.len()], &checksum)?));
-        let metadata = HashMap::from([(METADATA.to_owned(), metadata)]);
-        Ok(atomic_file::write(&self.path, &safetensors::serialize(tensors, Some(metadata))?)?)
+        Ok(atomic_file::write(&self.path, &seal(METADATA, metadata, tensors)?)?)
     }
 }
 
@@ -203,8 +200,7 @@ fn read(file: &[u8], identity: &Identity) -> Result<BTreeMap<String, PhaseState>
         return Err(CheckpointError::Version { found, expected });
     }
     let tensors = SafeTensors::deserialize(file)?;
-    let found = checksum(metadata, tensors.iter().map(|(name, view)| (name, view.data())));
-    if tensors.tensor(CHECKSUM)?.data() != found {
+    if !is_whole(metadata, &tensors)? {
         return Err(CheckpointError::Damaged);
     }
     let Metadata { identity: found, epochs, .. } = serde_json::from_str(metadata)?;
@@ -218,7 +214,7 @@ fn read(file: &[u8], identity: &Identity) -> Result<BTreeMap<String, PhaseState>
     }
     let mut moments: BTreeMap<(&str, usize, usize), TensorData> = BTreeMap::new();
     for (name, view) in tensors.iter().filter(|(name, _)| *name != CHECKSUM) {
-        let data = values(&view).ok_or_else(|| CheckpointError::Tensor(name.to_owned()))?;
+        let data = finite(&view).ok_or_else(|| CheckpointError::Tensor(name.to_owned()))?;
         let unknown = || CheckpointError::Tensor(name.to_owned());
         let (phase, rest) = name.split_once('/').ok_or_else(unknown)?;
         let (kind, parameter) = rest.split_once('/').ok_or_else(unknown)?;
@@ -252,14 +248,10 @@ fn read(file: &[u8], identity: &Identity) -> Result<BTreeMap<String, PhaseState>
 }
 
 /// Finite 32-bit values.
-fn values(view: &TensorView<'_>) -> Option<TensorData> {
-    if view.dtype() != Dtype::F32 {
-        return None;
-    }
-    let chunks = view.data().as_chunks::<4>().0.iter();
-    let values: Vec<f32> = chunks.map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let finite = values.iter().all(|value| value.is_finite());
-    finite.then(|| TensorData::new(values, view.shape().to_vec()))
+fn finite(view: &TensorView<'_>) -> Option<TensorData> {
+    let data = (view.dtype() == Dtype::F32).then(|| values(view))?;
+    let finite = data.iter::<f32>().all(f32::is_finite);
+    finite.then_some(data)
 }
 
 /// The first place where two JSON values differ, as `path: expected …, found …`.

@@ -12,9 +12,10 @@ use crate::cross_calibration::CrossCalibration;
 use crate::cross_fitted::CrossFitted;
 use crate::error::ModelError;
 use crate::fingerprint::TrainedOn;
-use crate::model_file::{self, BACKBONE, CHECKSUM, TARGET_BACKBONE, check_dtype};
+use crate::model_file::{self, BACKBONE, TARGET_BACKBONE, check_dtype};
 use crate::model_info::ModelInfo;
 use crate::pipeline::Pipeline;
+use crate::sealed_file::{CHECKSUM, seal};
 use crate::weights::BackboneWeights;
 
 /// The format version of files of cross-fitted models; the models in them have
@@ -64,7 +65,7 @@ pub(crate) fn to_bytes<B: Backend>(
     for (name, bytes) in contents.chain(backbones) {
         tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
     }
-    model_file::sealed(METADATA, metadata, tensors)
+    Ok(seal(METADATA, metadata, tensors)?)
 }
 
 /// A file whose checksum fits, and whose tensors are those of its folds.

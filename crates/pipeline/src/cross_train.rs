@@ -18,9 +18,6 @@ use crate::progress::{Phase, ProgressFn, Reporter, of_fold};
 use crate::trainer::{Trainer, TrainingStorage};
 use crate::weights::BackboneWeights;
 
-/// Images that are decoded and in memory together.
-const CHUNK: usize = 8;
-
 /// How images are divided to train a [`CrossFitted`] model, and what is asked of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossFitting {
@@ -145,7 +142,7 @@ fn calibrate<B: Backend>(
     let mut reporter = Reporter::new(Phase::Calibration, 1, images.len(), progress);
     let mut image_scores = vec![Vec::new(); models.len()];
     let mut pixel_scores = vec![Vec::new(); models.len()];
-    images.try_for_decoded(CHUNK, |images, indices, seen| {
+    images.try_for_decoded(|images, indices, seen| {
         for (image, &index) in images.iter().zip(indices) {
             let content = fingerprint(&models[0].config().fit(image)?.image);
             // Removed, so that contents which repeat count once.

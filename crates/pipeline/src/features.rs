@@ -16,9 +16,6 @@ use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, Stored};
 use crate::weights::BackboneWeights;
 
-/// Images that are decoded and in memory together.
-const CHUNK: usize = 8;
-
 /// The features of each image, one sample per level of each network, in that order, and the content of each
 /// image; the networks run once, or not at all over images whose features are in the cache.
 ///
@@ -38,16 +35,19 @@ pub(crate) fn extract_features<B: Backend>(
         return Err(TrainingError::TooFewImages { found: count, skipped: 0 }.into());
     }
     let mut reporter = Reporter::new(Phase::Features, 1, count, progress);
-    let mut levels: Vec<Gathered<B>> = Vec::new();
+    let mut levels: Vec<LevelFeatures<B>> = Vec::new();
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
-    images.try_for_chunks(CHUNK, config, |chunk, seen| {
+    images.try_for_chunks(config, |chunk, seen| {
         chunk.iter().for_each(|image| variety.add(image));
         fingerprints.par_extend(chunk.par_iter().map(fingerprint));
         let chunk = extractor.features(chunk)?;
-        levels.resize_with(chunk.len(), Gathered::default);
-        for (level, chunk) in levels.iter_mut().zip(chunk) {
-            level.add(chunk, in_memory);
+        levels.resize_with(chunk.len(), LevelFeatures::default);
+        for (level, LevelFeatures { keys, features }) in levels.iter_mut().zip(chunk) {
+            match in_memory {
+                true => level.features.extend(features),
+                false => level.keys.extend(keys),
+            }
         }
         reporter.advance(seen)
     })?;
@@ -56,8 +56,20 @@ pub(crate) fn extract_features<B: Backend>(
         return Err(TrainingError::TooFewImages { found, skipped: count - found }.into());
     }
     variety.check(found)?;
-    let samples = |level: Gathered<B>| level.samples(extractor.cache.filter(|_| !in_memory));
-    Ok((levels.into_iter().map(samples).collect(), fingerprints))
+    let mut shapes = Vec::new();
+    for (network, _) in &extractor.networks {
+        shapes.extend(network.level_shapes(config.input_size)?);
+    }
+    let samples = |(level, shape): (LevelFeatures<B>, [usize; 3])| -> SharedSamples<B> {
+        match extractor.cache.filter(|_| !in_memory) {
+            Some(cache) => {
+                let (cache, device) = (cache.clone(), extractor.device.clone());
+                Arc::new(Stored { cache, keys: level.keys, shape, device })
+            }
+            None => Arc::new(level.features),
+        }
+    };
+    Ok((levels.into_iter().zip(shapes).map(samples).collect(), fingerprints))
 }
 
 /// Where features come from.
@@ -79,42 +91,9 @@ struct LevelFeatures<B: Backend> {
     features: Vec<Tensor<B, 4>>,
 }
 
-/// What is kept of the features of a level.
-struct Gathered<B: Backend> {
-    keys: Vec<Key>,
-    features: Vec<Tensor<B, 4>>,
-    first: Option<Tensor<B, 4>>,
-}
-
-impl<B: Backend> Default for Gathered<B> {
+impl<B: Backend> Default for LevelFeatures<B> {
     fn default() -> Self {
-        Self { keys: Vec::new(), features: Vec::new(), first: None }
-    }
-}
-
-impl<B: Backend> Gathered<B> {
-    fn add(&mut self, LevelFeatures { keys, features }: LevelFeatures<B>, in_memory: bool) {
-        self.first = self.first.take().or_else(|| features.first().cloned());
-        match in_memory {
-            true => self.features.extend(features),
-            false => self.keys.extend(keys),
-        }
-    }
-
-    /// Of the cache, if there is one.
-    fn samples(self, cache: Option<&Arc<FeatureCache>>) -> SharedSamples<B> {
-        match (cache, self.first) {
-            (Some(cache), Some(first)) => {
-                let [_, channels, height, width] = first.dims();
-                Arc::new(Stored {
-                    cache: cache.clone(),
-                    keys: self.keys,
-                    shape: [channels, height, width],
-                    device: first.device(),
-                })
-            }
-            _ => Arc::new(self.features),
-        }
+        Self { keys: Vec::new(), features: Vec::new() }
     }
 }
 

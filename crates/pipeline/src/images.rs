@@ -10,6 +10,9 @@ use crate::calibrate_error::ImageName;
 use crate::config::PipelineConfig;
 use crate::error::PipelineError;
 
+/// Images that are decoded and in memory together.
+const CHUNK: usize = 8;
+
 /// Images to train on or to calibrate on: files, decoded a few at a time, or decoded images.
 ///
 /// Paths alone, as in `(&paths).into()`, mean the default limits and to stop at a bad file. To go on
@@ -111,18 +114,17 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Calls `f` with up to `chunk` images at a time, as the configured network sees them, and with the
+    /// Calls `f` with a few images at a time, as the configured network sees them, and with the
     /// number of images seen for them: more than there are where bad files were left out.
     pub(crate) fn try_for_chunks(
         self,
-        chunk: usize,
         config: &PipelineConfig,
         mut f: impl FnMut(&[RgbImage], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match self {
             Self::Files { paths, limits, mut on_bad } => {
                 let PipelineConfig { input_size, fit, .. } = *config;
-                for loaded in load_chunks(paths, chunk, &limits, input_size, fit) {
+                for loaded in load_chunks(paths, CHUNK, &limits, input_size, fit) {
                     let seen = loaded.len();
                     let good = on_bad.keep_good(loaded)?.into_par_iter();
                     let images: Vec<_> = good.map(|fitted| config.masked(fitted).image).collect();
@@ -130,7 +132,7 @@ impl<'a> Images<'a> {
                 }
             }
             Self::Decoded(images) => {
-                for images in images.chunks(chunk) {
+                for images in images.chunks(CHUNK) {
                     let fitted: Vec<_> = images
                         .par_iter()
                         .map(|image| Ok(config.fit(image)?.image))
@@ -145,13 +147,12 @@ impl<'a> Images<'a> {
     /// As [`Self::try_for_chunks`], with images of their own sizes and the index of each.
     pub(crate) fn try_for_decoded(
         self,
-        chunk: usize,
         mut f: impl FnMut(&[DynamicImage], &[usize], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match self {
             Self::Files { paths, limits, mut on_bad } => {
                 let files: Vec<(usize, &PathBuf)> = paths.iter().enumerate().collect();
-                for files in files.chunks(chunk) {
+                for files in files.chunks(CHUNK) {
                     let load =
                         |&(index, path): &(usize, _)| Ok((load_image(path, &limits)?, index));
                     let loaded: Vec<_> = files.par_iter().map(load).collect();
@@ -162,7 +163,7 @@ impl<'a> Images<'a> {
             }
             Self::Decoded(images) => {
                 let indices: Vec<usize> = (0..images.len()).collect();
-                for (images, indices) in images.chunks(chunk).zip(indices.chunks(chunk)) {
+                for (images, indices) in images.chunks(CHUNK).zip(indices.chunks(CHUNK)) {
                     f(images, indices, images.len())?;
                 }
             }

@@ -56,6 +56,7 @@ mod progress;
 mod regular_file;
 mod samples;
 mod score;
+mod sealed_file;
 mod session;
 mod system;
 mod target_cnn;

@@ -1,7 +1,7 @@
 //! The model file: one safetensors file with the networks as tensors and all else as JSON in the
 //! metadata entry `nfbmr`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
@@ -11,7 +11,6 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::atomic_file;
 use crate::calibration::Calibration;
@@ -24,6 +23,7 @@ use crate::head::Head;
 use crate::model_info::ModelInfo;
 use crate::pipeline::Pipeline;
 use crate::score::Normalization;
+use crate::sealed_file::{CHECKSUM, is_whole, seal, values};
 use crate::system::System;
 use crate::weights::BackboneWeights;
 
@@ -32,7 +32,6 @@ pub const FORMAT_VERSION: u64 = 4;
 
 /// The metadata entry of a model.
 const METADATA: &str = "nfbmr";
-pub(crate) const CHECKSUM: &str = "sha256";
 pub(crate) const BACKBONE: &str = "backbone";
 pub(crate) const TARGET_BACKBONE: &str = "target_backbone";
 const TRAINED_ON: &str = "trained_on";
@@ -100,35 +99,7 @@ pub(crate) fn to_bytes<B: Backend>(
             tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
         }
     }
-    sealed(METADATA, metadata, tensors)
-}
-
-/// A safetensors file of one metadata entry and tensors, with their checksum.
-pub(crate) fn sealed(
-    entry: &str,
-    metadata: String,
-    tensors: Vec<(&str, TensorView<'_>)>,
-) -> Result<Vec<u8>, ModelError> {
-    let checksum = checksum(&metadata, tensors.iter().map(|(name, view)| (*name, view.data())));
-    let mut tensors: Vec<(&str, TensorView<'_>)> = tensors;
-    tensors.push((CHECKSUM, TensorView::new(Dtype::U8, vec![checksum.len()], &checksum)?));
-    Ok(safetensors::serialize(tensors, Some(HashMap::from([(entry.to_owned(), metadata)])))?)
-}
-
-/// SHA-256 of the metadata and of every other tensor by name. Shapes need no checksum: they have to fit
-/// the configuration.
-pub(crate) fn checksum<'a>(
-    metadata: &str,
-    tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> [u8; 32] {
-    let mut hasher = Sha256::new_with_prefix(metadata);
-    for (name, data) in tensors.collect::<BTreeMap<_, _>>() {
-        if name != CHECKSUM {
-            hasher.update(name);
-            hasher.update(data);
-        }
-    }
-    hasher.finalize().into()
+    Ok(seal(METADATA, metadata, tensors)?)
 }
 
 /// What the content of a model file says of its model, and which images that was trained on.
@@ -182,8 +153,7 @@ pub(crate) fn open<'a, M: DeserializeOwned>(
         return Err(ModelError::Version { found: format_version, newest });
     }
     let tensors = SafeTensors::deserialize(bytes)?;
-    let found = checksum(metadata, tensors.iter().map(|(name, view)| (name, view.data())));
-    if tensors.tensor(CHECKSUM)?.data() != found {
+    if !is_whole(metadata, &tensors)? {
         return Err(ModelError::Damaged);
     }
     Ok((serde_json::from_str(metadata)?, tensors))
@@ -337,16 +307,9 @@ impl Tensors {
                 continue;
             }
             check_dtype(&name, &view, Dtype::F32, "F32")?;
-            let values: Vec<f32> = view
-                .data()
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect();
             let (network, parameter) = name.split_once('.').unwrap_or((&name, ""));
             let network = tensors.networks.0.entry(network.to_owned()).or_default();
-            network.insert(parameter.to_owned(), TensorData::new(values, view.shape().to_vec()));
+            network.insert(parameter.to_owned(), values(&view));
         }
         Ok(tensors)
     }

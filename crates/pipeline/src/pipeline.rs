@@ -196,7 +196,7 @@ impl<B: Backend> Pipeline<B> {
             fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
         let maps = self.head.maps(&self.source, &input)?;
-        let [channels, ..] = self.config.validate()?;
+        let channels = self.config.block_channels()?.iter().sum();
         let normalization = self.normalization();
         let mask = self.config.mask.as_ref();
         let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size, mask };

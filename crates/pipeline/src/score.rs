@@ -101,12 +101,13 @@ impl Scoring<'_> {
             self.mask.iter().for_each(|mask| mask.clear(&mut map));
             Ok::<_, PipelineError>(map)
         };
-        let component = |map: ScoreMap| Component { score: self.pool(&map, content), map };
         match maps {
             Maps::Residuals { source, target, likelihood } => {
                 let fused = self.fuse(source.as_ref(), &target, likelihood.as_ref());
+                let cells = self.cells(&fused, content);
+                let component = |map: ScoreMap| Component { score: self.pool(&map, &cells), map };
                 Ok(Detection {
-                    score: self.pool(&fused, content),
+                    score: self.pool(&fused, &cells),
                     verdict: None,
                     anomaly_map: at_size(&fused)?,
                     anomalous_pixels: None,
@@ -117,7 +118,8 @@ impl Scoring<'_> {
             }
             Maps::Likelihood(map) => {
                 let anomaly_map = at_size(&map)?;
-                let likelihood = component(map);
+                let score = self.pool(&map, &self.cells(&map, content));
+                let likelihood = Component { score, map };
                 let detection = Detection::new(likelihood.score, anomaly_map);
                 Ok(Detection { likelihood: Some(likelihood), ..detection })
             }
@@ -150,9 +152,9 @@ impl Scoring<'_> {
         fused
     }
 
-    /// Pools the cells that touch the image's content, and what is inspected of it.
+    /// The indices of the cells that touch the image's content, and what is inspected of it.
     #[expect(clippy::indexing_slicing, reason = "cells of the map")]
-    fn pool(&self, map: &ScoreMap, content: Rect) -> f32 {
+    fn cells(&self, map: &ScoreMap, content: Rect) -> Vec<usize> {
         let cells = |start: u32, length: u32, cells: u32| {
             let scale = f64::from(cells) / f64::from(self.input);
             let first = (f64::from(start) * scale).floor() as usize;
@@ -166,9 +168,13 @@ impl Scoring<'_> {
         // In an image so narrow that none of its few pixels is inspected, all are.
         let inspected = inspected.filter(|cells| cells.contains(&true));
         let cells = rows.flat_map(|row| columns.clone().map(move |column| row * width + column));
-        let cells =
-            cells.filter(|&cell| inspected.as_ref().is_none_or(|inspected| inspected[cell]));
-        self.pooling.pool(cells.map(|cell| map.values[cell]).collect())
+        cells.filter(|&cell| inspected.as_ref().is_none_or(|inspected| inspected[cell])).collect()
+    }
+
+    /// Pools these cells of a map.
+    #[expect(clippy::indexing_slicing, reason = "cells of the map")]
+    fn pool(&self, map: &ScoreMap, cells: &[usize]) -> f32 {
+        self.pooling.pool(cells.iter().map(|&cell| map.values[cell]).collect())
     }
 }
 
