@@ -1,6 +1,5 @@
 //! What helps a shell: completions and man pages, made from the command line itself.
 
-use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory;
@@ -31,7 +30,7 @@ fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), CliError> {
     let failed = |source| CliError::Write { path: path.clone(), source };
     let mut text = Vec::new();
     page.render(&mut text).map_err(failed)?;
-    fs::write(&path, text).map_err(failed)?;
+    nfbmr_files::write(&path, &text).map_err(failed)?;
     let below = command.get_subcommands().filter(|below| below.get_name() != "help");
     below.into_iter().try_for_each(|below| write_pages(below, folder))
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
@@ -58,7 +57,7 @@ impl<'a> Heatmaps<'a> {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
-        fs::write(&path, bytes.into_inner()).map_err(failed)?;
+        nfbmr_files::write(&path, bytes.get_ref()).map_err(failed)?;
         Ok(path)
     }
 

@@ -1,6 +1,5 @@
 //! `nfbmr weights`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -67,7 +66,8 @@ fn import(args: &Import) -> Result<(), CliError> {
     if is_same(input, &output) {
         return Err(CliError::Overwrite(input.clone()));
     }
-    let bytes = fs::read(input).map_err(|source| CliError::Read { path: input.clone(), source })?;
+    let read = |source| CliError::Read { path: input.clone(), source };
+    let bytes = nfbmr_files::read(input).map_err(read)?;
     check_writable(&output)?;
     let failed = |source| CliError::Import { path: input.clone(), source };
     let weights = Weights::import(&bytes, args.source).map_err(failed)?;
@@ -82,7 +82,7 @@ fn import(args: &Import) -> Result<(), CliError> {
     weights.metadata_mut().extend(args.notes.iter().cloned());
     let storage = if args.f16 { Storage::F16 } else { Storage::F32 };
     let bytes = weights.to_safetensors(storage).map_err(|error| failed(error.into()))?;
-    fs::write(&output, &bytes)
+    nfbmr_files::write(&output, &bytes)
         .map_err(|source| CliError::Write { path: output.clone(), source })?;
     let source = weights.source().map_err(failed)?;
     print(format_args!(

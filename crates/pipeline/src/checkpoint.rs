@@ -14,7 +14,6 @@ use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::atomic_file;
 use crate::checkpoint_error::CheckpointError;
 use crate::config::{PipelineConfig, hex};
 use crate::error::PipelineError;
@@ -177,7 +176,7 @@ impl Checkpoint {
             let view = TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?;
             tensors.push((name.as_str(), view));
         }
-        Ok(atomic_file::write(&self.path, &seal(METADATA, metadata, tensors)?)?)
+        Ok(nfbmr_files::write(&self.path, &seal(METADATA, metadata, tensors)?)?)
     }
 }
 

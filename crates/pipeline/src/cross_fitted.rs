@@ -6,7 +6,6 @@ use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::Frame;
 use nfbmr_metrics::DefectRegion;
 
-use crate::atomic_file;
 use crate::calibrate_error::CalibrateError;
 use crate::calibration::Calibration;
 use crate::config::PipelineConfig;
@@ -17,7 +16,6 @@ use crate::images::Images;
 use crate::map::ScoreMap;
 use crate::pipeline::Pipeline;
 use crate::progress::ProgressFn;
-use crate::regular_file;
 use crate::score::{Component, Detection};
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
@@ -50,7 +48,7 @@ impl<B: Backend> CrossFitted<B> {
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
         let path = path.as_ref();
-        let load = || cross_file::from_bytes(&regular_file::read(path)?, weights, device);
+        let load = || cross_file::from_bytes(&nfbmr_files::read(path)?, weights, device);
         load().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
     }
 
@@ -74,7 +72,7 @@ impl<B: Backend> CrossFitted<B> {
     fn write(&self, path: &Path, include_backbone: bool) -> Result<(), PipelineError> {
         let write = || {
             let bytes = cross_file::to_bytes(self, include_backbone)?;
-            Ok(atomic_file::write(path, &bytes)?)
+            Ok(nfbmr_files::write(path, &bytes)?)
         };
         write().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
     }

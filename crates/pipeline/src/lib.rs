@@ -14,7 +14,6 @@
     clippy::unwrap_used
 )]
 
-mod atomic_file;
 mod calibrate;
 mod calibrate_error;
 mod calibration;
@@ -53,7 +52,6 @@ mod model_info;
 mod optim;
 mod pipeline;
 mod progress;
-mod regular_file;
 mod samples;
 mod score;
 mod sealed_file;

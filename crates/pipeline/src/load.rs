@@ -5,7 +5,6 @@ use nfbmr_backend::Backend;
 use crate::cross_file;
 use crate::error::PipelineError;
 use crate::model_file;
-use crate::regular_file;
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
@@ -22,7 +21,7 @@ pub fn load<B: Backend>(
     B::probe(device)?;
     let path = path.as_ref();
     let load = || -> Result<Box<dyn AnomalyModel>, _> {
-        let bytes = regular_file::read(path)?;
+        let bytes = nfbmr_files::read(path)?;
         Ok(match model_file::is_cross_fitted(&bytes) {
             true => Box::new(cross_file::from_bytes::<B>(&bytes, weights, device)?),
             false => Box::new(model_file::load::<B>(&bytes, weights, device)?),

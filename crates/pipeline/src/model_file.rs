@@ -12,7 +12,6 @@ use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file;
 use crate::calibration::Calibration;
 use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
@@ -61,7 +60,7 @@ pub(crate) fn save<B: Backend>(
     path: &Path,
     include_backbone: bool,
 ) -> Result<(), ModelError> {
-    Ok(atomic_file::write(path, &to_bytes(pipeline, include_backbone)?)?)
+    Ok(nfbmr_files::write(path, &to_bytes(pipeline, include_backbone)?)?)
 }
 
 /// The content of a model file.

@@ -8,7 +8,6 @@ use crate::cross_calibration::CrossCalibration;
 use crate::cross_file;
 use crate::error::PipelineError;
 use crate::model_file;
-use crate::regular_file;
 
 /// What a model file says of its model: all but the networks, which aren't loaded, so that neither a device
 /// nor the weights of the backbone have to be there.
@@ -43,7 +42,7 @@ impl ModelInfo {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
         let path = path.as_ref();
         let info = || {
-            let bytes = regular_file::read(path)?;
+            let bytes = nfbmr_files::read(path)?;
             match model_file::is_cross_fitted(&bytes) {
                 true => cross_file::info(&bytes),
                 false => Ok(model_file::info(&bytes)?.0),

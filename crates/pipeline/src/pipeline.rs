@@ -22,7 +22,6 @@ use crate::mapper::Mapper;
 use crate::mean_features::MeanFeatures;
 use crate::model_file;
 use crate::progress::ProgressFn;
-use crate::regular_file;
 use crate::score::{Detection, Normalization, Scoring};
 use crate::trainer::{Trainer, TrainingStorage};
 use crate::traits::AnomalyModel;
@@ -77,7 +76,7 @@ impl<B: Backend> Pipeline<B> {
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
         let path = path.as_ref();
-        let load = || model_file::load(&regular_file::read(path)?, weights, device);
+        let load = || model_file::load(&nfbmr_files::read(path)?, weights, device);
         load().map_err(|source| PipelineError::Model { path: path.to_owned(), source })
     }
 

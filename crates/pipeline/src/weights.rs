@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use crate::config::hex;
 use crate::error::PipelineError;
-use crate::regular_file;
 
 /// ImageNet weights of a backbone: the bytes of a safetensors file and their checksum.
 ///
@@ -38,7 +37,7 @@ impl BackboneWeights {
     /// with the reason.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
         let path = path.as_ref();
-        let bytes = regular_file::read(path)
+        let bytes = nfbmr_files::read(path)
             .map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
         Self::from_file_content(bytes).map_err(|source| PipelineError::WeightsFile {
             path: path.to_owned(),

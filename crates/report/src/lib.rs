@@ -51,7 +51,6 @@
     clippy::unwrap_used
 )]
 
-mod atomic_file;
 mod error;
 mod format;
 mod gallery;

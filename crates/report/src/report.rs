@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ReportError;
 use crate::png::Png;
 use crate::projection::Projection;
-use crate::{atomic_file, charts, gallery, page};
+use crate::{charts, gallery, page};
 
 /// The systems of the ablation, in the order in which each adds a part.
 pub const ABLATION: [&str; 5] = ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3"];
@@ -139,7 +139,7 @@ impl Report {
     /// As [`Report::to_html`]; [`ReportError::Write`] where the file can't be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ReportError> {
         let path = path.as_ref();
-        atomic_file::write(path, self.to_html()?.as_bytes())
+        nfbmr_files::write(path, self.to_html()?.as_bytes())
             .map_err(|source| ReportError::Write { path: path.to_owned(), source })
     }
 
@@ -174,7 +174,7 @@ fn write_files<'a>(
         .map_err(|source| ReportError::Write { path: folder.to_owned(), source })?;
     for (name, bytes) in files {
         let path = folder.join(name);
-        atomic_file::write(&path, bytes).map_err(|source| ReportError::Write { path, source })?;
+        nfbmr_files::write(&path, bytes).map_err(|source| ReportError::Write { path, source })?;
     }
     Ok(())
 }

@@ -3,7 +3,11 @@ use std::path::Path;
 
 /// Writes a file beside its target and renames it, so that the target is always whole: the old file or
 /// the new one. A target marked read-only is left as it is.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] for a read-only target, otherwise what writing beside it or renaming
+/// fails with. Nothing is left beside the target then.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = std::fs::metadata(path).ok();
     if old.as_ref().is_some_and(|old| old.permissions().readonly()) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is read-only"));
