@@ -6,6 +6,7 @@ and efficientnet_lite_pytorch, whose parameter names the embedded weights have.
 
 import hashlib
 import json
+import math
 import pathlib
 import sys
 
@@ -101,18 +102,25 @@ class Backbone(nn.Module):
 class Whitening(nn.Module):
     """Features averaged over a neighbourhood, less their mean, times a matrix, position by position."""
 
-    def __init__(self, neighborhood, state):
+    def __init__(self, config, state):
         super().__init__()
-        self.neighborhood = neighborhood
+        side = config["neighborhood"]
+        binomial = config["window"] == "binomial"
+        weights = torch.tensor([math.comb(side - 1, k) if binomial else 1.0 for k in range(side)])
+        weights = weights.outer(weights)
+        self.register_buffer("weights", (weights / weights.sum())[None, None])
         for name, value in state.items():
             self.register_buffer(name.replace(".", "_"), value)
         blocks = range(len(state) // 2)
         self.channels = [state[f"blocks.{i}.mean"].shape[2] for i in blocks]
 
     def forward(self, y):
-        side = self.neighborhood
-        y = nn.functional.avg_pool2d(y, side, 1, side // 2, count_include_pad=False)
         images, _, height, width = y.shape
+        side = self.weights.shape[-1]
+        average = lambda x: nn.functional.conv2d(
+            x, self.weights.expand(x.shape[1], -1, -1, -1), padding=side // 2, groups=x.shape[1]
+        )
+        y = average(y) / average(torch.ones_like(y[:1, :1]))
         white = []
         for index, part in enumerate(y.split(self.channels, 1)):
             rows = part.flatten(2).permute(2, 0, 1) - getattr(self, f"blocks_{index}_mean")
@@ -138,7 +146,7 @@ class Detector(nn.Module):
         self.backbone = Backbone(config["backbone"], config["earlier_blocks"], state)
         whitening = config["whitening"]
         self.whitening = (
-            Whitening(whitening["neighborhood"], part("whitening.")) if whitening else nn.Identity()
+            Whitening(whitening, part("whitening.")) if whitening else nn.Identity()
         )
         permutations = torch.tensor(metadata["permutations"])
         channels = permutations.shape[1]

@@ -58,7 +58,7 @@ impl WhiteningFit {
         check_shape([expected, self.grid[0], self.grid[1]], found)?;
         let positions = height * width;
         // Position by position of each image, [N][H · W][C].
-        let rows = neighborhood_mean(y, self.config.neighborhood).permute([0, 2, 3, 1]);
+        let rows = neighborhood_mean(y, &self.config.weights()).permute([0, 2, 3, 1]);
         let values: Vec<f32> = rows.into_data().iter::<f32>().collect();
         if let Some(index) = values.iter().position(|value| !value.is_finite()) {
             let image = self.images + index / (positions * channels);
@@ -87,7 +87,7 @@ impl WhiteningFit {
         }
         let whiten = |block| whiten(&config, grid[1], images, block);
         let statistics = blocks.into_iter().map(whiten).collect::<Result<_, _>>()?;
-        Ok(Whitening::of_statistics(config.neighborhood, grid, statistics, device))
+        Ok(Whitening::of_statistics(config.weights(), grid, statistics, device))
     }
 }
 

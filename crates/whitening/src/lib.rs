@@ -42,7 +42,7 @@ mod moments;
 mod whitening;
 
 pub use cholesky::inverse_cholesky;
-pub use config::WhiteningConfig;
+pub use config::{WhiteningConfig, Window};
 pub use error::WhiteningError;
 pub use fit::WhiteningFit;
 pub use moments::Moments;

@@ -9,8 +9,9 @@ use crate::{WhiteningConfig, WhiteningError};
 #[derive(Module, Debug)]
 pub struct Whitening<B: Backend> {
     blocks: Vec<Block<B>>,
+    /// The weights of a row of the neighbourhood.
     #[module(skip)]
-    neighborhood: usize,
+    window: Vec<f64>,
     #[module(skip)]
     grid: [usize; 2],
 }
@@ -45,12 +46,12 @@ impl<B: Backend> Whitening<B> {
                 Tensor::<B, 2>::eye(channels, device).unsqueeze::<3>().repeat_dim(0, positions),
             ),
         });
-        Ok(Self { blocks: blocks.collect(), neighborhood: config.neighborhood, grid })
+        Ok(Self { blocks: blocks.collect(), window: config.weights(), grid })
     }
 
     /// Of statistics by block and position.
     pub(crate) fn of_statistics(
-        neighborhood: usize,
+        window: Vec<f64>,
         grid: [usize; 2],
         statistics: Vec<Statistics>,
         device: &B::Device,
@@ -64,7 +65,7 @@ impl<B: Backend> Whitening<B> {
                 matrix: Param::from_tensor(Tensor::<B, 3>::from_data(matrix, device)),
             }
         });
-        Self { blocks: blocks.collect(), neighborhood, grid }
+        Self { blocks: blocks.collect(), window, grid }
     }
 
     /// Features `[N, C, H, W]` to whitened ones of the same shape.
@@ -76,7 +77,7 @@ impl<B: Backend> Whitening<B> {
         let [height, width] = self.grid;
         let channels: Vec<usize> = self.blocks.iter().map(|block| block.mean.dims()[2]).collect();
         check_shape([channels.iter().sum(), height, width], found)?;
-        let y = neighborhood_mean(y, self.neighborhood);
+        let y = neighborhood_mean(y, &self.window);
         let y = y.reshape([found[0], found[1], height * width]);
         let mut first = 0;
         let mut whitened = Vec::with_capacity(self.blocks.len());
@@ -98,27 +99,32 @@ pub(crate) struct Statistics {
     pub(crate) matrix: Vec<f32>,
 }
 
-/// The mean over a square of positions, those outside the image left out.
-pub(crate) fn neighborhood_mean<B: Backend>(y: Tensor<B, 4>, side: usize) -> Tensor<B, 4> {
-    if side == 1 {
+/// The weighted mean over a square of positions, those outside the image left out; `window` has the weights
+/// of a row and of a column.
+pub(crate) fn neighborhood_mean<B: Backend>(y: Tensor<B, 4>, window: &[f64]) -> Tensor<B, 4> {
+    if window.len() == 1 {
         return y;
     }
     // Its rows and columns apart are two small matrix products.
     let shape @ [images, channels, height, width] = y.dims();
     let device = y.device();
     let columns = y.reshape([images * channels * height, width]);
-    let mean = columns.matmul(window_means(width, side, &device).transpose());
+    let mean = columns.matmul(window_means(width, window, &device).transpose());
     let mean = mean.reshape([images * channels, height, width]);
-    window_means(height, side, &device).unsqueeze::<3>().matmul(mean).reshape(shape)
+    window_means(height, window, &device).unsqueeze::<3>().matmul(mean).reshape(shape)
 }
 
-/// The matrix `[length, length]` that turns values into the mean of those around each.
-fn window_means<B: Backend>(length: usize, side: usize, device: &B::Device) -> Tensor<B, 2> {
+/// The matrix `[length, length]` that turns values into the weighted mean of those around each.
+fn window_means<B: Backend>(length: usize, window: &[f64], device: &B::Device) -> Tensor<B, 2> {
     let mut means = vec![0.0; length * length];
+    let reach = window.len() / 2;
     for (center, row) in means.chunks_exact_mut(length).enumerate() {
-        let window = center.saturating_sub(side / 2)..length.min(center + side / 2 + 1);
-        let share = 1.0 / window.len() as f32;
-        row[window].fill(share);
+        let (first, end) = (center.saturating_sub(reach), length.min(center + reach + 1));
+        let weights = &window[reach + first - center..reach + end - center];
+        let sum: f64 = weights.iter().sum();
+        for (mean, weight) in row[first..end].iter_mut().zip(weights) {
+            *mean = (weight / sum) as f32;
+        }
     }
     Tensor::from_data(TensorData::new(means, [length, length]), device)
 }

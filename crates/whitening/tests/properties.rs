@@ -31,7 +31,7 @@ proptest! {
         let shape = [40, channels, height, width];
         let count = shape.iter().product();
         let values = seed[..count].iter().map(|value| scale * (value + 3.0)).collect();
-        let config = WhiteningConfig { neighborhood: 1, prior: 0.0, ridge: 1e-6 };
+        let config = WhiteningConfig { neighborhood: 1, prior: 0.0, ridge: 1e-6, ..WhiteningConfig::default() };
         let white = white(&config, &features(shape, values)).unwrap();
         let at = |image, channel, position| {
             f64::from(white[(image * channels + channel) * height * width + position])
