@@ -5,10 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use nfbmr::calibration::DriftAlarm;
 use nfbmr::data::Limits;
 use nfbmr::{AnomalyModel, PipelineError, Scored, detect_files};
 
 use crate::Outcome;
+use crate::drift::Drift;
 use crate::error::CliError;
 use crate::heatmaps::Heatmaps;
 use crate::images::{Input, inputs};
@@ -16,7 +18,7 @@ use crate::interrupt;
 use crate::model::ModelArgs;
 use crate::output::{count, note};
 use crate::progress::{Bar, Verbosity};
-use crate::record::Record;
+use crate::record::{Found, Record};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -57,6 +59,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let mut detect = Detect {
         model: &*model,
         heatmaps: heatmaps.transpose()?,
+        drift: calibration.map(Drift::new).transpose()?,
         results: Results::open(&args.jsonl)?,
         tally: Tally::default(),
     };
@@ -67,9 +70,13 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let mut remaining = inputs.iter();
     detect_files(&*model, &paths, &Limits::default(), &mut |_, scored| {
         let Some(input) = remaining.next() else { return ControlFlow::Break(()) };
-        if let Err(error) = detect.image(input, scored) {
-            failed = Some(error);
-            return ControlFlow::Break(());
+        match detect.image(input, scored) {
+            Ok(None) => {}
+            Ok(Some(alarm)) => bar.note(format_args!("warning: {alarm}")),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
         }
         bar.count("detection", detect.tally.images, paths.len());
         interrupt::go_on()
@@ -89,17 +96,18 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
 struct Detect<'a> {
     model: &'a dyn AnomalyModel,
     heatmaps: Option<Heatmaps<'a>>,
+    drift: Option<Drift>,
     results: Results<'a>,
     tally: Tally,
 }
 
 impl Detect<'_> {
-    /// Writes the result of one image.
+    /// Writes the result of one image, and returns the alarm that it raises.
     fn image(
         &mut self,
         input: &Input,
         scored: Result<Scored, PipelineError>,
-    ) -> Result<(), CliError> {
+    ) -> Result<Option<DriftAlarm>, CliError> {
         self.tally.images += 1;
         let with_regions = scored.and_then(|scored| {
             let regions = self.model.regions(&scored.detection)?;
@@ -110,7 +118,8 @@ impl Detect<'_> {
             Err(error) => {
                 self.tally.errors += 1;
                 let error = input.problem.clone().unwrap_or_else(|| error.to_string());
-                return self.results.write(&Record::failed(&input.path, error));
+                self.results.write(&Record::failed(&input.path, error))?;
+                return Ok(None);
             }
         };
         let map = &detection.anomaly_map;
@@ -120,8 +129,14 @@ impl Detect<'_> {
         let threshold = self.model.calibration().map(|found| found.threshold().value);
         let found = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
         self.tally.defects += usize::from(found);
-        let heatmap = heatmap.as_deref();
-        self.results.write(&Record::scored(&input.path, &detection, threshold, regions, heatmap))
+        let alarm = match &mut self.drift {
+            Some(drift) => drift.observe(detection.score)?,
+            None => None,
+        };
+        let drift = self.drift.as_ref().and_then(Drift::shift);
+        let found = Found { threshold, regions, drift, heatmap: heatmap.as_deref() };
+        self.results.write(&Record::scored(&input.path, &detection, found))?;
+        Ok(alarm)
     }
 }
 

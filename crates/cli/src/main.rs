@@ -1,10 +1,21 @@
 //! `nfbmr` on the command line: trains a detector on images of good parts, calibrates it, and tells which
 //! other images show a defect.
 
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 mod calibrate;
 mod cli;
 mod config;
 mod detect;
+mod drift;
 mod error;
 mod evaluate;
 mod export;

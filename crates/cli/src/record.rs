@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use nfbmr::Detection;
+use nfbmr::calibration::Shift;
 use nfbmr::metrics::DefectRegion;
 use serde::Serialize;
 
@@ -18,6 +19,7 @@ pub enum Record<'a> {
         is_anomalous: Option<bool>,
         threshold: Option<f32>,
         regions: Option<Vec<DefectRegion>>,
+        drift: Option<Shift>,
         width: u32,
         height: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,15 +31,20 @@ pub enum Record<'a> {
     },
 }
 
+/// What is known of a scored image besides its detection.
+pub struct Found<'a> {
+    /// The score above which it is anomalous.
+    pub threshold: Option<f32>,
+    pub regions: Option<Vec<DefectRegion>>,
+    /// Of the images so far.
+    pub drift: Option<Shift>,
+    pub heatmap: Option<&'a Path>,
+}
+
 impl<'a> Record<'a> {
-    /// What a model says of an image, with the score and the pixel value above which it is anomalous.
-    pub fn scored(
-        path: &'a Path,
-        detection: &Detection,
-        threshold: Option<f32>,
-        regions: Option<Vec<DefectRegion>>,
-        heatmap: Option<&'a Path>,
-    ) -> Self {
+    /// What a model says of an image.
+    pub fn scored(path: &'a Path, detection: &Detection, found: Found<'a>) -> Self {
+        let Found { threshold, regions, drift, heatmap } = found;
         Self::Scored {
             // JSON is Unicode: what isn't in a path is shown as U+FFFD.
             path: path.to_string_lossy(),
@@ -46,6 +53,7 @@ impl<'a> Record<'a> {
             is_anomalous: detection.verdict.map(|verdict| verdict.is_anomalous),
             threshold,
             regions,
+            drift,
             width: detection.anomaly_map.width,
             height: detection.anomaly_map.height,
             heatmap: heatmap.map(Path::to_string_lossy),

@@ -25,10 +25,9 @@ impl Unfinished {
             name.push(extension);
             PathBuf::from(name)
         };
-        let mut checkpoints = vec![named(".checkpoint")];
-        if let Some(folds) = folds {
-            checkpoints.extend(folds.checkpoints(&checkpoints[0]));
-        }
+        let whole = named(".checkpoint");
+        let of_folds = folds.map(|folds| folds.checkpoints(&whole)).unwrap_or_default();
+        let checkpoints = std::iter::once(whole).chain(of_folds).collect();
         Self { checkpoints, features: named(".features") }
     }
 

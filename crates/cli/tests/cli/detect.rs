@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use nfbmr_data::synthetic::{Counts, Kind, PartClass, write_mvtec};
 use serde_json::Value;
 
 use crate::support::{Ran, Shop, UNCALIBRATED};
@@ -199,10 +200,38 @@ fn a_model_without_a_threshold_gives_no_verdict_unasked() {
     let ran = shop.nfbmr("detect raw.nfbmr a.png --uncalibrated --heatmaps maps").succeeds();
     let record = ran.records().remove(0);
     assert!(record["score"].is_f64());
-    for key in ["p_value", "is_anomalous", "threshold", "regions"] {
+    for key in ["p_value", "is_anomalous", "threshold", "regions", "drift"] {
         assert!(record[key].is_null(), "{record}");
     }
     assert!(shop.path("maps/a_heatmap.png").is_file());
+}
+
+#[test]
+fn scores_that_leave_the_calibration_are_told_once() {
+    let shop = Shop::with_model();
+    let parts = |name: &str, kind: PartClass, images: u64, seed: u64| {
+        let counts = Counts { train: images, test_good: 1, test_defect: 1 };
+        write_mvtec(shop.path(name), Kind::Part(kind), &counts, 48, seed).unwrap();
+    };
+    parts("calibration", PartClass::Gear, 60, 7);
+    parts("same", PartClass::Gear, 60, 8);
+    parts("other", PartClass::Bracket, 60, 8);
+    shop.nfbmr("calibrate -q model.nfbmr calibration/train/good").succeeds();
+    shop.nfbmr("calibrate -q model.nfbmr --threshold=1e9").succeeds();
+    let same = shop.nfbmr("detect -q model.nfbmr same/train/good").succeeds();
+    assert!(same.records().iter().all(|record| record["drift"].is_null()));
+    assert_eq!(same.stderr, "");
+
+    let other = shop.nfbmr("detect -q model.nfbmr other/train/good").succeeds();
+    let records = other.records();
+    let first = records.iter().position(|record| !record["drift"].is_null()).unwrap();
+    assert!((2..40).contains(&first), "{first}");
+    assert!(records[first..].iter().all(|record| record["drift"] == "higher"));
+    let warning = format!("warning: after {} images scores no longer look like", first + 1);
+    assert_eq!(other.stderr.matches("warning").count(), 1);
+    assert!(other.stderr.contains(&warning), "{}", other.stderr);
+    // The same images, the same lines.
+    assert_eq!(shop.nfbmr("detect -q model.nfbmr other/train/good").stdout, other.stdout);
 }
 
 /// As of `nfbmr detect … | head -1` after its line.
