@@ -159,3 +159,50 @@ fn files_that_are_no_checkpoints_are_refused_with_their_reason() {
     fs::create_dir(&path).unwrap();
     assert!(matches!(refused(), CheckpointError::NotAFile));
 }
+
+#[cfg(unix)]
+mod unix {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    const CHECKPOINT: &str = "NFBMR_TEST_FULL_CHECKPOINT";
+
+    fn images() -> Vec<DynamicImage> {
+        suite::gears(6, 0, 26)
+    }
+
+    /// The child of [`a_full_disk_leaves_the_last_checkpoint`]; alone it does nothing.
+    #[test]
+    fn child_on_a_full_disk() {
+        let Some(path) = std::env::var_os(CHECKPOINT) else { return };
+        let path = Path::new(&path);
+        let error = refusal(train(&config(System::Nf), &images(), path, |_| false), path);
+        assert!(matches!(error, CheckpointError::Io(_)), "{error}");
+    }
+
+    /// A limit on the length of files fails a write in its middle, as a full disk does.
+    #[test]
+    fn a_full_disk_leaves_the_last_checkpoint() {
+        let config = config(System::Nf);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        train(&config, &images(), &path, |progress| progress.epoch == 2).unwrap_err();
+        let before = fs::read(&path).unwrap();
+        let status = Command::new("sh")
+            .arg("-c")
+            .arg("trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact unix::child_on_a_full_disk")
+            .arg(std::env::current_exe().unwrap())
+            .env(CHECKPOINT, &path)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+
+        let expected = train(&config, &images(), &folder.path().join("other"), |_| false);
+        let resumed = train(&config, &images(), &path, |_| false);
+        assert_eq!(saved(&resumed.unwrap()), saved(&expected.unwrap()));
+    }
+}

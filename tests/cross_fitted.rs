@@ -1,6 +1,8 @@
 //! Ensembles of folds: for few images, each scored by the model that was trained without it.
 #![cfg(feature = "flex")]
 
+#[path = "support/read_model.rs"]
+mod read_model;
 #[path = "support/rewrite.rs"]
 mod rewrite;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
@@ -21,6 +23,7 @@ use nfbmr::{
     AnomalyModel, CalibrateError, CrossFitted, CrossFitting, Detection, DeviceName, FalseAlarmRate,
     Images, ModelInfo, Phase, Pipeline, PipelineError, Progress, System, TrainingStorage, weights,
 };
+use read_model::read_model;
 use rewrite::{Tensor, rewrite};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -195,6 +198,11 @@ fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
         assert_eq!(info.cross_calibration.as_ref(), Some(MODEL.cross_calibration()));
         assert_eq!((&info.config, info.backbone_included), (MODEL.config(), weights.is_none()));
         assert_eq!(info.bytes, fs::metadata(path).unwrap().len());
+        // As docs/file-format.md has it.
+        if let Some(said) = read_model(path) {
+            let said = said.unwrap();
+            assert!(said.starts_with("ok: 4 folds of 12 images, each version 4, "), "{said}");
+        }
     }
     let sizes = [&plain, &whole].map(|path| fs::metadata(path).unwrap().len());
     let backbone = weights::embedded().unwrap().as_bytes().len() as u64;

@@ -84,13 +84,36 @@ def threshold(scores, rate):
     return sorted(scores)[n - k]
 
 
-def main(path):
-    with open(path, "rb") as file:
-        entries, tensors = container(file.read())
-    text = entries["nfbmr"]
+def opened(file, entry):
+    """Metadata and tensors of a file whose checksum fits."""
+    entries, tensors = container(file)
+    assert list(entries) == [entry], entries
     assert tensors["sha256"][:2] == ("U8", [32])
-    assert tensors["sha256"][2] == checksum(text, tensors), "the checksum doesn't fit"
-    metadata = json.loads(text)
+    assert tensors["sha256"][2] == checksum(entries[entry], tensors), "the checksum doesn't fit"
+    return json.loads(entries[entry]), tensors
+
+
+def folds(file):
+    """A model of folds."""
+    metadata, tensors = opened(file, "nfbmr-cross-fitted")
+    count, calibration = metadata["folds"], metadata["calibration"]
+    assert metadata["format_version"] == 1 and count >= 2
+    names = {f"fold.{fold}" for fold in range(count)} | {"sha256"}
+    assert names <= set(tensors) <= names | {"backbone", "target_backbone"}, set(tensors)
+    images = 0
+    for scores, peaks in zip(calibration["image_scores"]["folds"], calibration["pixel_scores"]["folds"]):
+        assert len(scores["scores"]) == len(peaks["scores"]) > 0
+        images += len(scores["scores"])
+    assert len(calibration["image_scores"]["folds"]) == count
+    assert 1 / (images + 1) <= calibration["rate"] < 1
+    assert calibration["bound"]["twice"] == min(2 * calibration["rate"], 1)
+    parts = [model(tensors[f"fold.{fold}"][2]) for fold in range(count)]
+    return f"{count} folds of {images} images, each {parts[0]}"
+
+
+def model(file):
+    """A model file."""
+    metadata, tensors = opened(file, "nfbmr")
     assert metadata["format_version"] in (1, 2, 3, 4)
     config = metadata["config"]
     assert config.get("system", "nf-bmr") == "nf-bmr"
@@ -124,7 +147,14 @@ def main(path):
             value = calibration[kind]
             if not value["set_by_hand"]:
                 assert value["value"] == threshold(calibration[scores]["scores"], calibration["rate"])
-    print(f"ok: version {metadata['format_version']}, {len(found)} parameters, {images} images")
+    return f"version {metadata['format_version']}, {len(found)} parameters, {images} images"
+
+
+def main(path):
+    with open(path, "rb") as file:
+        content = file.read()
+    entries, _ = container(content)
+    print("ok:", folds(content) if "nfbmr-cross-fitted" in entries else model(content))
 
 
 if __name__ == "__main__":
