@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use nfbmr::backend::{Backend, Cpu};
 use nfbmr::cache::FeatureCache;
-use nfbmr::data::{Dataset, DatasetOptions, Layout, datasets};
+use nfbmr::data::{CellType, Dataset, DatasetOptions, Layout, datasets};
 use nfbmr::pipeline::{Fusion, Pooling, TargetCnnConfig, Trainer, TrainingStorage};
 use nfbmr::{BackboneWeights, DeviceError, DeviceName, PipelineConfig, System, weights};
 use rand::SeedableRng;
@@ -55,6 +55,9 @@ struct Args {
     /// `mvtec`, `dagm`, `visa`, `kolektor`, `btad`, `mpdd`, `magnetic-tile`, `elpv` or `folder`.
     #[arg(long)]
     dataset: Layout,
+    /// Solar cells of ELPV to run: `mono` or `poly`; both together by default.
+    #[arg(long)]
+    cells: Option<CellType>,
     /// Categories to run; all by default.
     #[arg(long)]
     category: Vec<String>,
@@ -135,19 +138,15 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
     }
     let systems = systems(&args.systems, config.target_cnn.is_some())?;
     let pictured = systems.iter().find(|&&name| name == args.pictures).or(systems.first()).copied();
-    let mut sets = datasets(&args.data, args.dataset, &DatasetOptions::default())?;
-    sets.retain(|set| args.category.is_empty() || args.category.contains(&set.name));
-    if sets.is_empty() {
-        return Err(format!("no category of {:?} in {}", args.category, args.data.display()).into());
-    }
+    let sets = (0..args.seeds).map(|seed| sets(args, seed)).collect::<Result<Vec<_>, _>>()?;
     fs::create_dir_all(args.out.join("runs"))?;
     let cache = Arc::new(FeatureCache::open(args.out.join("features.nfc"))?);
     let storage = TrainingStorage::cached(cache);
 
-    let mut clock = Clock::new(sets.len() * args.seeds as usize * systems.len());
+    let mut clock = Clock::new(sets.iter().map(Vec::len).sum::<usize>() * systems.len());
     let mut runs = Vec::new();
-    for set in &sets {
-        for seed in 0..args.seeds {
+    for (seed, sets) in (0..).zip(&sets) {
+        for set in sets {
             let mut trainer: Option<Trainer<B>> = None;
             for (index, name) in systems.iter().enumerate() {
                 let config = configured(&config, name, seed)?;
@@ -194,6 +193,20 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
         eprintln!("peak memory {peak:.0} MB");
     }
     Ok(())
+}
+
+/// The categories asked for; the split of a set that comes without one is drawn by the seed.
+fn sets(args: &Args, seed: u64) -> Result<Vec<Dataset>, Box<dyn Error>> {
+    let mut options = DatasetOptions::default();
+    (options.elpv.cells, options.elpv.seed) = (args.cells, seed);
+    let mut sets = datasets(&args.data, args.dataset, &options)?;
+    sets.retain(|set| args.category.is_empty() || args.category.contains(&set.name));
+    match sets.is_empty() {
+        true => {
+            Err(format!("no category of {:?} in {}", args.category, args.data.display()).into())
+        }
+        false => Ok(sets),
+    }
 }
 
 /// The names asked for, each known.
