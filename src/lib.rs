@@ -93,9 +93,9 @@ pub use nfbmr_backend::{CudaProblem, DeviceError, DeviceName};
 pub use nfbmr_calibration::{FalseAlarmRate, Verdict};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, CalibrateError, Calibration, CrossCalibration, CrossFitting,
-    Detection, Images, ModelInfo, Phase, PipelineConfig, PipelineError, Progress, ProgressFn,
-    ScoreMap, Scored, System, TrainingStorage, detect_files,
+    AnomalyModel, Augmentation, BackboneWeights, CalibrateError, Calibration, CrossCalibration,
+    CrossFitting, Detection, Images, ModelInfo, Phase, PipelineConfig, PipelineError, Progress,
+    ProgressFn, ScoreMap, Scored, System, TrainingStorage, detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

@@ -1,4 +1,4 @@
-use image::{DynamicImage, Rgb};
+use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
 use nfbmr_backend::Backend;
 use nfbmr_bmr::{BmrConfig, BpfmConfig};
@@ -9,6 +9,7 @@ use nfbmr_whitening::WhiteningConfig;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::augmentation::Augmentation;
 use crate::cnn::Cnn;
 use crate::error::PipelineError;
 use crate::mask::Mask;
@@ -44,6 +45,9 @@ pub struct PipelineConfig {
     /// The part of each image that is inspected; all of it by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// What training images become besides; nothing by default.
+    #[serde(default)]
+    pub augmentation: Augmentation,
     /// How source features are averaged and whitened before a flow sees them; not at all in the paper.
     /// `patchcore` and `padim` have rules of their own.
     #[serde(default)]
@@ -243,6 +247,7 @@ impl Default for PipelineConfig {
             input_size: 320,
             fit: Fit::Squash,
             mask: None,
+            augmentation: Augmentation::Off,
             whitening: Some(WhiteningConfig::default()),
             flow: FlowConfig { hidden: 128, kernel: 1, ..FlowConfig::paper() },
             flow_training: one_cycle(TrainingConfig::flow()),
@@ -291,6 +296,7 @@ impl PipelineConfig {
             input_size: 768,
             fit: Fit::Squash,
             mask: None,
+            augmentation: Augmentation::Off,
             whitening: None,
             flow: FlowConfig::paper(),
             flow_training: TrainingConfig::flow(),
@@ -372,7 +378,18 @@ impl PipelineConfig {
 
     /// An image as the network sees it.
     pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
-        Ok(self.masked(fit_rgb(&to_rgb8(image), self.input_size, self.fit)?))
+        Ok(self.masked(self.fitted(image)?))
+    }
+
+    /// The same before anything is painted over.
+    pub(crate) fn fitted(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
+        Ok(fit_rgb(&to_rgb8(image), self.input_size, self.fit)?)
+    }
+
+    /// An image as training sees it, then its copies.
+    pub(crate) fn training_images(&self, fitted: &Fitted) -> Vec<RgbImage> {
+        let copies = self.augmentation.copies_of(fitted).into_iter();
+        copies.map(|fitted| self.masked(fitted).image).collect()
     }
 
     /// What isn't inspected, painted over.
@@ -405,8 +422,8 @@ impl PipelineConfig {
         let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
         let target = target.map(|target| (target.backbone, target.blocks()));
         let separate = self.system == System::MbPfm;
-        let mask = self.mask.clone();
-        (self.backbone, self.blocks(), target, separate, self.input_size, self.fit, mask)
+        let images = (self.input_size, self.fit, self.mask.clone(), self.augmentation);
+        (self.backbone, self.blocks(), target, separate, images)
     }
 
     /// The work of one detection by `nf-bmr`.

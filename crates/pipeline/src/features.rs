@@ -16,8 +16,8 @@ use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, Stored};
 use crate::weights::BackboneWeights;
 
-/// The features of each image, one sample per level of each network, in that order, and the content of each
-/// image; the networks run once, or not at all over images whose features are in the cache.
+/// The features of each image and then of its copies, one sample per level of each network, in that order, and
+/// the content of each image; the networks run once, or not at all over images whose features are in the cache.
 ///
 /// # Errors
 /// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
@@ -39,9 +39,10 @@ pub(crate) fn extract_features<B: Backend>(
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
     images.try_for_chunks(config, |chunk, seen| {
-        chunk.iter().for_each(|image| variety.add(image));
-        fingerprints.par_extend(chunk.par_iter().map(fingerprint));
-        let chunk = extractor.features(chunk)?;
+        let images = || chunk.iter().filter_map(|copies| copies.first());
+        images().for_each(|image| variety.add(image));
+        fingerprints.par_extend(images().collect::<Vec<_>>().into_par_iter().map(fingerprint));
+        let chunk = extractor.features(&chunk.concat())?;
         levels.resize_with(chunk.len(), LevelFeatures::default);
         for (level, LevelFeatures { keys, features }) in levels.iter_mut().zip(chunk) {
             match in_memory {

@@ -114,12 +114,12 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Calls `f` with a few images at a time, as the configured network sees them, and with the
-    /// number of images seen for them: more than there are where bad files were left out.
+    /// Calls `f` with a few images at a time, each as the configured network sees it and then its copies, and
+    /// with the number of images seen for them: more than there are where bad files were left out.
     pub(crate) fn try_for_chunks(
         self,
         config: &PipelineConfig,
-        mut f: impl FnMut(&[RgbImage], usize) -> Result<(), PipelineError>,
+        mut f: impl FnMut(&[Vec<RgbImage>], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match self {
             Self::Files { paths, limits, mut on_bad } => {
@@ -127,7 +127,8 @@ impl<'a> Images<'a> {
                 for loaded in load_chunks(paths, CHUNK, &limits, input_size, fit) {
                     let seen = loaded.len();
                     let good = on_bad.keep_good(loaded)?.into_par_iter();
-                    let images: Vec<_> = good.map(|fitted| config.masked(fitted).image).collect();
+                    let images: Vec<_> =
+                        good.map(|fitted| config.training_images(&fitted)).collect();
                     f(&images, seen)?;
                 }
             }
@@ -135,7 +136,7 @@ impl<'a> Images<'a> {
                 for images in images.chunks(CHUNK) {
                     let fitted: Vec<_> = images
                         .par_iter()
-                        .map(|image| Ok(config.fit(image)?.image))
+                        .map(|image| Ok(config.training_images(&config.fitted(image)?)))
                         .collect::<Result<_, PipelineError>>()?;
                     f(&fitted, images.len())?;
                 }

@@ -14,6 +14,7 @@
     clippy::unwrap_used
 )]
 
+mod augmentation;
 mod calibrate;
 mod calibrate_error;
 mod calibration;
@@ -63,6 +64,7 @@ mod trainer;
 mod traits;
 mod weights;
 
+pub use augmentation::Augmentation;
 pub use calibrate_error::{CalibrateError, ImageName};
 pub use calibration::{Calibration, DecisionThreshold};
 pub use checkpoint_error::CheckpointError;

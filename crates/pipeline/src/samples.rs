@@ -7,7 +7,7 @@ use nfbmr_cache::{FeatureCache, Key};
 
 use crate::error::{PipelineError, TrainingError};
 
-/// Features of the training images by their index, each `[1, C, H, W]`: in memory, or made again each time
+/// Features of the training images and their copies by their index, each `[1, C, H, W]`: in memory, or made again each time
 /// they are asked for.
 pub(crate) trait Samples<B: Backend>: fmt::Debug + Send + Sync {
     fn len(&self) -> usize;
@@ -66,22 +66,22 @@ impl<B: Backend> Samples<B> for Stored<B> {
     }
 }
 
-/// Some of the images, in this order.
+/// Some of them, in this order.
 #[derive(Debug)]
 pub(crate) struct Part<B: Backend> {
     pub(crate) all: SharedSamples<B>,
     /// Indices into all.
-    pub(crate) images: Vec<usize>,
+    pub(crate) samples: Vec<usize>,
 }
 
 impl<B: Backend> Samples<B> for Part<B> {
     fn len(&self) -> usize {
-        self.images.len()
+        self.samples.len()
     }
 
     #[expect(clippy::indexing_slicing, reason = "as the trait says, an index below `len`")]
     fn get(&self, index: usize) -> Result<Tensor<B, 4>, PipelineError> {
-        self.all.get(self.images[index])
+        self.all.get(self.samples[index])
     }
 }
 

@@ -164,7 +164,7 @@ impl<B: Backend> Trainer<B> {
 
     /// The number of images.
     pub fn images(&self) -> usize {
-        self.features.source.first().map_or(0, |features| features.len())
+        self.contents.len()
     }
 
     /// The source features of an image, `[1, C, H, W]`; those of the first block where `mb-pfm` takes each
@@ -175,7 +175,7 @@ impl<B: Backend> Trainer<B> {
     /// cache fails with.
     pub fn features(&self, image: usize) -> Result<Tensor<B, 4>, PipelineError> {
         match image < self.images() {
-            true => self.features.source()?.get(image),
+            true => self.features.source()?.get(image * self.config.augmentation.copies()),
             false => Err(PipelineError::Config(format!(
                 "expected the index of one of {} training images, found {image}",
                 self.images()
@@ -197,7 +197,8 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<Pipeline<B>, PipelineError> {
         let [channels, ..] = config.validate()?;
         if config.inputs() != self.config.inputs() {
-            let problem = "expected the backbones, blocks, input_size and fit of the features";
+            let problem = "expected the backbones, blocks, input_size, fit, mask and augmentation of the \
+                           features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
         memory::check(config, 0)?;
@@ -248,8 +249,11 @@ impl<B: Backend> Trainer<B> {
     /// A trainer of some of the images, in the order of their indices, which shares their features and has a
     /// checkpoint of its own.
     pub(crate) fn part(&self, images: &[usize], checkpoint: Option<PathBuf>) -> Self {
+        let copies = self.config.augmentation.copies();
+        let samples = images.iter().flat_map(|image| image * copies..(image + 1) * copies);
+        let samples: Vec<usize> = samples.collect();
         let part = |all: &SharedSamples<B>| -> SharedSamples<B> {
-            Arc::new(Part { all: all.clone(), images: images.to_vec() })
+            Arc::new(Part { all: all.clone(), samples: samples.clone() })
         };
         #[expect(clippy::indexing_slicing, reason = "indices of the training images")]
         let contents: Vec<Fingerprint> = images.iter().map(|&image| self.contents[image]).collect();
@@ -290,10 +294,10 @@ impl<B: Backend> Trainer<B> {
         progress: &mut ProgressFn<'_>,
     ) -> Result<Whitened<B>, PipelineError> {
         let [_, height, width] = self.config.validate()?;
-        let mut reporter = Reporter::new(Phase::Whitening, 1, self.images(), progress);
         let channels = self.config.block_channels()?;
         let mut fit = WhiteningFit::new(config, &channels, [height, width])?;
         let y = self.features.source()?;
+        let mut reporter = Reporter::new(Phase::Whitening, 1, y.len(), progress);
         let indices: Vec<usize> = (0..y.len()).collect();
         for chunk in indices.chunks(CHUNK) {
             fit.add(y.batch(chunk)?)?;
@@ -318,5 +322,6 @@ fn feature_memory<B: Backend>(
         values += shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).sum::<u64>();
     }
     let copies = if config.system.has_flow() { COPIES } else { 1 };
-    Ok((4 * values * copies).saturating_mul(images as u64))
+    let images = (images as u64).saturating_mul(config.augmentation.copies() as u64);
+    Ok((4 * values * copies).saturating_mul(images))
 }

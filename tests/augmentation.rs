@@ -1,0 +1,110 @@
+//! Turned and mirrored copies of the training images.
+#![cfg(feature = "flex")]
+
+#[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
+mod suite;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use image::{DynamicImage, Rgb};
+use nfbmr::cache::FeatureCache;
+use nfbmr::pipeline::{Mask, Trainer};
+use nfbmr::{
+    Augmentation, CrossFitted, CrossFitting, Pipeline, PipelineConfig, TrainingStorage, weights,
+};
+
+/// Gears with a white mark in one corner, which look otherwise once they are turned or mirrored.
+fn marked(good: u64, seed: u64) -> Vec<DynamicImage> {
+    let mark = |image: DynamicImage| {
+        let mut image = image.to_rgb8();
+        for (x, y, pixel) in image.enumerate_pixels_mut() {
+            if (4..12).contains(&x) && (6..20).contains(&y) {
+                *pixel = Rgb([250; 3]);
+            }
+        }
+        image.into()
+    };
+    suite::gears(good, 0, seed).into_iter().map(mark).collect()
+}
+
+fn augmented(augmentation: Augmentation) -> PipelineConfig {
+    let mut config = suite::small();
+    config.augmentation = augmentation;
+    config
+}
+
+fn mean_score(model: &Pipeline, images: impl Iterator<Item = DynamicImage>) -> f32 {
+    let images: Vec<_> = images.collect();
+    let detections = model.detect_batch(&images).unwrap();
+    detections.iter().map(|detection| detection.score).sum::<f32>() / images.len() as f32
+}
+
+#[test]
+fn a_model_of_copies_knows_turned_parts() {
+    let images = marked(12, 1);
+    let others = marked(6, 2);
+    let strangeness = |augmentation| {
+        let model: Pipeline = suite::train(&augmented(augmentation), &images).unwrap();
+        assert_eq!(model.training_images(), Some(12));
+        let upright = mean_score(&model, others.iter().cloned());
+        let turned = mean_score(&model, others.iter().map(DynamicImage::rotate90));
+        let mirrored = mean_score(&model, others.iter().map(DynamicImage::fliph));
+        println!("{augmentation:?}: {upright} upright, {turned} turned, {mirrored} mirrored");
+        [turned / upright, mirrored / upright]
+    };
+    let [turned, mirrored] = strangeness(Augmentation::Off);
+    assert!(turned > 1.5 && mirrored > 1.5, "{turned} and {mirrored}");
+    let [turned, mirrored] = strangeness(Augmentation::Mirror);
+    assert!(turned > 1.5 && mirrored < 1.2, "{turned} and {mirrored}");
+    let [turned, _] = strangeness(Augmentation::QuarterTurns);
+    assert!(turned < 1.2, "{turned}");
+    let [turned, mirrored] = strangeness(Augmentation::All);
+    assert!(turned < 1.2 && mirrored < 1.2, "{turned} and {mirrored}");
+}
+
+/// In memory, from a cache, by folds and behind a mask.
+#[test]
+fn copies_are_trained_on_wherever_features_are() {
+    let images = marked(6, 3);
+    let config = augmented(Augmentation::QuarterTurns);
+    let go_on = &mut |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let folder = tempfile::tempdir().unwrap();
+    let score = |storage: &TrainingStorage| {
+        let device = Default::default();
+        let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+        let mut trainer =
+            Trainer::new(&config, weights::embedded(), &images, storage, &device, &mut go_on)
+                .unwrap();
+        assert_eq!(trainer.images(), 6);
+        assert!(trainer.features(5).is_ok() && trainer.features(6).is_err());
+        let model: Pipeline = trainer.train(&config, &mut go_on).unwrap();
+        model.detect(&images[0]).unwrap().score.to_bits()
+    };
+    let in_memory = score(&TrainingStorage::default());
+    let cache = Arc::new(FeatureCache::open(folder.path().join("features")).unwrap());
+    let mut streamed = TrainingStorage::cached(cache.clone());
+    streamed.memory = 0;
+    assert_eq!(score(&streamed), in_memory);
+    assert_eq!(cache.len(), 24, "four of each image");
+
+    let fitting = CrossFitting { folds: 3, rate: None };
+    let (storage, device) = (TrainingStorage::default(), Default::default());
+    let folds = CrossFitted::train(
+        &config,
+        weights::embedded(),
+        &images,
+        &fitting,
+        &storage,
+        &device,
+        go_on,
+    )
+    .unwrap();
+    assert!(folds.models().iter().all(|model| model.training_images() == Some(4)));
+
+    let mut masked = config.clone();
+    let left = image::GrayImage::from_fn(2, 1, |x, _| image::Luma([if x == 0 { 255 } else { 0 }]));
+    masked.mask = Some(Mask::new(&left.into()).unwrap());
+    let model: Pipeline = suite::train(&masked, &images).unwrap();
+    assert!(model.detect(&images[0]).unwrap().score.is_finite());
+}
