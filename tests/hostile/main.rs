@@ -1,9 +1,9 @@
 //! Whatever is done to a file that nfbmr reads: no panic, memory in proportion to the file, and an error
 //! that names it.
 //!
-//! Each test makes a few hundred damaged files from a seed each. `NFBMR_HOSTILE_CASES` sets how many, and
-//! `NFBMR_HOSTILE_SEED` the first seed: a failure says with which one it comes again. `-- --nocapture`
-//! prints what was tried.
+//! Each test makes a few hundred damaged files from a seed each. `NFBMR_HOSTILE_CASES` sets how many, or
+//! `NFBMR_HOSTILE_SECONDS` for how long, and `NFBMR_HOSTILE_SEED` the first seed: a failure says with which
+//! one it comes again. `-- --nocapture` prints what was tried.
 #![cfg(feature = "flex")]
 
 mod cache;
@@ -58,8 +58,14 @@ impl Reader<'_> {
     ) {
         let first = variable("NFBMR_HOSTILE_SEED").unwrap_or(0);
         let cases = variable("NFBMR_HOSTILE_CASES").unwrap_or(self.cases);
+        let time = variable("NFBMR_HOSTILE_SECONDS").map(Duration::from_secs);
         let (mut outcomes, mut most, mut slowest) = (BTreeMap::new(), 0, Duration::ZERO);
-        for seed in first..first.saturating_add(cases) {
+        let started = Instant::now();
+        let goes_on = |seed: u64| match time {
+            Some(time) => started.elapsed() < time,
+            None => seed - first < cases,
+        };
+        for seed in (first..).take_while(|&seed| goes_on(seed)) {
             let bytes = make(&mut Damage::new(seed));
             fs::write(self.path, &bytes).unwrap();
             let start = Instant::now();
@@ -90,8 +96,9 @@ impl Reader<'_> {
         }
         let most = most as f64 / 1e6;
         println!(
-            "{}: {cases} files, {outcomes:?}, at most {most:.1} MB and {slowest:?}",
-            self.name
+            "{}: {} files, {outcomes:?}, at most {most:.1} MB and {slowest:?}",
+            self.name,
+            outcomes.values().sum::<u64>(),
         );
     }
 }

@@ -39,9 +39,9 @@ pub(crate) fn extract_features<B: Backend>(
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
     images.try_for_chunks(config, |chunk, seen| {
-        let images = || chunk.iter().filter_map(|copies| copies.first());
-        images().for_each(|image| variety.add(image));
-        fingerprints.par_extend(images().collect::<Vec<_>>().into_par_iter().map(fingerprint));
+        chunk.iter().filter_map(|copies| copies.first()).for_each(|image| variety.add(image));
+        let images = chunk.par_iter().filter_map(|copies| copies.first());
+        fingerprints.par_extend(images.map(fingerprint));
         let chunk = extractor.features(&chunk.concat())?;
         levels.resize_with(chunk.len(), LevelFeatures::default);
         for (level, LevelFeatures { keys, features }) in levels.iter_mut().zip(chunk) {
