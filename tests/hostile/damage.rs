@@ -158,9 +158,9 @@ impl Damage {
             1 => tensor.shape.insert(self.below(tensor.shape.len()), 1),
             2 => {
                 // Another length, which another shape needs.
-                let rows = tensor.shape.first().copied().unwrap_or(1).max(1);
-                let row = tensor.data.len() / rows;
-                let rows = self.below(rows + 2);
+                let rows = self.below(tensor.shape.first().copied().unwrap_or(1) + 2);
+                let values: usize = tensor.shape.iter().skip(1).product();
+                let row = values * tensor.dtype.bitsize() / 8;
                 tensor.data.resize(rows * row, 0);
                 match tensor.shape.first_mut() {
                     Some(axis) => *axis = rows,

@@ -127,8 +127,8 @@ impl Detect<'_> {
         let heatmap =
             heatmaps.map(|heatmaps| heatmaps.write(&input.name, image, map)).transpose()?;
         let threshold = self.model.calibration().map(|found| found.threshold().value);
-        let found = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
-        self.tally.defects += usize::from(found);
+        let is_anomalous = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
+        self.tally.defects += usize::from(is_anomalous);
         let alarm = match &mut self.drift {
             Some(drift) => drift.observe(detection.score)?,
             None => None,

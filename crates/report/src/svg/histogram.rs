@@ -5,7 +5,8 @@ use crate::format::score;
 use crate::summary::Summary;
 
 const BINS: usize = 30;
-const LEFT: f64 = 40.0;
+/// Room for "100 %".
+const LEFT: f64 = 48.0;
 const RIGHT: f64 = WIDTH - 10.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 170.0;
