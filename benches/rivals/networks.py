@@ -107,20 +107,23 @@ class Whitening(nn.Module):
         side = config["neighborhood"]
         binomial = config["window"] == "binomial"
         weights = torch.tensor([math.comb(side - 1, k) if binomial else 1.0 for k in range(side)])
-        weights = weights.outer(weights)
-        self.register_buffer("weights", (weights / weights.sum())[None, None])
         for name, value in state.items():
             self.register_buffer(name.replace(".", "_"), value)
         blocks = range(len(state) // 2)
         self.channels = [state[f"blocks.{i}.mean"].shape[2] for i in blocks]
+        weights = weights.outer(weights)[None, None].float()
+        self.register_buffer("weights", weights / weights.sum())
+        # Of a size that ONNX knows.
+        self.register_buffer("weights_by_channel", self.weights.repeat(sum(self.channels), 1, 1, 1))
 
     def forward(self, y):
         images, _, height, width = y.shape
         side = self.weights.shape[-1]
-        average = lambda x: nn.functional.conv2d(
-            x, self.weights.expand(x.shape[1], -1, -1, -1), padding=side // 2, groups=x.shape[1]
+        average = lambda x, weights: nn.functional.conv2d(
+            x, weights, padding=side // 2, groups=len(weights)
         )
-        y = average(y) / average(torch.ones_like(y[:1, :1]))
+        inside = average(torch.ones_like(y[:1, :1]), self.weights)
+        y = average(y, self.weights_by_channel) / inside
         white = []
         for index, part in enumerate(y.split(self.channels, 1)):
             rows = part.flatten(2).permute(2, 0, 1) - getattr(self, f"blocks_{index}_mean")
