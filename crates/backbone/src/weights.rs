@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use crate::weights_error::WeightsError;
@@ -73,11 +72,7 @@ impl Weights {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref();
         let io = |source| WeightsError::Io { path: path.to_owned(), source };
-        // Reading a device or a pipe may never end.
-        if !std::fs::metadata(path).map_err(io)?.is_file() {
-            return Err(io(Error::new(ErrorKind::InvalidInput, "not a regular file")));
-        }
-        Self::from_bytes(&std::fs::read(path).map_err(io)?)
+        Self::from_bytes(&nfbmr_files::read(path).map_err(io)?)
     }
 
     /// Reads the tensors of a safetensors or PyTorch file, as they are named there. The format is
