@@ -7,11 +7,14 @@ use pulp::{Simd, WithSimd};
 use crate::columns::{column_ranges, run_tasks, split_columns};
 use crate::simd::{F32s, arch, for_each_vector};
 
+/// Rows of a matrix that are added to the sums at once.
+const ROWS: usize = 8;
+
 /// Features less their mean times an upper triangular matrix, position by position:
 /// `out[:, n] = (y[:, n] - mean[n]) * matrices[n]`.
 ///
 /// `out` and `y` are `[channels, positions]`, `mean` is `[positions, channels]` and `matrices` is
-/// `[positions, channels, channels]`; what stands below the diagonals isn't read. The result doesn't
+/// `[positions, channels, channels]`, 0 below the diagonals, most of which isn't read. The result doesn't
 /// depend on the number of threads.
 ///
 /// # Panics
@@ -49,26 +52,56 @@ impl WithSimd for Positions<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { mut out, y, mean, matrices, positions, range } = self;
         let channels = out.len();
-        let mut white = vec![0.0; channels];
+        let (mut centered, mut white) = (vec![0.0; channels], vec![0.0; channels]);
         for (index, position) in range.enumerate() {
             white.fill(0.0);
             let mean = &mean[position * channels..][..channels];
             let matrix = &matrices[position * channels * channels..][..channels * channels];
             let values = y.iter().skip(position).step_by(positions);
-            let rows = matrix.chunks_exact(channels);
-            for (i, ((value, mean), row)) in values.zip(mean).zip(rows).enumerate() {
-                let (white, row) = (&mut white[i..], &row[i..]);
-                let factor = F32s::splat(simd, value - mean);
-                for_each_vector(
-                    simd,
-                    white.len(),
-                    #[inline(always)]
-                    |at| at.store(white, at.load(row).mul_add(factor, at.load(white))),
-                );
+            for ((centered, value), mean) in centered.iter_mut().zip(values).zip(mean) {
+                *centered = value - mean;
+            }
+            let (factors, last) = centered.as_chunks::<ROWS>();
+            let (rows, last_rows) = matrix.split_at(factors.len() * ROWS * channels);
+            let rows = rows.chunks_exact((ROWS * channels).max(1));
+            for (block, (factors, rows)) in factors.iter().zip(rows).enumerate() {
+                add_rows(simd, &mut white, factors, rows, block * ROWS);
+            }
+            let first = channels - last.len();
+            let last = last.iter().zip(last_rows.chunks_exact(channels.max(1)));
+            for (row, (&factor, values)) in (first..).zip(last) {
+                add_rows(simd, &mut white, &[factor], values, row);
             }
             for (out, &white) in out.iter_mut().zip(&white) {
                 out[index] = white;
             }
         }
     }
+}
+
+/// Adds `R` rows of a matrix times their factors to the sums, from the column `first` on.
+#[inline(always)]
+fn add_rows<S: Simd, const R: usize>(
+    simd: S,
+    sums: &mut [f32],
+    factors: &[f32; R],
+    rows: &[f32],
+    first: usize,
+) {
+    let channels = sums.len();
+    let sums = &mut sums[first..];
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &rows[r * channels + first..][..sums.len()]);
+    let factors = factors.map(|factor| F32s::splat(simd, factor));
+    for_each_vector(
+        simd,
+        sums.len(),
+        #[inline(always)]
+        |at| {
+            let mut sum = at.load(sums);
+            for (row, &factor) in rows.iter().zip(&factors) {
+                sum = at.load(row).mul_add(factor, sum);
+            }
+            at.store(sums, sum);
+        },
+    );
 }
