@@ -57,7 +57,11 @@ fn contradictions(
     config: &BackboneConfig,
     weights: &Weights,
 ) -> Result<Vec<WeightProblem>, BackboneError> {
-    let Some(recorded) = weights.config()? else { return Ok(Vec::new()) };
+    let Some(mut recorded) = weights.config()? else { return Ok(Vec::new()) };
+    // At the native resolution both kinds of SAME are one; for others the configuration chooses.
+    if config.padding.is_same() == recorded.padding.is_same() {
+        recorded.padding = config.padding;
+    }
     let pairs = config.notes().into_iter().zip(recorded.notes());
     let differing = pairs.filter(|((key, expected), (_, found))| {
         // A file may have more blocks than are used; where it has fewer, tensors are missing.

@@ -82,7 +82,8 @@ fn other_details_than_those_on_record_are_refused() {
     let whole = config(2);
     let weights = formula(&whole).select(&whole).expect("all there");
     load(&config(1), &weights).expect("a shorter network");
-    let other = BackboneConfig::new(Source::TimmTfAdvprop, Variant::B0, 1).expect("valid");
+    let advprop = BackboneConfig::new(Source::TimmTfAdvprop, Variant::B0, 1).expect("valid");
+    let other = BackboneConfig { padding: Padding::Symmetric, ..advprop };
     let Err(BackboneError::Weights { problems, .. }) = load(&other, &weights) else {
         panic!("expected an error about the weights");
     };
@@ -90,8 +91,23 @@ fn other_details_than_those_on_record_are_refused() {
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), keys.len(), "{texts:?}");
     assert!(texts.iter().zip(keys).all(|(text, key)| text.starts_with(key)), "{texts:?}");
-    let expected = "padding: expected same_dynamic, found same_static 224 in the metadata";
+    let expected = "padding: expected symmetric, found same_static 224 in the metadata";
     assert_eq!(texts[0], expected);
+}
+
+/// At the native resolution they give the same features; away from it the caller chooses.
+#[test]
+fn either_kind_of_same_padding_is_taken() {
+    let whole = BackboneConfig::new(Source::EfficientnetPytorch, Variant::B2, 8).expect("valid");
+    let weights = formula(&whole).select(&whole).expect("all there");
+    let dynamic = BackboneConfig { padding: Padding::SameDynamic, ..whole };
+    let features = |config: &BackboneConfig, side: usize| {
+        let ramp = Tensor::arange(0..(3 * side * side) as i64, &Default::default());
+        let image = (ramp.float() * 0.01).sin().reshape([1, 3, side, side]);
+        load(config, &weights).expect("loads").forward(image).expect("runs").into_data()
+    };
+    assert_eq!(features(&whole, 260), features(&dynamic, 260));
+    assert_ne!(features(&whole, 96), features(&dynamic, 96));
 }
 
 #[test]
