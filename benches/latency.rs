@@ -13,7 +13,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criteri
 use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::BackboneWeights;
 use nfbmr::backend::Backend;
-use nfbmr::pipeline::{FeatureExtractor, Pipeline};
+use nfbmr::pipeline::Pipeline;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -79,22 +79,31 @@ fn detect<B: Backend>(
     }
 }
 
-/// The networks one by one, batch 1. Reading the result back waits for the device.
+/// The networks one by one, those of all levels together, batch 1. Reading the result back waits for the device.
 fn parts<B: Backend>(group: &mut BenchmarkGroup<'_, WallTime>, pipeline: &Pipeline<B>) {
     let device = B::Device::default();
-    let (flow, bmr) = pipeline.flow().zip(pipeline.bmr()).unwrap();
-    let [channels, height, width] = pipeline.config().validate().unwrap();
     let side = pipeline.config().input_size as usize;
     let x = Tensor::<B, 4>::random([1, 3, side, side], Distribution::Default, &device);
-    let y = Tensor::<B, 4>::random([1, channels, height, width], Distribution::Default, &device);
+    let y = pipeline.source().levels(x.clone()).unwrap();
     group.bench_function("backbone", |b| {
-        b.iter(|| black_box(pipeline.source().extract(x.clone()).unwrap().into_data()));
+        b.iter(|| {
+            let levels = pipeline.source().levels(x.clone()).unwrap();
+            levels.into_iter().for_each(|y| drop(black_box(y.into_data())));
+        });
     });
     group.bench_function("flow", |b| {
-        b.iter(|| black_box(flow.forward(y.clone()).unwrap().z.into_data()));
+        b.iter(|| {
+            for (target, y) in pipeline.flows().into_iter().zip(&y) {
+                black_box(target.flow().forward(y.clone()).unwrap().z.into_data());
+            }
+        });
     });
     group.bench_function("bmr", |b| {
-        b.iter(|| black_box(bmr.forward(y.clone(), y.clone()).unwrap().y.into_data()));
+        b.iter(|| {
+            for (bmr, y) in pipeline.bmrs().into_iter().zip(&y) {
+                black_box(bmr.forward(y.clone(), y.clone()).unwrap().y.into_data());
+            }
+        });
     });
 }
 

@@ -1,4 +1,4 @@
-//! Writes the features of one MVTec AD category, whitened if so configured, and the configuration, for
+//! Writes the features of one MVTec AD category by level, whitened if so configured, and the configuration, for
 //! training the same networks in PyTorch (`tests/reference/train.py`).
 //!
 //! `cargo run --release --example export_features -- --data CATEGORY OUT.safetensors OUT.json`
@@ -60,21 +60,24 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut untrained = config.clone();
     (untrained.flow_training.epochs, untrained.bmr_training.epochs) = (0, 0);
     let pipeline = train.train(&untrained, &mut |_| ControlFlow::Continue(()))?;
-    let features = |trainer: &Trainer<Cpu>| -> Result<(Vec<u8>, Vec<usize>), Box<dyn Error>> {
-        let images = (0..trainer.images()).map(|image| trainer.features(image));
-        let features = Tensor::cat(images.collect::<Result<_, _>>()?, 0);
-        let features = pipeline.whiten(features)?;
-        let shape = features.dims().to_vec();
-        Ok((features.into_data().as_bytes().to_vec(), shape))
-    };
-    let (train, train_shape) = features(&train)?;
-    let (test, test_shape) = features(&test)?;
     let labels: Vec<u8> = set.test.iter().map(|sample| u8::from(sample.is_defect())).collect();
-    let tensors = [
-        ("train", TensorView::new(Dtype::F32, train_shape, &train)?),
-        ("test", TensorView::new(Dtype::F32, test_shape, &test)?),
-        ("label", TensorView::new(Dtype::U8, vec![labels.len()], &labels)?),
-    ];
+    let mut parts = Vec::new();
+    for (name, trainer) in [("train", &train), ("test", &test)] {
+        let images: Vec<_> =
+            (0..trainer.images()).map(|image| trainer.features(image)).collect::<Result<_, _>>()?;
+        for (level, flow) in pipeline.flows().into_iter().enumerate() {
+            let features = images.iter().filter_map(|levels| levels.get(level).cloned());
+            let features = flow.whiten(Tensor::cat(features.collect(), 0))?;
+            let shape = features.dims().to_vec();
+            parts.push((format!("{name}.{level}"), features.into_data(), shape));
+        }
+    }
+    let label = TensorView::new(Dtype::U8, vec![labels.len()], &labels)?;
+    let mut tensors = vec![("label".to_owned(), label)];
+    for (name, data, shape) in &parts {
+        let view = TensorView::new(Dtype::F32, shape.clone(), data.as_bytes())?;
+        tensors.push((name.clone(), view));
+    }
     safetensors::serialize_to_file(tensors, None, &args.features)?;
     fs::write(&args.config_out, serde_json::to_string_pretty(&config)?)?;
     Ok(())

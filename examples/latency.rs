@@ -6,7 +6,7 @@
 //! The networks are untrained, the images generated: neither changes the time. `benches/rivals` compares
 //! with PyTorch, ONNX Runtime and OpenVINO by `--save`, `--model` and `--outputs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
@@ -20,8 +20,7 @@ use clap::{Parser, ValueEnum};
 use image::DynamicImage;
 use nfbmr::backend::{Backend, Cpu};
 use nfbmr::bmr::Bmr;
-use nfbmr::flow::Flow;
-use nfbmr::pipeline::{BidirectionalMapper, FeatureExtractor, Pipeline, TargetSpace};
+use nfbmr::pipeline::{BidirectionalMapper, Pipeline, TargetFlow, TargetSpace};
 use nfbmr::{DeviceError, DeviceName, Phase, PipelineConfig};
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -114,9 +113,15 @@ fn on_threads(args: &Args) -> Result<(), Box<dyn Error>> {
     result.map_err(|error| error as Box<dyn Error>)
 }
 
-/// A part of a detection: of the input, its source features and its target features.
-type Part<'a, B> =
-    &'a (dyn Fn(&Tensor<B, 4>, &Tensor<B, 4>, &Tensor<B, 4>) -> Result<(), Failure> + Sync);
+/// What goes in and out of the networks: the images, and white source features and target features by level.
+struct Input<B: Backend> {
+    x: Tensor<B, 4>,
+    y: Vec<Tensor<B, 4>>,
+    z: Vec<Tensor<B, 4>>,
+}
+
+/// A part of a detection.
+type Part<'a, B> = &'a (dyn Fn(&Input<B>) -> Result<(), Failure> + Sync);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -131,7 +136,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
             untrained::untrained::<B>(config, &weights, args.camera, device)
         }
     };
-    let (flow, bmr) = parts(&pipeline)?;
+    let (flows, bmrs) = parts(&pipeline)?;
     if let Some(path) = &args.save {
         return Ok(pipeline.save_with_backbone(path)?);
     }
@@ -145,40 +150,51 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     let seconds = Duration::from_secs_f64(args.seconds);
     // As in a detection: on a CPU an image of a batch per core, on a GPU all as one tensor.
     let inputs = x.chunk(args.batch.div_ceil(B::images_at_once()), 0);
-    let features = inputs
-        .iter()
+    let inputs = inputs
+        .into_iter()
         .map(|x| {
-            let y = pipeline.whiten(pipeline.source().extract(x.clone())?)?;
-            let z = flow.target(x, &y)?.features;
-            Ok((x, y, z))
+            let (mut y, mut z) = (Vec::new(), Vec::new());
+            for (flow, features) in flows.iter().zip(pipeline.source().levels(x.clone())?) {
+                y.push(flow.whiten(features)?);
+                z.extend(
+                    y.last().map(|y| flow.flow().target(&x, y)).transpose()?.map(|z| z.features),
+                );
+            }
+            Ok(Input { x, y, z })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let time = |part: Part<'_, B>| {
         time(seconds, || {
-            match &features[..] {
-                [(x, y, z)] => part(x, y, z)?,
-                many => many.par_iter().try_for_each(|(x, y, z)| part(x, y, z))?,
+            match &inputs[..] {
+                [input] => part(input)?,
+                many => many.par_iter().try_for_each(part)?,
             }
             // A GPU computes while the caller goes on.
             Ok(B::sync(device)?)
         })
     };
-    let network = time(&|x, _, _| networks(&pipeline, x.clone()).map(drop))?;
-    let backbone = time(&|x, _, _| {
-        black_box(pipeline.source().extract(x.clone())?);
+    let network = time(&|input| networks(&pipeline, input.x.clone()).map(drop))?;
+    let backbone = time(&|input| {
+        black_box(pipeline.source().levels(input.x.clone())?);
         Ok(())
     })?;
     // As long on features that are white already.
-    let whitening = time(&|_, y, _| {
-        black_box(pipeline.whiten(y.clone())?);
+    let whitening = time(&|input| {
+        for (flow, y) in flows.iter().zip(&input.y) {
+            black_box(flow.whiten(y.clone())?);
+        }
         Ok(())
     })?;
-    let flow_time = time(&|x, y, _| {
-        black_box(flow.target(x, y)?);
+    let flow_time = time(&|input| {
+        for (flow, y) in flows.iter().zip(&input.y) {
+            black_box(flow.flow().target(&input.x, y)?);
+        }
         Ok(())
     })?;
-    let bmr_time = time(&|_, y, z| {
-        black_box(bmr.residuals(y.clone(), z.clone())?);
+    let bmr_time = time(&|input| {
+        for (bmr, (y, z)) in bmrs.iter().zip(input.y.iter().zip(&input.z)) {
+            black_box(bmr.residuals(y.clone(), z.clone())?);
+        }
         Ok(())
     })?;
     let detect = crate::time(seconds, || {
@@ -257,25 +273,38 @@ fn input<B: Backend>(
     Tensor::from_data(data, device)
 }
 
-/// What the networks compute of an image, by name.
-type Outputs = BTreeMap<&'static str, TensorData>;
+/// What the networks compute of images, by name and level.
+type Outputs = BTreeMap<String, TensorData>;
 
-/// Both residual maps and the likelihood.
+/// Both residual maps and the likelihood of each level.
 fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
-    let (flow, bmr) = parts(pipeline)?;
-    let y = pipeline.whiten(pipeline.source().extract(x.clone())?)?;
-    let z = flow.target(&x, &y)?;
-    let residuals = bmr.residuals(y, z.features)?;
-    let mut outputs = BTreeMap::from([("target", residuals.target.into_data())]);
-    outputs.extend(residuals.source.map(|source| ("source", source.into_data())));
-    outputs.extend(z.likelihood.map(|likelihood| ("likelihood", likelihood.into_data())));
+    let (flows, bmrs) = parts(pipeline)?;
+    let mut outputs = Outputs::new();
+    let levels = flows.iter().zip(bmrs).zip(pipeline.source().levels(x.clone())?);
+    for (level, ((flow, bmr), y)) in levels.enumerate() {
+        let y = flow.whiten(y)?;
+        let z = flow.flow().target(&x, &y)?;
+        let residuals = bmr.residuals(y, z.features)?;
+        let maps = [
+            ("source", residuals.source),
+            ("target", Some(residuals.target)),
+            ("likelihood", z.likelihood),
+        ];
+        let maps = maps.into_iter().filter_map(|(name, map)| Some((name, map?)));
+        outputs.extend(maps.map(|(name, map)| (format!("{name}.{level}"), map.into_data())));
+    }
     Ok(outputs)
 }
 
-/// The networks behind the backbone.
-fn parts<B: Backend>(pipeline: &Pipeline<B>) -> Result<(&Flow<B>, &Bmr<B>), Failure> {
-    let parts = pipeline.flow().zip(pipeline.bmr());
-    parts.ok_or_else(|| format!("{}: only nf-bmr is timed", pipeline.config().system).into())
+/// The networks behind the backbone, by level.
+type Networks<'a, B> = (Vec<&'a TargetFlow<B>>, Vec<&'a Bmr<B>>);
+
+fn parts<B: Backend>(pipeline: &Pipeline<B>) -> Result<Networks<'_, B>, Failure> {
+    let (flows, bmrs) = (pipeline.flows(), pipeline.bmrs());
+    match flows.len() == bmrs.len() && !bmrs.is_empty() {
+        true => Ok((flows, bmrs)),
+        false => Err(format!("{}: only nf-bmr is timed", pipeline.config().system).into()),
+    }
 }
 
 fn write_outputs<B: Backend>(
@@ -283,12 +312,13 @@ fn write_outputs<B: Backend>(
     x: Tensor<B, 4>,
     path: &Path,
 ) -> Result<(), Failure> {
-    let y = pipeline.source().extract(x.clone())?;
     let mut outputs = networks(pipeline, x.clone())?;
-    outputs.extend([("x", x.into_data()), ("y", y.into_data())]);
+    let features = pipeline.source().levels(x.clone())?.into_iter().enumerate();
+    outputs.extend(features.map(|(level, y)| (format!("y.{level}"), y.into_data())));
+    outputs.insert("x".to_owned(), x.into_data());
     let mut views = Vec::new();
     for (name, data) in &outputs {
-        views.push((*name, TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?));
+        views.push((name, TensorView::new(Dtype::F32, data.shape.to_vec(), data.as_bytes())?));
     }
     Ok(fs::write(path, safetensors::serialize(views, None)?)?)
 }
@@ -335,7 +365,7 @@ fn gemm_peak_gflops<B: Backend>(budget: Duration, device: &B::Device) -> Result<
     Ok(2e-9 * (SIDE as f64).powi(3) / best)
 }
 
-/// Medians of a step (forward, backward, Adam) of both phases in milliseconds.
+/// A step (forward, backward, Adam) of both phases in milliseconds: medians, summed over the levels.
 struct TrainStep {
     flow: f64,
     bmr: f64,
@@ -359,20 +389,20 @@ fn train_step<B: Backend>(
     let side = config.input_size;
     let images: Vec<_> = (0..BATCH).map(|index| untrained::image(index, side)).collect();
     let weights = pipeline.backbone_weights();
-    let (mut flow, mut bmr, mut last) = (Vec::new(), Vec::new(), None);
+    let mut steps = HashMap::<_, Vec<f64>>::new();
+    let mut last = None;
     Pipeline::<B>::train(&config, Some(weights), &images, device, &mut |progress| {
-        let now = Instant::now();
-        if let Some((phase, then)) = last.replace((progress.phase, now))
-            && phase == progress.phase
+        let (now, stage) = (Instant::now(), (progress.phase, progress.level));
+        if let Some((before, then)) = last.replace((stage, now))
+            && before == stage
         {
-            let ms = 1e3 * (now - then).as_secs_f64();
-            match phase {
-                Phase::Flow => flow.push(ms),
-                Phase::Bmr => bmr.push(ms),
-                _ => {}
-            }
+            steps.entry(stage).or_default().push(1e3 * (now - then).as_secs_f64());
         }
         ControlFlow::Continue(())
     })?;
-    Ok(Some(TrainStep { flow: Timing::of(flow).median, bmr: Timing::of(bmr).median }))
+    let sum = |phase: Phase| {
+        let of_phase = steps.iter().filter(|((own, _), _)| *own == phase);
+        of_phase.map(|(_, ms)| Timing::of(ms.clone()).median).sum()
+    };
+    Ok(Some(TrainStep { flow: sum(Phase::Flow), bmr: sum(Phase::Bmr) }))
 }

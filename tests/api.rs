@@ -142,11 +142,29 @@ fn features_of_several_blocks_are_put_together() {
     let x = Tensor::<Cpu, 4>::random([2, 3, 64, 64], burn::tensor::Distribution::Default, &device);
     let found = source.extract(x.clone()).unwrap();
     // Lite0's inputs are normalised by mean and standard deviation 0.5.
-    let blocks = source.backbone().forward_blocks((x - 0.5) / 0.5, &[4, 7, 10]).unwrap();
+    let blocks = source.backbone().forward_blocks((x.clone() - 0.5) / 0.5, &[4, 7, 10]).unwrap();
     let [first, second, last] = blocks.try_into().unwrap();
     let first = avg_pool2d(first, [2, 2], [2, 2], [0, 0], true, false);
     let expected = Tensor::cat(vec![first, second, last], 1);
     assert_eq!(found.dims(), [2, 232, 4, 4]);
-    let difference: f32 = (found - expected).abs().max().into_scalar();
+    let difference: f32 = (found.clone() - expected).abs().max().into_scalar();
     assert!(difference < 1e-5, "{difference}");
+
+    // A pyramid has a level for each stride, of all blocks up to it.
+    config.system = nfbmr::System::Nf;
+    config.flow_training.epochs = 0;
+    let pipeline =
+        Pipeline::<Cpu>::train(&config, weights::embedded(), &images[..], &device, &mut go_on);
+    let pipeline = pipeline.unwrap();
+    let source = pipeline.source();
+    assert_eq!(source.level_blocks(), [vec![4], vec![4, 7, 10]]);
+    let [fine, coarse] = source.levels(x.clone()).unwrap().try_into().unwrap();
+    let blocks = source.backbone().forward_blocks((x - 0.5) / 0.5, &[4]).unwrap();
+    for (level, expected) in [(fine, &blocks[0]), (coarse, &found)] {
+        assert_eq!(level.into_data(), expected.clone().into_data());
+    }
+    assert_eq!(
+        pipeline.flows().iter().map(|flow| flow.flow().channels()).collect::<Vec<_>>(),
+        [40, 232]
+    );
 }

@@ -86,7 +86,7 @@ fn copies_are_trained_on_wherever_features_are() {
     let mut streamed = TrainingStorage::cached(cache.clone());
     streamed.memory = 0;
     assert_eq!(score(&streamed), in_memory);
-    assert_eq!(cache.len(), 24, "four of each image");
+    assert_eq!(cache.len(), 48, "four of each image on two levels");
 
     let fitting = CrossFitting { folds: 3, rate: None };
     let (storage, device) = (TrainingStorage::default(), Default::default());

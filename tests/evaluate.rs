@@ -121,7 +121,6 @@ fn an_evaluation_makes_a_report() {
 #[test]
 fn mean_features_are_means_over_the_positions() {
     use burn::tensor::{Tensor, TensorData};
-    use nfbmr::pipeline::FeatureExtractor;
 
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
     let image = &suite::gears(5, 0, 2)[4];
@@ -130,17 +129,23 @@ fn mean_features_are_means_over_the_positions() {
     let side = suite::SIDE as usize;
     let pixels = TensorData::new(image.to_rgb32f().into_raw(), [1, side, side, 3]);
     let pixels = Tensor::<Cpu, 4>::from_data(pixels, &Default::default()).permute([0, 3, 1, 2]);
-    let y = model.whiten(model.source().extract(pixels).unwrap()).unwrap();
-    let z = model.flow().unwrap().forward(y.clone()).unwrap().z;
-    for (found, features) in [(&found.source, y), (found.target.as_ref().unwrap(), z)] {
-        let [_, channels, height, width] = features.dims();
-        let values: Vec<f32> = features.into_data().to_vec().unwrap();
-        assert_eq!(found.len(), channels);
-        for (found, channel) in found.iter().zip(values.chunks(height * width)) {
-            let mean = channel.iter().sum::<f32>() / channel.len() as f32;
-            assert!((found - mean).abs() < 1e-5 * (1.0 + mean.abs()), "{found} for {mean}");
+    let (mut source, mut target) = (found.source.as_slice(), found.target.as_deref().unwrap());
+    let levels = model.source().levels(pixels).unwrap();
+    assert!(levels.len() > 1);
+    for (flow, y) in model.flows().into_iter().zip(levels) {
+        let y = flow.whiten(y).unwrap();
+        let z = flow.flow().forward(y.clone()).unwrap().z;
+        for (rest, features) in [(&mut source, y), (&mut target, z)] {
+            let [_, channels, height, width] = features.dims();
+            let values: Vec<f32> = features.into_data().to_vec().unwrap();
+            let found = rest.split_off(..channels).unwrap();
+            for (found, channel) in found.iter().zip(values.chunks(height * width)) {
+                let mean = channel.iter().sum::<f32>() / channel.len() as f32;
+                assert!((found - mean).abs() < 1e-5 * (1.0 + mean.abs()), "{found} for {mean}");
+            }
         }
     }
+    assert!(source.is_empty() && target.is_empty());
 }
 
 #[test]

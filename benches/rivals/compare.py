@@ -71,7 +71,7 @@ def inference(engine, folder, part, threads, device):
         def run():
             with torch.inference_mode():
                 outputs = detector(image)
-            return [o.cpu().numpy() for o in (outputs if isinstance(outputs, tuple) else [outputs])]
+            return [output.cpu().numpy() for output in outputs]
 
         return run
     if engine == "onnxruntime":
@@ -102,7 +102,7 @@ def inference(engine, folder, part, threads, device):
 
 
 def training(engine, folder, threads, device):
-    """A function that takes one step of the flow and one of the mapping networks; their times in ms."""
+    """A function that takes one step of the flow and one of the mapping network of each level; their times in ms."""
     import torch
     from networks import Detector
     from nf_bmr import Bmr, Flow, bmr_optimizer, bmr_step, flow_optimizer, flow_step
@@ -110,23 +110,26 @@ def training(engine, folder, threads, device):
     compile = set_up_torch(engine, threads)
     layout = torch_layout(engine)
     detector = Detector(folder / "model.nfbmr").to(device)
-    config = detector.config
-    side = config["input_size"]
-    with torch.no_grad():
-        images = torch.rand(8, 3, side, side, device=device)
-        y = detector.whitening(detector.backbone(images)).contiguous(memory_format=layout)
-    flow, bmr = detector.flow.to(memory_format=layout), detector.bmr.to(memory_format=layout)
-    for parameter in (*flow.parameters(), *bmr.parameters()):
-        parameter.requires_grad_(True)
-    z = flow(y)[0].detach().contiguous(memory_format=layout)
-    flow, bmr = compile(flow), compile(bmr)
-    flow_adam, bmr_adam = flow_optimizer(flow), bmr_optimizer(bmr)
+    side = detector.config["input_size"]
+    images = torch.rand(8, 3, side, side, device=device)
+    steps = []
+    for level, y in zip(detector.levels, detector.backbone(images)):
+        with torch.no_grad():
+            y = level.whitening(y).contiguous(memory_format=layout)
+        flow, bmr = level.flow.to(memory_format=layout), level.bmr.to(memory_format=layout)
+        for parameter in (*flow.parameters(), *bmr.parameters()):
+            parameter.requires_grad_(True)
+        z = flow(y)[0].detach().contiguous(memory_format=layout)
+        flow, bmr = compile(flow), compile(bmr)
+        steps.append((flow, flow_optimizer(flow), bmr, bmr_optimizer(bmr), y, z))
 
     def run():
         start = time.perf_counter()
-        flow_step(flow, flow_adam, y)[0].item()
+        for flow, flow_adam, _, _, y, _ in steps:
+            flow_step(flow, flow_adam, y)[0].item()
         between = time.perf_counter()
-        bmr_step(bmr, bmr_adam, y, z).item()
+        for _, _, bmr, bmr_adam, y, z in steps:
+            bmr_step(bmr, bmr_adam, y, z).item()
         return [1e3 * (between - start), 1e3 * (time.perf_counter() - between)]
 
     return run
@@ -151,7 +154,9 @@ def work(arguments):
 
         run = inference(arguments.engine, folder, arguments.work, threads, arguments.device)
         ours = load_file(folder / "outputs.safetensors")
-        names = ["y"] if arguments.work == "backbone" else ["source", "target", "likelihood"]
+        levels = sum(name.startswith("y.") for name in ours)
+        kinds = ["y"] if arguments.work == "backbone" else ["source", "target", "likelihood"]
+        names = [f"{kind}.{level}" for level in range(levels) for kind in kinds]
         error = lambda name, other: float(
             numpy.abs(ours[name] - other).max() / numpy.abs(ours[name]).max()
         )

@@ -52,11 +52,12 @@ def without_trivial_factors(tensors):
 
 
 class Backbone(nn.Module):
-    """The stem and the blocks in use, batch normalisation folded into the convolutions."""
+    """The stem and the blocks in use, batch normalisation folded into the convolutions: the features of each level,
+    the finest first. A pyramid has one for each stride, of all blocks up to it."""
 
-    def __init__(self, config, earlier_blocks, state):
+    def __init__(self, config, earlier_blocks, pyramid, state):
         super().__init__()
-        self.earlier_blocks = earlier_blocks
+        self.earlier_blocks, self.pyramid = earlier_blocks, pyramid
         variant = config["variant"]
         family = LiteNet if variant.startswith("lite") else EfficientNet
         net = family.from_name(f"efficientnet-{variant}")
@@ -89,14 +90,21 @@ class Backbone(nn.Module):
 
     def forward(self, x):
         x = self.act(self.stem((x - self.mean) / self.std))
-        earlier = []
+        used = []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in self.earlier_blocks:
-                earlier.append(x)
+                used.append(x)
+        used.append(x)
+        sides = [y.shape[-1] for y in used]
+        ends = [i + 1 for i in range(len(used)) if i + 1 == len(used) or sides[i + 1] != sides[i]]
+        return [self.joined(used[:end]) for end in (ends if self.pyramid else ends[-1:])]
+
+    @staticmethod
+    def joined(features):
         # Sides are multiples of the last one's, so that this is plain average pooling.
-        strides = [y.shape[-1] // x.shape[-1] for y in earlier]
-        return torch.cat([*map(nn.functional.avg_pool2d, earlier, strides), x], 1)
+        side = features[-1].shape[-1]
+        return torch.cat([nn.functional.avg_pool2d(y, y.shape[-1] // side) for y in features], 1)
 
 
 class Whitening(nn.Module):
@@ -132,8 +140,42 @@ class Whitening(nn.Module):
         return torch.cat(white, 1)
 
 
+def level_width(width, channels, all_channels):
+    """The width of a network of a level with so many of all channels: its share, rounded up to a multiple of 8."""
+    return min(width, -(-width * channels // all_channels // 8) * 8)
+
+
+class Level(nn.Module):
+    """Features of a level to the source, the target and the likelihood map [N, H, W]; `width` gives the width of
+    a network of the level."""
+
+    def __init__(self, config, permutations, width, part):
+        super().__init__()
+        whitening = config["whitening"]
+        self.whitening = (
+            Whitening(whitening, part("whitening")) if whitening else nn.Identity()
+        )
+        permutations = torch.tensor(permutations)
+        channels = permutations.shape[1]
+        flow, bmr = config["flow"], config["bmr"]
+        hidden = width(flow["hidden"], channels)
+        self.flow = Flow(
+            channels, hidden, flow["kernel"], flow["couplings"], flow["clamp"], permutations
+        )
+        self.flow.load_state_dict(part("flow"))
+        latent, inner = width(bmr["latent"], channels), width(bmr["inner"], channels)
+        self.bmr = Bmr(channels, latent, inner, bmr["blocks"])
+        self.bmr.load_state_dict(part("bmr"))
+
+    def forward(self, y):
+        y = self.whitening(y)
+        z, log_det = self.flow(y)
+        source, target = bmr_maps(y, z, *self.bmr(y, z))
+        return source, target, flow_map(z, log_det)
+
+
 class Detector(nn.Module):
-    """Images [N, 3, S, S] from 0 to 1 to the source, the target and the likelihood map [N, H, W]."""
+    """Images [N, 3, S, S] from 0 to 1 to the maps of each level, one after the other."""
 
     def __init__(self, path):
         super().__init__()
@@ -141,31 +183,26 @@ class Detector(nn.Module):
         metadata = json.loads(metadata)
         self.config = config = metadata["config"]
         state = load(tensors["backbone"].numpy().tobytes())
-        part = lambda prefix: {
-            name.removeprefix(prefix): value
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
-        self.backbone = Backbone(config["backbone"], config["earlier_blocks"], state)
-        whitening = config["whitening"]
-        self.whitening = (
-            Whitening(whitening, part("whitening.")) if whitening else nn.Identity()
-        )
-        permutations = torch.tensor(metadata["permutations"])
-        channels = permutations.shape[1]
-        flow, bmr = config["flow"], config["bmr"]
-        self.flow = Flow(
-            channels, flow["hidden"], flow["kernel"], flow["couplings"], flow["clamp"], permutations
-        )
-        self.flow.load_state_dict(part("flow."))
-        self.bmr = Bmr(channels, bmr["latent"], bmr["inner"], bmr["blocks"])
-        self.bmr.load_state_dict(part("bmr."))
+        pyramid = config["scales"] == "pyramid"
+        self.backbone = Backbone(config["backbone"], config["earlier_blocks"], pyramid, state)
+        permutations, couplings = metadata["permutations"], config["flow"]["couplings"]
+        count = len(permutations) // couplings
+        width = lambda width, channels: level_width(width, channels, len(permutations[-1]))
+        self.levels = nn.ModuleList()
+        for index in range(count):
+            # Names have the number of the level where there are several.
+            level = f".{index}." if count > 1 else "."
+            part = lambda network: {
+                name.removeprefix(network + level): value
+                for name, value in tensors.items()
+                if name.startswith(network + level)
+            }
+            own = permutations[index * couplings : (index + 1) * couplings]
+            self.levels.append(Level(config, own, width, part))
         self.eval()
         for parameter in self.parameters():
             parameter.requires_grad_(False)
 
     def forward(self, x):
-        y = self.whitening(self.backbone(x))
-        z, log_det = self.flow(y)
-        source, target = bmr_maps(y, z, *self.bmr(y, z))
-        return source, target, flow_map(z, log_det)
+        maps = [level(y) for level, y in zip(self.levels, self.backbone(x))]
+        return tuple(map for level in maps for map in level)

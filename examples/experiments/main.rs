@@ -152,10 +152,11 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
     for (seed, sets) in by_seed() {
         for set in sets {
             let mut trainer: Option<Trainer<B>> = None;
-            for (index, name) in systems.iter().enumerate() {
+            for name in &systems {
                 let config = configured(&config, name, seed)?;
-                if index > 0 && TWO_CNNS.contains(name) {
-                    // It has features of its own.
+                if let Some(known) = &trainer
+                    && !known.suits(&config)?
+                {
                     trainer = None;
                 }
                 let path = args.out.join("runs").join(format!("{}-{seed}-{name}.json", set.name));

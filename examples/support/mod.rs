@@ -6,10 +6,13 @@ use image::{Rgb, RgbImage};
 use indicatif::{ProgressBar, ProgressStyle};
 use nfbmr::{Phase, Progress};
 
+/// A phase, and the level that it is about.
+type Stage = (Phase, Option<(usize, usize)>);
+
 /// A progress bar over the phases of a training.
 pub struct Bar {
     bar: ProgressBar,
-    phase: Option<Phase>,
+    stage: Option<Stage>,
 }
 
 impl Bar {
@@ -18,12 +21,13 @@ impl Bar {
         let style = ProgressStyle::with_template("{prefix} [{bar:30}] {msg}");
         let bar = ProgressBar::new(1).with_prefix(name.to_owned());
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, phase: None }
+        Self { bar, stage: None }
     }
 
     /// Shows the progress of a training.
     pub fn show(&mut self, progress: &Progress) -> ControlFlow<()> {
-        if self.phase.replace(progress.phase) != Some(progress.phase) {
+        let stage = (progress.phase, progress.level);
+        if self.stage.replace(stage) != Some(stage) {
             self.bar.reset();
         }
         self.bar.set_length(progress.total_images as u64);

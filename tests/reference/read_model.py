@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads a model file by docs/file-format.md alone, with Python's standard library, and checks it.
 
-    python3 tests/reference/read_model.py tests/fixtures/model-v4.nfbmr
+    python3 tests/reference/read_model.py tests/fixtures/model-v5.nfbmr
 
 Prints `ok` and what it found, or the first thing that isn't as the document says.
 """
@@ -48,33 +48,36 @@ def conv(name, outputs, inputs, kernel):
     yield f"{name}.bias", [outputs]
 
 
-def expected_shapes(config, permutations, channels, grid):
-    """Names and shapes of the networks of `nf-bmr`; `channels` are those of each block."""
-    c, positions = sum(channels), grid[0] * grid[1]
+def expected_shapes(config, permutations, channels, positions, level, width):
+    """Names and shapes of the networks of `nf-bmr`; `channels` are those of each block, `level` is what stands
+    behind the first word of a name, `width` gives the width of a network of the level."""
+    c = sum(channels)
     if config.get("whitening"):
         for i, own in enumerate(channels):
-            yield f"whitening.blocks.{i}.mean", [positions, 1, own]
-            yield f"whitening.blocks.{i}.matrix", [positions, own, own]
+            yield f"whitening{level}.blocks.{i}.mean", [positions, 1, own]
+            yield f"whitening{level}.blocks.{i}.matrix", [positions, own, own]
     flow = config["flow"]
     assert len(permutations) == flow["couplings"]
     for i, permutation in enumerate(permutations):
         assert sorted(permutation) == list(range(c)), f"permutation {i}"
         half = c // 2
         for name, inputs, outputs in [("first", half, c - half), ("second", c - half, half)]:
-            at = f"flow.couplings.{i}.{name}"
-            yield from conv(f"{at}.conv1", flow["hidden"], inputs, flow["kernel"])
-            yield from conv(f"{at}.conv2", 2 * outputs, flow["hidden"], flow["kernel"])
+            at = f"flow{level}.couplings.{i}.{name}"
+            hidden = width(flow["hidden"])
+            yield from conv(f"{at}.conv1", hidden, inputs, flow["kernel"])
+            yield from conv(f"{at}.conv2", 2 * outputs, hidden, flow["kernel"])
             yield f"{at}.gamma", [1]
     bmr = config["bmr"]
-    blocks = ["bmr.shared"]
-    for branch in ["bmr.source", "bmr.target"]:
-        yield from conv(f"{branch}.input", bmr["latent"], c, 1)
-        yield from conv(f"{branch}.output", c, bmr["latent"], 1)
+    latent, inner = width(bmr["latent"]), width(bmr["inner"])
+    blocks = [f"bmr{level}.shared"]
+    for branch in [f"bmr{level}.source", f"bmr{level}.target"]:
+        yield from conv(f"{branch}.input", latent, c, 1)
+        yield from conv(f"{branch}.output", c, latent, 1)
         blocks += [f"{branch}.{side}.{i}" for side in ["before", "after"] for i in range(bmr["blocks"])]
     for block in blocks:
-        yield from conv(f"{block}.conv1", bmr["inner"], bmr["latent"], 1)
-        yield from conv(f"{block}.conv2", bmr["inner"], bmr["inner"], 3)
-        yield from conv(f"{block}.conv3", bmr["latent"], bmr["inner"], 1)
+        yield from conv(f"{block}.conv1", inner, latent, 1)
+        yield from conv(f"{block}.conv2", inner, inner, 3)
+        yield from conv(f"{block}.conv3", latent, inner, 1)
 
 
 def threshold(scores, rate):
@@ -114,20 +117,34 @@ def folds(file):
 def model(file):
     """A model file."""
     metadata, tensors = opened(file, "nfbmr")
-    assert metadata["format_version"] in (1, 2, 3, 4)
+    assert metadata["format_version"] in (1, 2, 3, 4, 5)
     config = metadata["config"]
     assert config.get("system", "nf-bmr") == "nf-bmr"
 
-    # Channels by block and the grid, from the tensors where the CNN isn't at hand.
-    c = tensors["bmr.source.input.weight"][1][1]
-    channels, grid = [c], [1, 1]
-    if config.get("whitening"):
-        count = 1 + len(config.get("earlier_blocks", []))
-        channels = [tensors[f"whitening.blocks.{i}.mean"][1][2] for i in range(count)]
-        positions = tensors["whitening.blocks.0.mean"][1][0]
-        grid = [math.isqrt(positions)] * 2
-        assert grid[0] * grid[1] == positions
-    expected = dict(expected_shapes(config, metadata["permutations"], channels, grid))
+    # Levels, channels by block and grids, from the tensors where the CNN isn't at hand.
+    numbers = {name.split(".")[1] for name in tensors if name.startswith("flow.")} - {"couplings"}
+    levels = [f".{number}" for number in sorted(numbers, key=int)] or [""]
+    assert len(levels) == 1 or config["scales"] == "pyramid"
+    normalization = metadata["normalization"]
+    if metadata["format_version"] < 5:
+        normalization = [normalization]
+    assert len(normalization) == len(levels)
+    assert all(0 < unit < math.inf for level in normalization for unit in level.values())
+    permutations, couplings = metadata["permutations"], config["flow"]["couplings"]
+    assert len(permutations) == couplings * len(levels)
+    expected = {}
+    for index, level in enumerate(levels):
+        channels, positions = [tensors[f"bmr{level}.source.input.weight"][1][1]], 1
+        if config.get("whitening"):
+            means = [shape for name, (_, shape, _) in sorted(tensors.items())
+                     if name.startswith(f"whitening{level}.blocks.") and name.endswith(".mean")]
+            channels, positions = [shape[2] for shape in means], means[0][0]
+            assert math.isqrt(positions) ** 2 == positions
+        own = permutations[index * couplings : (index + 1) * couplings]
+        # In proportion to the channels, rounded up to a multiple of 8; the last level has all channels.
+        share = lambda width: math.ceil(width * sum(channels) / len(permutations[-1]) / 8) * 8
+        width = lambda width: min(width, share(width))
+        expected |= expected_shapes(config, own, channels, positions, level, width)
     found = {name: shape for name, (dtype, shape, _) in tensors.items() if dtype == "F32"}
     assert found == expected, {n: (found.get(n), expected.get(n)) for n in found.keys() ^ expected.keys()}
     for name in found:

@@ -3,8 +3,8 @@
     pip install torch safetensors numpy scikit-learn
     python train.py FEATURES.safetensors CONFIG.json --seed N --json OUT.json
 
-FEATURES holds `train` [N, C, H, W] and `test` [M, C, H, W], both f32, and `label` [M], u8 with
-1 for a defective image. CONFIG is a pipeline configuration; both files come from the Rust example
+FEATURES holds `train.0` [N, C, H, W] and `test.0` [M, C, H, W], both f32, of the first level, `train.1` and `test.1` of the
+second and so on, the finest first, and `label` [M], u8 with 1 for a defective image. CONFIG is a pipeline configuration; both files come from the Rust example
 `export_features`. Of the configuration `flow`, `flow_training`, `bmr`, `bmr_training`, `fusion` and
 `pooling` are used; epsilon, weight decay and clipping are those of the method.
 
@@ -47,32 +47,43 @@ def reporter(phase, epochs):
     return on_epoch
 
 
-def fuse(own, source, target, train_source, train_target, channels, fusion):
-    """Averages the two directions, each divided by its training mean when so configured, and the flow's
-    negative log-likelihood over half the channels when so configured."""
+def fuse(maps, units, fusion):
+    """Averages the two directions, each in its own unit when so configured, and the flow's negative log-likelihood
+    when so configured; with the unit of the result."""
+    names = ["source", "target"] + ["flow"] * (fusion == "with_likelihood")
     if fusion == "plain":
-        return 0.5 * (source + target)
-    source, target = source / train_source.mean(), target / train_target.mean()
-    if fusion == "normalized":
-        return 0.5 * (source + target)
-    if fusion == "with_likelihood":
-        return (source + target + own / (channels / 2)) / 3
+        return sum(maps[name] for name in names) / 2, sum(units[name] for name in names) / 2
+    if fusion in ("normalized", "with_likelihood"):
+        return sum(maps[name] / units[name] for name in names) / len(names), 1
     raise ValueError(f"unknown fusion: {fusion!r}")
 
 
-def run(features, config, seed, memory_format):
-    generator = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    train = features["train"].float().contiguous(memory_format=memory_format)
-    test = features["test"].float().contiguous(memory_format=memory_format)
-    labels = features["label"].numpy()
-    channels = train.shape[1]
-    start = time.perf_counter()
+def across_levels(levels):
+    """One map of those of several levels, each given with its unit: their mean in those units and by the size of
+    their cells, on the grid of the first. A single one stays as it is."""
+    (first, _), *others = levels
+    if not others:
+        return first
+    side = first.shape[-1]
+    sizes = [1 / map.shape[-1] for map, _ in levels]
+    total = torch.zeros_like(first)
+    for size, (map, unit) in zip(sizes, levels):
+        if map.shape[-1] != side:
+            map = torch.nn.functional.interpolate(
+                map[:, None], first.shape[1:], mode="bilinear", align_corners=False
+            )[:, 0]
+        total += size / sum(sizes) * map / unit
+    return total
 
+
+def run_level(train, test, config, generator, layout, level):
+    """Trains on the features of a level; maps of the test images and their units by name, and the last losses."""
+    channels = train.shape[1]
     options = config["flow"] | config["flow_training"]
     flow = Flow(
         channels, options["hidden"], options["kernel"], options["couplings"], options["clamp"]
-    ).to(memory_format=memory_format)
+    )
+    flow = flow.to(memory_format=layout)
     flow_loss_last = train_flow(
         flow,
         train,
@@ -81,25 +92,24 @@ def run(features, config, seed, memory_format):
         options["learning_rate"],
         options["schedule"],
         generator,
-        reporter("flow", options["epochs"]),
+        reporter(f"level {level} flow", options["epochs"]),
     )
     train_z, _ = batched(flow, train, batch_size=options["batch_size"])
 
     options = config["bmr"] | config["bmr_training"]
     bmr = Bmr(channels, options["latent"], options["inner"], options["blocks"])
-    bmr = bmr.to(memory_format=memory_format)
+    bmr = bmr.to(memory_format=layout)
     bmr_loss_last = train_bmr(
         bmr,
         train,
-        train_z.contiguous(memory_format=memory_format),
+        train_z.contiguous(memory_format=layout),
         options["epochs"],
         options["batch_size"],
         options["learning_rate"],
         options["schedule"],
         generator,
-        reporter("bmr", options["epochs"]),
+        reporter(f"level {level} bmr", options["epochs"]),
     )
-    seconds = time.perf_counter() - start
 
     def score(y):
         z, log_det = flow(y)
@@ -107,17 +117,36 @@ def run(features, config, seed, memory_format):
 
     _, train_source, train_target = batched(score, train, batch_size=options["batch_size"])
     own, source, target = batched(score, test, batch_size=options["batch_size"])
-    fused = fuse(own, source, target, train_source, train_target, channels, config["fusion"])
-    maps = {"flow": own, "source": source, "target": target, "fused": fused}
+    maps = {"flow": own, "source": source, "target": target}
+    units = {"flow": channels / 2, "source": train_source.mean(), "target": train_target.mean()}
+    return maps, units, (flow_loss_last, bmr_loss_last)
+
+
+def run(features, config, seed, memory_format):
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    labels = features["label"].numpy()
+    start = time.perf_counter()
+    levels, losses = {"flow": [], "source": [], "target": [], "fused": []}, []
+    for level in range(sum(name.startswith("train.") for name in features)):
+        train, test = (
+            features[f"{name}.{level}"].float().contiguous(memory_format=memory_format)
+            for name in ("train", "test")
+        )
+        maps, units, last = run_level(train, test, config, generator, memory_format, level)
+        for name, values in maps.items():
+            levels[name].append((values, units[name]))
+        levels["fused"].append(fuse(maps, units, config["fusion"]))
+        losses.append(last)
     return {
         "seed": seed,
         "auroc": {
-            name: float(roc_auc_score(labels, pool(values, config["pooling"]).numpy()))
-            for name, values in maps.items()
+            name: float(roc_auc_score(labels, pool(across_levels(maps), config["pooling"]).numpy()))
+            for name, maps in levels.items()
         },
-        "train_s": seconds,
-        "flow_loss_last": flow_loss_last,
-        "bmr_loss_last": bmr_loss_last,
+        "train_and_score_s": time.perf_counter() - start,
+        "flow_loss_last": [flow for flow, _ in losses],
+        "bmr_loss_last": [bmr for _, bmr in losses],
     }
 
 

@@ -21,7 +21,7 @@ pub const SIDE: u32 = 48;
 pub fn small() -> PipelineConfig {
     let mut config = PipelineConfig::default();
     config.backbone.block = 4;
-    config.earlier_blocks = vec![0];
+    config.earlier_blocks = vec![2];
     config.input_size = SIDE;
     config.flow.hidden = 16;
     config.flow.couplings = 2;
@@ -194,8 +194,8 @@ pub fn cached_features_train_the_same_model<B: Backend>() {
         let cache = Arc::new(FeatureCache::open(folder.path().join("features.nfc")).unwrap());
         let storage = TrainingStorage::cached(cache.clone());
         let first = score(&config, storage.clone()).unwrap();
-        // Two blocks of either CNN, of which one is the same.
-        let of_an_image = if system == System::MbPfm { 3 } else { 1 };
+        // Two levels; two blocks of either CNN, of which one is the same.
+        let of_an_image = if system == System::MbPfm { 3 } else { 2 };
         assert_eq!(cache.len(), of_an_image * images.len());
         let filled = cache.bytes();
         assert_eq!(first, score(&config, storage.clone()).unwrap(), "{system}");

@@ -59,7 +59,8 @@ impl Bar {
     /// Shows the progress of training or calibration, and asks it to stop after Ctrl-C.
     pub fn show(&mut self, progress: &Progress) -> ControlFlow<()> {
         let (done, all) = (progress.images, progress.total_images);
-        self.tell(&progress.phase.to_string(), done, all, || progress.to_string());
+        let stage = format!("{:?} {:?}", progress.phase, progress.level);
+        self.tell(&stage, done, all, || progress.to_string());
         interrupt::go_on()
     }
 

@@ -163,6 +163,11 @@ impl<B: Backend> Flow<B> {
         (0..config.couplings).map(permutation).collect()
     }
 
+    /// Channels C of the features.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// Maps source features `[B, C, H, W]` to the target space.
     ///
     /// # Errors

@@ -8,26 +8,29 @@ use crate::target_cnn::joint;
 use crate::traits::{FeatureExtractor, Target, TargetSpace};
 use crate::weights::BackboneWeights;
 
-/// A frozen backbone, of which the features of several blocks are put together or used one by one.
+/// A frozen backbone, and the blocks whose features are used.
 #[derive(Clone, Debug)]
 pub struct Cnn<B: Backend> {
     backbone: Backbone<B>,
+    /// Ascending.
     blocks: Vec<usize>,
-    separate: bool,
+    /// Those whose features are put together, level by level.
+    levels: Vec<Vec<usize>>,
 }
 
 impl<B: Backend> Cnn<B> {
-    /// The blocks of a valid configuration, ascending, the last that of `config`; `separate` makes each a
-    /// level of its own.
+    /// The levels of a valid configuration, the last block that of `config`.
     pub(crate) fn load(
         config: &BackboneConfig,
-        blocks: Vec<usize>,
-        separate: bool,
+        levels: Vec<Vec<usize>>,
         weights: &BackboneWeights,
         device: &B::Device,
     ) -> Result<Self, PipelineError> {
         let backbone = Backbone::load(config, &weights.parse()?, device)?;
-        Ok(Self { backbone, blocks, separate })
+        let mut blocks = levels.concat();
+        blocks.sort_unstable();
+        blocks.dedup();
+        Ok(Self { backbone, blocks, levels })
     }
 
     /// The backbone, loaded to the last of the blocks.
@@ -40,12 +43,9 @@ impl<B: Backend> Cnn<B> {
         &self.blocks
     }
 
-    /// The blocks of each level: all of them, or one each.
-    pub(crate) fn level_blocks(&self) -> Vec<&[usize]> {
-        match self.separate {
-            true => self.blocks.chunks(1).collect(),
-            false => vec![&self.blocks],
-        }
+    /// The blocks of each level, ascending.
+    pub fn level_blocks(&self) -> &[Vec<usize>] {
+        &self.levels
     }
 
     /// Channels, rows and columns of the features of each level, of images of this side.
@@ -54,22 +54,26 @@ impl<B: Backend> Cnn<B> {
         let shape = |&block: &usize| {
             BackboneConfig { block, ..*self.backbone.config() }.output_shape(side, side)
         };
-        let shapes: Vec<_> = self.blocks.iter().map(shape).collect::<Result<_, _>>()?;
-        Ok(match self.separate {
-            true => shapes,
-            false => vec![joint(&shapes)],
-        })
+        let level = |blocks: &Vec<usize>| {
+            Ok(joint(&blocks.iter().map(shape).collect::<Result<Vec<_>, _>>()?))
+        };
+        self.levels.iter().map(level).collect()
     }
 
     /// The features of each level, `[N, C, H, W]` with a shape of its own; of images as [`extract`] takes
-    /// them.
+    /// them. Those of a level's earlier blocks are averaged to the grid of its last and come before its channels.
+    ///
+    /// # Errors
+    /// As [`extract`].
     ///
     /// [`extract`]: FeatureExtractor::extract
-    pub(crate) fn levels(&self, images: Tensor<B, 4>) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
-        match self.separate {
-            true => self.block_features(images),
-            false => Ok(vec![self.extract(images)?]),
-        }
+    pub fn levels(&self, images: Tensor<B, 4>) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
+        let features = self.block_features(images)?;
+        let level = |level: &Vec<usize>| {
+            let own = self.blocks.iter().zip(&features).filter(|(block, _)| level.contains(block));
+            put_together(own.map(|(_, features)| features.clone()).collect())
+        };
+        Ok(self.levels.iter().map(level).collect())
     }
 
     /// The features of each block.
@@ -86,19 +90,24 @@ impl<B: Backend> Cnn<B> {
     }
 }
 
+/// Features of one block or more on the grid of the last, joined by channel.
+fn put_together<B: Backend>(mut features: Vec<Tensor<B, 4>>) -> Tensor<B, 4> {
+    if features.len() == 1 {
+        return features.remove(0);
+    }
+    let grid = features.last().map_or([1; 2], |last| [last.dims()[2], last.dims()[3]]);
+    let to_grid = |features: Tensor<B, 4>| match features.dims()[2..] == grid {
+        true => features,
+        false => adaptive_avg_pool2d(features, grid),
+    };
+    Tensor::cat(features.into_iter().map(to_grid).collect(), 1)
+}
+
 impl<B: Backend> FeatureExtractor<B> for Cnn<B> {
-    /// The features of earlier blocks are averaged to the grid of the last and come before its channels.
+    /// The features of all blocks: those of earlier ones are averaged to the grid of the last and come before
+    /// its channels.
     fn extract(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
-        let mut features = self.block_features(images)?;
-        if features.len() == 1 {
-            return Ok(features.remove(0));
-        }
-        let grid = features.last().map_or([1; 2], |last| [last.dims()[2], last.dims()[3]]);
-        let to_grid = |features: Tensor<B, 4>| match features.dims()[2..] == grid {
-            true => features,
-            false => adaptive_avg_pool2d(features, grid),
-        };
-        Ok(Tensor::cat(features.into_iter().map(to_grid).collect(), 1))
+        Ok(put_together(self.block_features(images)?))
     }
 }
 

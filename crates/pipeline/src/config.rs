@@ -13,8 +13,9 @@ use crate::augmentation::Augmentation;
 use crate::cnn::Cnn;
 use crate::error::PipelineError;
 use crate::mask::Mask;
+use crate::source_level::SourceLevel;
 use crate::system::System;
-use crate::target_cnn::{Level, TargetCnnConfig, blocks, check_ascending};
+use crate::target_cnn::{Level, TargetCnnConfig, blocks, check_ascending, joint};
 use crate::weights::BackboneWeights;
 
 /// The largest network input, in pixels a side: its features still fit the memory of a PC.
@@ -34,10 +35,12 @@ pub struct PipelineConfig {
     pub system: System,
     /// The feature extractor.
     pub backbone: BackboneConfig,
-    /// Blocks before the backbone's last whose features are used too, ascending; they are averaged to the
-    /// grid of the last and come before its channels.
+    /// Blocks before the backbone's last whose features are used too, ascending.
     #[serde(default)]
     pub earlier_blocks: Vec<usize>,
+    /// What systems with a flow make of blocks of different strides; the other systems have a rule of their own.
+    #[serde(default)]
+    pub scales: Scales,
     /// Side S of the square network input in pixels, at most 4096.
     pub input_size: u32,
     /// How an image that isn't square is brought to S x S.
@@ -183,6 +186,22 @@ impl Schedule {
     }
 }
 
+/// What features of several strides become for the flow and the mapping network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scales {
+    /// One level: earlier blocks are averaged to the grid of the last and come before its channels.
+    #[default]
+    Joint,
+    /// A level for each stride, of all blocks up to it, with a flow and a mapping network of its own. Their
+    /// widths (`hidden`, `latent`, `inner`) are in proportion to the channels of the level, rounded up to a
+    /// multiple of 8; those of the last level, of all blocks, are as configured. The maps of
+    /// all levels are averaged on the grid of the finest, each in the unit that it has on the training
+    /// images and by its stride: the coarser level tells defects better, the finer one where they are.
+    Pyramid,
+}
+
 /// How the squared residuals of both directions become one anomaly map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -244,14 +263,15 @@ impl Default for PipelineConfig {
             system: System::NfBmr,
             backbone: lite0(10),
             earlier_blocks: vec![4, 7],
+            scales: Scales::Pyramid,
             input_size: 320,
             fit: Fit::Squash,
             mask: None,
             augmentation: Augmentation::Off,
             whitening: Some(WhiteningConfig::default()),
-            flow: FlowConfig { hidden: 128, kernel: 1, ..FlowConfig::paper() },
+            flow: FlowConfig { hidden: 64, kernel: 1, ..FlowConfig::paper() },
             flow_training: one_cycle(TrainingConfig::flow()),
-            bmr: BmrConfig { latent: 128, inner: 32, blocks: 2 },
+            bmr: BmrConfig { latent: 64, inner: 16, blocks: 2 },
             bmr_training: one_cycle(TrainingConfig::bmr()),
             target_cnn: None,
             bpfm: bpfm(),
@@ -293,6 +313,7 @@ impl PipelineConfig {
                 normalization: Normalization::IMAGENET,
             },
             earlier_blocks: Vec::new(),
+            scales: Scales::Joint,
             input_size: 768,
             fit: Fit::Squash,
             mask: None,
@@ -313,7 +334,8 @@ impl PipelineConfig {
         }
     }
 
-    /// Checks what the types leave open and returns the shape `[C, H, W]` of the features.
+    /// Checks what the types leave open and returns the shape `[C, H, W]` of the features of all blocks on the
+    /// grid of the last.
     ///
     /// # Errors
     /// [`PipelineError::Config`] or [`PipelineError::Backbone`].
@@ -344,9 +366,7 @@ impl PipelineConfig {
         }
         check_ascending("", &self.backbone, &self.earlier_blocks)?;
         self.levels()?;
-        let side = self.input_size as usize;
-        let [_, height, width] = self.backbone.output_shape(side, side)?;
-        Ok([self.block_channels()?.iter().sum(), height, width])
+        Ok(joint(&self.block_shapes()?))
     }
 
     /// The blocks whose features are used, ascending.
@@ -370,10 +390,46 @@ impl PipelineConfig {
         target.levels(self.system, &self.backbone, &self.blocks(), side)
     }
 
-    /// Channels of the features of each of the blocks.
-    pub(crate) fn block_channels(&self) -> Result<Vec<usize>, PipelineError> {
-        let channels = |block| BackboneConfig { block, ..self.backbone }.channels();
-        Ok(self.blocks().into_iter().map(channels).collect::<Result<_, _>>()?)
+    /// Channels, rows and columns of the features of each of the blocks.
+    fn block_shapes(&self) -> Result<Vec<[usize; 3]>, PipelineError> {
+        let side = self.input_size as usize;
+        let shape = |block| BackboneConfig { block, ..self.backbone }.output_shape(side, side);
+        Ok(self.blocks().into_iter().map(shape).collect::<Result<_, _>>()?)
+    }
+
+    /// The levels of the source features, the finest first.
+    pub(crate) fn source_levels(&self) -> Result<Vec<SourceLevel>, PipelineError> {
+        let blocks: Vec<_> = self.blocks().into_iter().zip(self.block_shapes()?).collect();
+        let all_channels = blocks.iter().map(|(_, [channels, ..])| channels).sum();
+        let level = |blocks: &[_]| SourceLevel::new(blocks, all_channels);
+        if self.system == System::MbPfm {
+            return Ok(blocks.chunks(1).map(level).collect());
+        }
+        if !(self.system.has_flow() && self.scales == Scales::Pyramid) {
+            return Ok(vec![level(&blocks)]);
+        }
+        let strides = blocks.chunk_by(|(_, a), (_, b)| a[1..] == b[1..]);
+        let ends = strides.scan(0, |end, stride| {
+            *end += stride.len();
+            Some(*end)
+        });
+        Ok(ends.map(|end| level(blocks.get(..end).unwrap_or(&blocks))).collect())
+    }
+
+    /// The flow of a level.
+    pub(crate) fn flow_of(&self, level: &SourceLevel) -> FlowConfig {
+        FlowConfig { hidden: level.width(self.flow.hidden), ..self.flow.clone() }
+    }
+
+    /// The bidirectional mapping network of a level.
+    pub(crate) fn bmr_of(&self, level: &SourceLevel) -> BmrConfig {
+        let BmrConfig { latent, inner, .. } = self.bmr;
+        BmrConfig { latent: level.width(latent), inner: level.width(inner), ..self.bmr.clone() }
+    }
+
+    /// The B-PFM of a level of `nf+bpfm`.
+    pub(crate) fn bpfm_of(&self, level: &SourceLevel) -> BpfmConfig {
+        BpfmConfig { latent: level.width(self.bpfm.latent), ..self.bpfm.clone() }
     }
 
     /// An image as the network sees it.
@@ -407,23 +463,22 @@ impl PipelineConfig {
         weights: &BackboneWeights,
         device: &B::Device,
     ) -> Result<(Cnn<B>, Option<Cnn<B>>), PipelineError> {
-        let separate = self.system == System::MbPfm;
-        let source = Cnn::load(&self.backbone, self.blocks(), separate, weights, device)?;
+        let levels = self.source_levels()?.into_iter().map(|level| level.blocks).collect();
+        let source = Cnn::load(&self.backbone, levels, weights, device)?;
         let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
         let load = |target: &TargetCnnConfig| {
             let weights = weights.target().ok_or(PipelineError::NoTargetWeights)?;
-            Cnn::load(&target.backbone, target.blocks(), separate, weights, device)
+            Cnn::load(&target.backbone, target.level_blocks(self.system), weights, device)
         };
         Ok((source, target.map(load).transpose()?))
     }
 
     /// All that features depend on, besides the weights.
-    pub(crate) fn inputs(&self) -> impl PartialEq + use<> {
+    pub(crate) fn inputs(&self) -> Result<impl PartialEq + use<>, PipelineError> {
         let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
-        let target = target.map(|target| (target.backbone, target.blocks()));
-        let separate = self.system == System::MbPfm;
+        let target = target.map(|target| (target.backbone, target.level_blocks(self.system)));
         let images = (self.input_size, self.fit, self.mask.clone(), self.augmentation);
-        (self.backbone, self.blocks(), target, separate, images)
+        Ok((self.backbone, self.source_levels()?, target, images))
     }
 
     /// The work of one detection by `nf-bmr`.
@@ -431,35 +486,50 @@ impl PipelineConfig {
     /// # Errors
     /// As [`Self::validate`].
     pub fn multiply_adds(&self) -> Result<MultiplyAdds, PipelineError> {
-        let [channels, height, width] = self.validate()?;
-        let (side, positions) = (self.input_size as usize, height * width);
+        self.validate()?;
+        let (side, levels) = (self.input_size as usize, self.source_levels()?);
+        let sum = |work: &dyn Fn(&SourceLevel, usize, usize) -> f64| {
+            levels.iter().map(|level| work(level, level.channels(), level.positions())).sum()
+        };
         Ok(MultiplyAdds {
             backbone: self.backbone.multiply_adds(side, side)?,
-            flow: self.flow.multiply_adds(channels, positions),
-            bmr: self.bmr.multiply_adds(channels, positions),
+            flow: sum(&|level, c, positions| self.flow_of(level).multiply_adds(c, positions)),
+            bmr: sum(&|level, c, positions| self.bmr_of(level).multiply_adds(c, positions)),
         })
     }
 
     /// What the system learns, in parameters and statistics; `usize::MAX` if they are more.
-    pub(crate) fn parameters(&self, [channels, height, width]: [usize; 3]) -> usize {
-        let whitening = match (&self.whitening, self.block_channels()) {
-            (Some(_), Ok(blocks)) => {
-                blocks.into_iter().map(|c| height * width * c * (c + 1)).sum::<usize>()
+    pub(crate) fn parameters(&self) -> Result<usize, PipelineError> {
+        let mut parameters = self.statistics()?;
+        let mut add = |more: usize| parameters = parameters.saturating_add(more);
+        if self.system.has_flow() {
+            for level in self.source_levels()? {
+                let channels = level.channels();
+                add(self.flow_of(&level).parameters(channels));
+                match self.system {
+                    System::NfBmr => add(self.bmr_of(&level).parameters(channels)),
+                    System::NfBpfm => add(self.bpfm_of(&level).parameters(channels, channels)),
+                    _ => {}
+                }
             }
-            _ => 0,
-        };
-        let flow = self.flow.parameters(channels).saturating_add(whitening);
-        match self.system {
-            System::Nf => flow,
-            System::NfBmr => flow.saturating_add(self.bmr.parameters(channels)),
-            System::NfBpfm => flow.saturating_add(self.bpfm.parameters(channels, channels)),
-            System::Pfm | System::Bpfm | System::MbPfm => {
-                let levels = self.levels().unwrap_or_default();
-                let parameters = |level: Level| level.mapper.parameters(level.source, level.target);
-                levels.into_iter().map(parameters).fold(0, usize::saturating_add)
-            }
-            System::PatchCore | System::Padim => 0,
         }
+        for Level { source, target, mapper } in self.levels()? {
+            add(mapper.parameters(source, target));
+        }
+        Ok(parameters)
+    }
+
+    /// Means and matrices of the whitening among them.
+    pub(crate) fn statistics(&self) -> Result<usize, PipelineError> {
+        if !self.system.has_flow() || self.whitening.is_none() {
+            return Ok(0);
+        }
+        let levels = self.source_levels()?.into_iter();
+        let blocks = levels.flat_map(|level| {
+            let positions = level.positions();
+            level.block_channels.into_iter().map(move |c| positions.saturating_mul(c * (c + 1)))
+        });
+        Ok(blocks.fold(0, usize::saturating_add))
     }
 
     /// A short fingerprint of the configuration: 16 hexadecimal digits of its JSON's SHA-256.

@@ -259,8 +259,8 @@ pub enum ModelError {
     /// Parameters that don't fit the configured network.
     #[error("{network}: {source}")]
     State {
-        /// Its name in the file.
-        network: &'static str,
+        /// Its name in the file, with the number of its level where there are several.
+        network: String,
         /// What doesn't fit.
         source: StateError,
     },
@@ -291,9 +291,14 @@ pub enum ModelError {
         /// Mean target residual.
         target_mean: f64,
     },
-    /// A mapping network without the units of its residuals.
-    #[error("no normalisation constants: the model's mapping network needs them")]
-    NoNormalization,
+    /// Not the normalisation constants of each level that maps.
+    #[error("expected the normalisation constants of {expected} levels, found those of {found}")]
+    Normalizations {
+        /// Levels with a mapping network.
+        expected: usize,
+        /// Levels with constants.
+        found: usize,
+    },
     /// The model needs backbone weights that weren't given.
     #[error(
         "the model needs the backbone weights it was trained with, SHA-256 {expected}, found {}: give \

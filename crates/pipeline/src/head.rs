@@ -8,19 +8,23 @@ use nfbmr_whitening::Whitening;
 
 use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
+use crate::draw::Draw;
 use crate::error::{ModelError, PipelineError};
 use crate::map::ScoreMap;
 use crate::mapper::Mapper;
-use crate::maps::Maps;
+use crate::mapping::Mapping;
+use crate::maps::{LevelMaps, Maps, to_maps};
 use crate::model_file::Networks;
 use crate::progress::fit_progress;
-use crate::samples::{Samples, SharedSamples, all, derive};
-use crate::score::Normalization;
+use crate::samples::{SharedSamples, all};
+use crate::score::{Normalization, Units};
 use crate::session::Session;
+use crate::source_level::SourceLevel;
 use crate::system::System;
 use crate::target_cnn::Level;
-use crate::train::{measure_normalization, train_bmr, train_bpfm, train_flow};
-use crate::traits::{BidirectionalMapper, FeatureExtractor, TargetSpace};
+use crate::target_flow::TargetFlow;
+use crate::train::{measure_normalization, train_bpfm};
+use crate::traits::{BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace};
 
 // Names of networks in a model file.
 const WHITENING: &str = "whitening";
@@ -33,76 +37,11 @@ const PADIM: &str = "padim";
 /// What a system learns of source features.
 #[derive(Clone, Debug)]
 pub(crate) enum Head<B: Backend> {
-    Flow(TargetFlow<B>),
-    Mapping { flow: TargetFlow<B>, mapper: Mapper<B>, normalization: Normalization },
+    Flow(Vec<TargetFlow<B>>),
+    Mapping(Vec<Mapping<B>>),
     Cnns { target: Box<Cnn<B>>, levels: Vec<Bpfm<B>>, normalization: Normalization },
     PatchCore(PatchCore<B>),
     Padim(Padim<B>),
-}
-
-/// A flow with the whitening before it and the permutations it was made with.
-#[derive(Clone, Debug)]
-pub(crate) struct TargetFlow<B: Backend> {
-    pub(crate) whitening: Option<Whitening<B>>,
-    pub(crate) permutations: Vec<Vec<usize>>,
-    pub(crate) flow: Flow<B>,
-}
-
-/// Purposes of the random numbers drawn from one seed.
-#[derive(Clone, Copy)]
-enum Draw {
-    Permutations,
-    FlowWeights,
-    BmrWeights,
-    FlowOrder,
-    BmrOrder,
-    Peer,
-}
-
-impl Draw {
-    fn seed(self, seed: u64) -> u64 {
-        // An odd multiplier keeps different (seed, purpose) pairs apart.
-        seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(self as u64)
-    }
-}
-
-impl<B: Backend> TargetFlow<B> {
-    /// Source features as the flow and the mapping network see them.
-    pub(crate) fn whiten(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
-        match &self.whitening {
-            Some(whitening) => Ok(whitening.forward(y)?),
-            None => Ok(y),
-        }
-    }
-
-    /// Target features of source features, which are white already.
-    fn targets(&self, features: &Features<B>) -> Result<SharedSamples<B>, PipelineError> {
-        let flow = self.flow.clone();
-        derive(features.source()?, features.in_memory, move |y| Ok(flow.forward(y)?.z))
-    }
-
-    /// Trains a flow on source features that `whitening` has whitened.
-    pub(crate) fn train(
-        config: &PipelineConfig,
-        whitening: Option<Whitening<B>>,
-        channels: usize,
-        y: &dyn Samples<B>,
-        device: &B::Device,
-        session: &mut Session<'_, '_>,
-    ) -> Result<Self, PipelineError> {
-        let seed = |draw: Draw| draw.seed(config.seed);
-        let permutations =
-            Flow::<B>::random_permutations(&config.flow, channels, seed(Draw::Permutations));
-        let weights = seed(Draw::FlowWeights);
-        let flow =
-            Flow::<Autodiff<B>>::new(&config.flow, &permutations, channels, weights, device)?;
-        let order = seed(Draw::FlowOrder);
-        let mut flow = train_flow(flow, y, &config.flow_training, order, session)?;
-        if !config.low_memory {
-            flow.prepare();
-        }
-        Ok(Self { whitening, permutations, flow })
-    }
 }
 
 /// What a head is trained on.
@@ -117,60 +56,56 @@ pub(crate) struct Features<B: Backend> {
 }
 
 impl<B: Backend> Features<B> {
-    /// Those of the only level.
-    pub(crate) fn source(&self) -> Result<&SharedSamples<B>, PipelineError> {
+    /// Source features of the first level, of several or the only one.
+    pub(crate) fn first(&self) -> Result<&SharedSamples<B>, PipelineError> {
         let none = || PipelineError::Config("expected features, found none".to_owned());
         self.source.first().ok_or_else(none)
     }
 }
 
 impl<B: Backend> Head<B> {
-    /// Trains the configured system; `flow` gives a trained flow to those that have one, `target` is the
-    /// second CNN of those that have that.
+    /// Trains the configured system; `flow` gives the trained flow of a level to those that have one, `target`
+    /// is the second CNN of those that have that.
     pub(crate) fn train(
         config: &PipelineConfig,
         features: &Features<B>,
-        flow: impl FnOnce(&mut Session<'_, '_>) -> Result<TargetFlow<B>, PipelineError>,
+        mut flow: impl FnMut(usize, &mut Session<'_, '_>) -> Result<TargetFlow<B>, PipelineError>,
         target: Option<&Cnn<B>>,
         device: &B::Device,
         session: &mut Session<'_, '_>,
     ) -> Result<Self, PipelineError> {
         let seed = |draw: Draw| draw.seed(config.seed);
-        let weights = seed(Draw::BmrWeights);
-        let order = seed(Draw::BmrOrder);
-        let training = &config.bmr_training;
-        let [channels, ..] = config.validate()?;
-        let y = features.source()?;
+        let count = features.source.len();
+        let sources = features.source.iter().enumerate();
         match config.system {
-            System::Nf => Ok(Self::Flow(flow(session)?)),
-            System::NfBmr => {
-                let flow = flow(session)?;
-                let z = flow.targets(features)?;
-                let bmr = Bmr::<Autodiff<B>>::new(&config.bmr, channels, weights, device)?;
-                let mut bmr = train_bmr(bmr, &**y, &*z, training, order, session)?;
-                if !config.low_memory {
-                    bmr.prepare();
-                }
-                Self::mapping(flow, Mapper::Bmr(bmr.into()), &**y, &*z)
+            System::Nf => {
+                let flow = |(index, _)| {
+                    session.level = (index, count);
+                    flow(index, session)
+                };
+                Ok(Self::Flow(sources.map(flow).collect::<Result<_, _>>()?))
             }
-            System::NfBpfm => {
-                let flow = flow(session)?;
-                let z = flow.targets(features)?;
-                let bpfm = &config.bpfm;
-                let bpfm = Bpfm::<Autodiff<B>>::new(bpfm, channels, channels, weights, device)?;
-                let bpfm = train_bpfm(bpfm, 0, &**y, &*z, training, order, session)?;
-                Self::mapping(flow, Mapper::Bpfm(bpfm.into()), &**y, &*z)
+            System::NfBmr | System::NfBpfm => {
+                let mapping = |((index, y), level): ((usize, &SharedSamples<B>), SourceLevel)| {
+                    session.level = (index, count);
+                    let (flow, in_memory) = (flow(index, session)?, features.in_memory);
+                    Mapping::train(config, flow, &level, y, in_memory, device, session)
+                };
+                let levels = sources.zip(config.source_levels()?).map(mapping);
+                Ok(Self::Mapping(levels.collect::<Result<_, _>>()?))
             }
             System::Pfm | System::Bpfm | System::MbPfm => {
                 let target = target.ok_or(PipelineError::NoTargetWeights)?;
+                let (weights, order) = (seed(Draw::BmrWeights), seed(Draw::BmrOrder));
+                let training = &config.bmr_training;
                 let (mut levels, mut normalizations) = (Vec::new(), Vec::new());
-                let spaces = features.source.iter().zip(&features.target);
-                for (Level { source, target, mapper }, (y, z)) in
+                let spaces = sources.zip(&features.target);
+                for (Level { source, target, mapper }, ((index, y), z)) in
                     config.levels()?.iter().zip(spaces)
                 {
+                    session.level = (index, count);
                     let bpfm = Bpfm::<Autodiff<B>>::new(mapper, *source, *target, weights, device)?;
-                    let level = levels.len();
-                    let bpfm = train_bpfm(bpfm, level, &**y, &**z, training, order, session)?;
+                    let bpfm = train_bpfm(bpfm, &**y, &**z, training, order, session)?;
                     normalizations.push(measure_normalization(&bpfm, &**y, &**z)?);
                     levels.push(bpfm);
                 }
@@ -179,25 +114,15 @@ impl<B: Backend> Head<B> {
             }
             System::PatchCore => {
                 let mut report = fit_progress(session.progress);
-                let (y, seed) = (all(&**y)?, seed(Draw::Peer));
+                let (y, seed) = (all(&**features.first()?)?, seed(Draw::Peer));
                 Ok(Self::PatchCore(PatchCore::fit(&config.patchcore, &y, seed, &mut report)?))
             }
             System::Padim => {
                 let mut report = fit_progress(session.progress);
-                let (y, seed) = (all(&**y)?, seed(Draw::Peer));
+                let (y, seed) = (all(&**features.first()?)?, seed(Draw::Peer));
                 Ok(Self::Padim(Padim::fit(&config.padim, &y, seed, &mut report)?))
             }
         }
-    }
-
-    fn mapping(
-        flow: TargetFlow<B>,
-        mapper: Mapper<B>,
-        y: &dyn Samples<B>,
-        z: &dyn Samples<B>,
-    ) -> Result<Self, PipelineError> {
-        let normalization = measure_normalization(&mapper, y, z)?;
-        Ok(Self::Mapping { flow, mapper, normalization })
     }
 
     /// The maps of each of the images `[N, 3, S, S]` (0 to 1), whose source features are those of a CNN.
@@ -205,96 +130,163 @@ impl<B: Backend> Head<B> {
         &self,
         source: &Cnn<B>,
         images: &Tensor<B, 4>,
-    ) -> Result<Vec<Maps<ScoreMap, f32>>, PipelineError> {
-        let [_, _, height, width] = images.dims();
-        let maps = match self {
-            Self::Flow(target) => {
-                let y = target.whiten(source.extract(images.clone())?)?;
-                Maps::Likelihood(nll_map(&target.flow.forward(y)?))
+    ) -> Result<Vec<Maps>, PipelineError> {
+        let [count, _, height, width] = images.dims();
+        let scored = |map: Tensor<B, 3>, scores: Vec<f32>| {
+            let maps = to_maps(map).into_iter().zip(scores);
+            maps.map(|(map, score)| Maps::Scored { map, score }).collect()
+        };
+        let mut levels: Vec<Vec<LevelMaps<ScoreMap>>> = Vec::new();
+        match self {
+            Self::Flow(flows) => {
+                for (target, y) in flows.iter().zip(source.levels(images.clone())?) {
+                    let likelihood = Some(nll_map(&target.flow.forward(target.whiten(y)?)?));
+                    levels.push(LevelMaps { source: None, target: None, likelihood }.by_image());
+                }
             }
-            Self::Mapping { flow, mapper, .. } => {
-                let y = flow.whiten(source.extract(images.clone())?)?;
-                let target = flow.flow.target(images, &y)?;
-                Maps::residuals(mapper.residuals(y, target.features)?, target.likelihood)
+            Self::Mapping(mappings) => {
+                for (mapping, y) in mappings.iter().zip(source.levels(images.clone())?) {
+                    let y = mapping.flow.whiten(y)?;
+                    let Target { features, likelihood } = mapping.flow.flow.target(images, &y)?;
+                    let Residuals { source, target } = mapping.mapper.residuals(y, features)?;
+                    let target = Some(target);
+                    levels.push(LevelMaps { source, target, likelihood }.by_image());
+                }
             }
-            Self::Cnns { target, levels, .. } => {
+            Self::Cnns { target, levels: mappers, .. } => {
                 let spaces = source.levels(images.clone())?.into_iter();
                 let spaces = spaces.zip(target.levels(images.clone())?);
-                let level = |(mapper, (y, z)): (&Bpfm<B>, (Tensor<B, 4>, Tensor<B, 4>))| {
-                    Ok(Maps::residuals(mapper.residuals(y, z)?, None).by_image())
-                };
-                let levels = levels.iter().zip(spaces).map(level);
-                return Maps::mean_of_levels(levels.collect::<Result<_, PipelineError>>()?);
+                let mut by_block = Vec::new();
+                for (mapper, (y, z)) in mappers.iter().zip(spaces) {
+                    let Residuals { source, target } = mapper.residuals(y, z)?;
+                    let maps = LevelMaps { source, target: Some(target), likelihood: None };
+                    by_block.push(maps.by_image());
+                }
+                // As published, each counts by the size of its residuals.
+                levels.push(LevelMaps::mean_of_levels(by_block)?);
             }
             Self::PatchCore(detector) => {
-                let scored = detector.score(source.extract(images.clone())?)?;
-                let map = smooth(scored.map, [height, width], Upsampling::Nearest)?;
-                Maps::Scored { map, score: scored.score }
+                let found = detector.score(source.extract(images.clone())?)?;
+                let map = smooth(found.map, [height, width], Upsampling::Nearest)?;
+                return Ok(scored(map, found.score));
             }
             Self::Padim(detector) => {
-                let scored = detector.score(source.extract(images.clone())?, [height, width])?;
-                let map = smooth(scored.map, [height, width], Upsampling::Bilinear)?;
-                Maps::Scored { map, score: scored.score }
+                let found = detector.score(source.extract(images.clone())?, [height, width])?;
+                let map = smooth(found.map, [height, width], Upsampling::Bilinear)?;
+                return Ok(scored(map, found.score));
             }
-        };
-        Ok(maps.by_image())
+        }
+        let mut levels: Vec<_> = levels.into_iter().map(Vec::into_iter).collect();
+        let image = |_| Maps::Levels(levels.iter_mut().filter_map(Iterator::next).collect());
+        Ok((0..count).map(image).collect())
     }
 
-    /// Target features of images `[N, 3, S, S]` (0 to 1) with source features `y`, whitened, of a system
+    /// The units of the maps of each level; none where they have a rule of their own.
+    pub(crate) fn units(&self) -> Vec<Units> {
+        match self {
+            Self::Flow(levels) => {
+                let units = |level: &TargetFlow<B>| Units::new(None, Some(level.flow.channels()));
+                levels.iter().map(units).collect()
+            }
+            Self::Mapping(levels) => {
+                let units = |Mapping { flow, normalization, .. }: &Mapping<B>| {
+                    Units::new(Some(*normalization), Some(flow.flow.channels()))
+                };
+                levels.iter().map(units).collect()
+            }
+            Self::Cnns { normalization, .. } => vec![Units::new(Some(*normalization), None)],
+            Self::PatchCore(_) | Self::Padim(_) => Vec::new(),
+        }
+    }
+
+    /// Target features by level, of images `[N, 3, S, S]` (0 to 1) with white source features `y`, of a system
     /// that has a target space.
-    pub(crate) fn target(
+    pub(crate) fn targets(
         &self,
         images: &Tensor<B, 4>,
-        y: &Tensor<B, 4>,
-    ) -> Result<Option<Tensor<B, 4>>, PipelineError> {
+        y: &[Tensor<B, 4>],
+    ) -> Result<Option<Vec<Tensor<B, 4>>>, PipelineError> {
+        let flows = self.flows();
         match self {
-            Self::Flow(target) | Self::Mapping { flow: target, .. } => {
-                Ok(Some(target.flow.forward(y.clone())?.z))
+            Self::Flow(_) | Self::Mapping(_) => {
+                let target = |(target, y): (&TargetFlow<B>, &Tensor<B, 4>)| {
+                    Ok(target.flow.forward(y.clone())?.z)
+                };
+                flows.into_iter().zip(y).map(target).collect::<Result<_, _>>().map(Some)
             }
-            Self::Cnns { target, .. } => target.extract(images.clone()).map(Some),
+            Self::Cnns { target, .. } => target.levels(images.clone()).map(Some),
             Self::PatchCore(_) | Self::Padim(_) => Ok(None),
         }
     }
 
-    pub(crate) fn normalization(&self) -> Option<Normalization> {
+    /// By level; of two CNNs one for all.
+    pub(crate) fn normalizations(&self) -> Vec<Normalization> {
         match self {
-            Self::Mapping { normalization, .. } | Self::Cnns { normalization, .. } => {
-                Some(*normalization)
-            }
-            _ => None,
+            Self::Mapping(levels) => levels.iter().map(|level| level.normalization).collect(),
+            Self::Cnns { normalization, .. } => vec![*normalization],
+            _ => Vec::new(),
         }
     }
 
-    pub(crate) fn flow(&self) -> Option<&TargetFlow<B>> {
+    /// By level, of a system that has flows.
+    pub(crate) fn flows(&self) -> Vec<&TargetFlow<B>> {
         match self {
-            Self::Flow(flow) | Self::Mapping { flow, .. } => Some(flow),
-            _ => None,
+            Self::Flow(levels) => levels.iter().collect(),
+            Self::Mapping(levels) => levels.iter().map(|level| &level.flow).collect(),
+            _ => Vec::new(),
         }
     }
 
-    /// Everything learnt, by the name of the network it belongs to.
+    /// By level, of a system that has them.
+    pub(crate) fn bmrs(&self) -> Vec<&Bmr<B>> {
+        let Self::Mapping(levels) = self else { return Vec::new() };
+        let mappers = levels.iter().map(|level| &level.mapper);
+        let bmrs = mappers.filter_map(|mapper| match mapper {
+            Mapper::Bmr(bmr) => Some(&**bmr),
+            Mapper::Bpfm(_) => None,
+        });
+        bmrs.collect()
+    }
+
+    /// Everything learnt, by the name of the network it belongs to; where several levels have one of the same
+    /// name, its parameters' names begin with the number of the level.
     pub(crate) fn state(&self) -> Vec<(&'static str, StateDict)> {
+        let flows = self.flows();
+        let several = flows.len() > 1;
         let mut state = Vec::new();
-        if let Some(TargetFlow { whitening, flow, .. }) = self.flow() {
-            state.extend(whitening.as_ref().map(|whitening| (WHITENING, state_dict(whitening))));
-            state.push((FLOW, state_dict(flow)));
+        let mut push = |network, level: Option<usize>, parameters: StateDict| {
+            let name = |name: String| match level {
+                Some(level) => format!("{level}.{name}"),
+                None => name,
+            };
+            let parameters = parameters.into_iter().map(|(own, data)| (name(own), data));
+            state.push((network, parameters.collect()));
+        };
+        for (index, TargetFlow { whitening, flow, .. }) in flows.into_iter().enumerate() {
+            let level = several.then_some(index);
+            if let Some(whitening) = whitening {
+                push(WHITENING, level, state_dict(whitening));
+            }
+            push(FLOW, level, state_dict(flow));
         }
         match self {
             Self::Flow(_) => {}
-            Self::Mapping { mapper: Mapper::Bmr(bmr), .. } => state.push((BMR, state_dict(&**bmr))),
-            Self::Mapping { mapper: Mapper::Bpfm(bpfm), .. } => {
-                state.push((BPFM, state_dict(&**bpfm)));
+            Self::Mapping(levels) => {
+                for (index, Mapping { mapper, .. }) in levels.iter().enumerate() {
+                    let level = several.then_some(index);
+                    match mapper {
+                        Mapper::Bmr(bmr) => push(BMR, level, state_dict(&**bmr)),
+                        Mapper::Bpfm(bpfm) => push(BPFM, level, state_dict(&**bpfm)),
+                    }
+                }
             }
             Self::Cnns { levels, .. } => {
-                let level = |(level, bpfm): (usize, &Bpfm<B>)| {
-                    let state = state_dict(bpfm).into_iter();
-                    state.map(move |(name, data)| (format!("{level}.{name}"), data))
-                };
-                let levels = levels.iter().enumerate().flat_map(level);
-                state.push((BPFM, levels.collect()));
+                for (index, bpfm) in levels.iter().enumerate() {
+                    push(BPFM, Some(index), state_dict(bpfm));
+                }
             }
-            Self::PatchCore(detector) => state.push((PATCHCORE, detector.state())),
-            Self::Padim(detector) => state.push((PADIM, detector.state())),
+            Self::PatchCore(detector) => push(PATCHCORE, None, detector.state()),
+            Self::Padim(detector) => push(PADIM, None, detector.state()),
         }
         state
     }
@@ -303,57 +295,91 @@ impl<B: Backend> Head<B> {
     /// its networks are no larger than the file; `target` is the second CNN where the system has one.
     pub(crate) fn load(
         config: &PipelineConfig,
-        [channels, height, width]: [usize; 3],
         permutations: Vec<Vec<usize>>,
-        normalization: Option<Normalization>,
+        normalizations: &[Normalization],
         networks: &mut Networks,
         target: Option<Cnn<B>>,
         device: &B::Device,
     ) -> Result<Self, ModelError> {
-        let whitening = |networks: &mut Networks| {
-            let Some(whitening) = &config.whitening else { return Ok(None) };
-            let blocks = config.block_channels().map_err(unusable)?;
-            let whitening = Whitening::new(whitening, &blocks, [height, width], device);
-            networks.load_into(WHITENING, whitening.map_err(unusable)?).map(Some)
+        let sources = config.source_levels().map_err(unusable)?;
+        let count = sources.len();
+        let expected = match config.system {
+            System::NfBmr | System::NfBpfm => count,
+            System::Pfm | System::Bpfm | System::MbPfm => 1,
+            System::Nf | System::PatchCore | System::Padim => 0,
         };
-        let flow = |networks: &mut Networks| {
-            let whitening = whitening(networks)?;
-            let flow = Flow::new(&config.flow, &permutations, channels, 0, device);
-            let mut flow = networks.load_into(FLOW, flow.map_err(unusable)?)?;
+        if normalizations.len() != expected {
+            let found = normalizations.len();
+            return Err(ModelError::Normalizations { expected, found });
+        }
+        let number = |index: usize| (count > 1).then_some(index);
+        let mut permutations = permutations.into_iter();
+        let mut flow = |networks: &mut Networks, (index, source): (usize, &SourceLevel)| {
+            let level = number(index);
+            let whitening = config.whitening.as_ref().map(|whitening| {
+                let blocks = &source.block_channels;
+                let whitening = Whitening::new(whitening, blocks, source.grid, device);
+                networks.load_into(WHITENING, level, whitening.map_err(unusable)?)
+            });
+            // The last level has those that are left, so that too many are found too.
+            let own = if index + 1 < count { config.flow.couplings } else { usize::MAX };
+            let permutations: Vec<_> = permutations.by_ref().take(own).collect();
+            let flow = config.flow_of(source);
+            let flow = Flow::new(&flow, &permutations, source.channels(), 0, device);
+            let mut flow = networks.load_into(FLOW, level, flow.map_err(unusable)?)?;
             if !config.low_memory {
                 flow.prepare();
             }
-            let permutations = permutations.clone();
-            Ok::<_, ModelError>(TargetFlow { whitening, permutations, flow })
+            Ok::<_, ModelError>(TargetFlow {
+                whitening: whitening.transpose()?,
+                permutations,
+                flow,
+            })
         };
-        let normalization = || normalization.ok_or(ModelError::NoNormalization);
         match config.system {
-            System::Nf => Ok(Self::Flow(flow(networks)?)),
-            System::NfBmr => {
-                let bmr = Bmr::new(&config.bmr, channels, 0, device).map_err(unusable)?;
-                let mut bmr = networks.load_into(BMR, bmr)?;
-                if !config.low_memory {
-                    bmr.prepare();
-                }
-                let (flow, mapper) = (flow(networks)?, Mapper::Bmr(bmr.into()));
-                Ok(Self::Mapping { flow, mapper, normalization: normalization()? })
+            System::Nf => {
+                let flow = |level| flow(networks, level);
+                Ok(Self::Flow(sources.iter().enumerate().map(flow).collect::<Result<_, _>>()?))
             }
-            System::NfBpfm => {
-                let bpfm = Bpfm::new(&config.bpfm, channels, channels, 0, device);
-                let bpfm = networks.load_into(BPFM, bpfm.map_err(unusable)?)?;
-                let mapper = Mapper::Bpfm(bpfm.into());
-                let flow = flow(networks)?;
-                Ok(Self::Mapping { flow, mapper, normalization: normalization()? })
+            System::NfBmr | System::NfBpfm => {
+                let mapping = |(level, &normalization): ((usize, &SourceLevel), &Normalization)| {
+                    let (index, source) = level;
+                    let (flow, channels) = (flow(networks, level)?, source.channels());
+                    let mapper = match config.system {
+                        System::NfBpfm => {
+                            let bpfm = config.bpfm_of(source);
+                            let bpfm = Bpfm::new(&bpfm, channels, channels, 0, device);
+                            let bpfm = bpfm.map_err(unusable)?;
+                            Mapper::Bpfm(networks.load_into(BPFM, number(index), bpfm)?.into())
+                        }
+                        _ => {
+                            let bmr = Bmr::new(&config.bmr_of(source), channels, 0, device);
+                            let bmr = bmr.map_err(unusable)?;
+                            let mut bmr = networks.load_into(BMR, number(index), bmr)?;
+                            if !config.low_memory {
+                                bmr.prepare();
+                            }
+                            Mapper::Bmr(bmr.into())
+                        }
+                    };
+                    Ok(Mapping { flow, mapper, normalization })
+                };
+                let levels = sources.iter().enumerate().zip(normalizations).map(mapping);
+                Ok(Self::Mapping(levels.collect::<Result<_, ModelError>>()?))
             }
             System::Pfm | System::Bpfm | System::MbPfm => {
                 let target = target.ok_or_else(|| unusable(PipelineError::NoTargetWeights))?.into();
                 let level = |(index, Level { source, target, mapper }): (usize, Level)| {
                     let bpfm = Bpfm::new(&mapper, source, target, 0, device).map_err(unusable)?;
-                    networks.load_level_into(BPFM, index, bpfm)
+                    networks.load_into(BPFM, Some(index), bpfm)
                 };
                 let levels = config.levels().map_err(unusable)?.into_iter().enumerate().map(level);
                 let levels = levels.collect::<Result<_, ModelError>>()?;
-                Ok(Self::Cnns { target, levels, normalization: normalization()? })
+                Ok(Self::Cnns {
+                    target,
+                    levels,
+                    normalization: Normalization::mean(normalizations),
+                })
             }
             System::PatchCore => {
                 let state = networks.take(PATCHCORE);

@@ -34,6 +34,7 @@ mod cross_fitted;
 )]
 mod cross_train;
 mod detect_files;
+mod draw;
 mod error;
 mod evaluate;
 mod features;
@@ -43,6 +44,7 @@ mod images;
 mod load;
 mod map;
 mod mapper;
+mod mapping;
 mod maps;
 #[expect(clippy::indexing_slicing, reason = "pixels of the mask, cells of the map")]
 mod mask;
@@ -57,8 +59,10 @@ mod samples;
 mod score;
 mod sealed_file;
 mod session;
+mod source_level;
 mod system;
 mod target_cnn;
+mod target_flow;
 mod train;
 mod trainer;
 mod traits;
@@ -69,7 +73,7 @@ pub use calibrate_error::{CalibrateError, ImageName};
 pub use calibration::{Calibration, DecisionThreshold};
 pub use checkpoint_error::CheckpointError;
 pub use cnn::Cnn;
-pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Schedule, TrainingConfig};
+pub use config::{Fusion, MultiplyAdds, PipelineConfig, Pooling, Scales, Schedule, TrainingConfig};
 pub use cross_calibration::CrossCalibration;
 pub use cross_file::CROSS_FORMAT_VERSION;
 pub use cross_fitted::CrossFitted;
@@ -89,6 +93,7 @@ pub use progress::{Phase, Progress, ProgressFn};
 pub use score::{Component, Detection, Normalization};
 pub use system::System;
 pub use target_cnn::TargetCnnConfig;
+pub use target_flow::TargetFlow;
 pub use trainer::{Trainer, TrainingStorage};
 pub use traits::{
     AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,

@@ -5,13 +5,12 @@ use nfbmr_backend::Backend;
 use crate::error::PipelineError;
 use crate::images::to_tensor;
 use crate::pipeline::Pipeline;
-use crate::traits::FeatureExtractor;
 
 /// The features of an image, each averaged over the positions: what a picture of the spaces is drawn from.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MeanFeatures {
-    /// Of the source space, a value a channel; whitened where the flow sees them so.
+    /// Of the source space, a value a channel, level by level; whitened where a flow sees them so.
     pub source: Vec<f32>,
     /// Of the target space: what the flow or the second CNN gives, of a system that has one.
     pub target: Option<Vec<f32>>,
@@ -25,9 +24,13 @@ impl<B: Backend> Pipeline<B> {
     /// If the image has no pixels.
     pub fn mean_features(&self, image: &DynamicImage) -> Result<MeanFeatures, PipelineError> {
         let input = to_tensor(&[self.config.fit(image)?.image], &self.device);
-        let y = self.whiten(self.source.extract(input.clone())?)?;
-        let target = self.head.target(&input, &y)?.map(mean);
-        Ok(MeanFeatures { source: mean(y), target })
+        let mut y = self.source.levels(input.clone())?;
+        for (y, flow) in y.iter_mut().zip(self.flows()) {
+            *y = flow.whiten(y.clone())?;
+        }
+        let means = |levels: Vec<Tensor<B, 4>>| levels.into_iter().flat_map(mean).collect();
+        let target = self.head.targets(&input, &y)?.map(means);
+        Ok(MeanFeatures { source: means(y), target })
     }
 }
 

@@ -15,15 +15,9 @@ const COVARIANCE: usize = 12;
 /// An estimate from below, since what a step takes for its gradients is left out.
 pub(crate) fn check(config: &PipelineConfig, features: u64) -> Result<(), PipelineError> {
     let Some(available) = available() else { return Ok(()) };
-    let shape @ [_, height, width] = config.validate()?;
-    let covariances = match &config.whitening {
-        Some(_) if config.system.has_flow() => {
-            config.block_channels()?.iter().map(|channels| channels * channels).sum::<usize>()
-        }
-        _ => 0,
-    };
-    let statistics = covariances.saturating_mul(height * width);
-    let networks = config.parameters(shape).saturating_sub(statistics);
+    config.validate()?;
+    let statistics = config.statistics()?;
+    let networks = config.parameters()?.saturating_sub(statistics);
     let needed = networks
         .saturating_mul(PARAMETER)
         .saturating_add(statistics.saturating_mul(COVARIANCE)) as u64;

@@ -10,7 +10,7 @@ use nfbmr_backend::{Backend, StateDict, load_state_dict};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::calibration::Calibration;
 use crate::cnn::Cnn;
@@ -27,7 +27,7 @@ use crate::system::System;
 use crate::weights::BackboneWeights;
 
 /// The newest format version; files of older versions keep loading.
-pub const FORMAT_VERSION: u64 = 4;
+pub const FORMAT_VERSION: u64 = 5;
 
 /// The metadata entry of a model.
 const METADATA: &str = "nfbmr";
@@ -40,13 +40,29 @@ const TRAINED_ON: &str = "trained_on";
 struct Metadata {
     format_version: u64,
     config: PipelineConfig,
+    /// Of each coupling block of each level in turn.
     permutations: Vec<Vec<usize>>,
-    normalization: Option<Normalization>,
+    /// Of each level; before version 5 of the only one, if it has any.
+    #[serde(deserialize_with = "by_level")]
+    normalization: Vec<Normalization>,
     /// Since version 4.
     calibration: Option<Calibration>,
     backbone_sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target_backbone_sha256: Option<String>,
+}
+
+fn by_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Normalization>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Levels {
+        Several(Vec<Normalization>),
+        Single(Option<Normalization>),
+    }
+    Ok(match Levels::deserialize(deserializer)? {
+        Levels::Several(levels) => levels,
+        Levels::Single(level) => level.into_iter().collect(),
+    })
 }
 
 /// Read before the rest, which another version may hold differently.
@@ -72,8 +88,13 @@ pub(crate) fn to_bytes<B: Backend>(
     let metadata = Metadata {
         format_version: FORMAT_VERSION,
         config: pipeline.config.clone(),
-        permutations: pipeline.head.flow().map_or_else(Vec::new, |flow| flow.permutations.clone()),
-        normalization: pipeline.normalization(),
+        permutations: pipeline
+            .head
+            .flows()
+            .iter()
+            .flat_map(|flow| flow.permutations.clone())
+            .collect(),
+        normalization: pipeline.normalizations(),
         calibration: pipeline.calibration.clone(),
         backbone_sha256: pipeline.weights.sha256().to_owned(),
         target_backbone_sha256: target.map(|weights| weights.sha256().to_owned()),
@@ -179,7 +200,7 @@ pub(crate) fn load_with<B: Backend>(
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
     let (metadata, tensors): (Metadata, _) = open(bytes, METADATA, FORMAT_VERSION)?;
-    metadata.normalization.map_or(Ok(()), check_normalization)?;
+    metadata.normalization.iter().try_for_each(check_normalization)?;
     let Tensors { mut networks, trained_on, backbone, target_backbone } = Tensors::read(&tensors)?;
 
     let given = [weights, weights.and_then(BackboneWeights::target)];
@@ -198,22 +219,21 @@ pub(crate) fn load_with<B: Backend>(
 
     let Metadata { config, permutations, normalization, calibration, .. } = metadata;
     let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
-    let shape = config.validate().map_err(unusable)?;
-    let parameters = config.parameters(shape);
+    config.validate().map_err(unusable)?;
+    let parameters = config.parameters().map_err(unusable)?;
     // Before anything of that size is allocated.
     if parameters > bytes.len() {
         return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
     }
     let (source, target) = cnns(&config, &weights).map_err(unusable)?;
-    let head =
-        Head::load(&config, shape, permutations, normalization, &mut networks, target, device)?;
+    let head = Head::load(&config, permutations, &normalization, &mut networks, target, device)?;
     networks.check_empty(config.system)?;
     let device = device.clone();
     Ok(Pipeline { config, weights, source, head, trained_on, calibration, device })
 }
 
-fn check_normalization(normalization: Normalization) -> Result<(), ModelError> {
-    let Normalization { source, target } = normalization;
+fn check_normalization(normalization: &Normalization) -> Result<(), ModelError> {
+    let &Normalization { source, target } = normalization;
     let positive = |mean: f64| mean.is_finite() && mean > 0.0;
     match positive(source) && positive(target) {
         true => Ok(()),
@@ -244,23 +264,21 @@ impl Networks {
         self.0.remove(network).unwrap_or_default()
     }
 
-    /// A network with the parameters of that name.
+    /// A network with the parameters of that name, and of that level where there are several.
     pub(crate) fn load_into<B: Backend, M: Module<B>>(
         &mut self,
-        network: &'static str,
+        network: &str,
+        level: Option<usize>,
         module: M,
     ) -> Result<M, ModelError> {
-        load_state_dict(module, self.take(network))
-            .map_err(|source| ModelError::State { network, source })
+        let (network, state) = match level {
+            None => (network.to_owned(), self.take(network)),
+            Some(level) => (format!("{network}.{level}"), self.take_level(network, level)),
+        };
+        load_state_dict(module, state).map_err(|source| ModelError::State { network, source })
     }
 
-    /// A network with the parameters of that name and level.
-    pub(crate) fn load_level_into<B: Backend, M: Module<B>>(
-        &mut self,
-        network: &'static str,
-        level: usize,
-        module: M,
-    ) -> Result<M, ModelError> {
+    fn take_level(&mut self, network: &str, level: usize) -> StateDict {
         let prefix = format!("{level}.");
         let mut state = StateDict::new();
         if let Some(levels) = self.0.get_mut(network) {
@@ -271,7 +289,7 @@ impl Networks {
                 };
             }
         }
-        load_state_dict(module, state).map_err(|source| ModelError::State { network, source })
+        state
     }
 
     /// Every network has been taken.

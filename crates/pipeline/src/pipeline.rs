@@ -1,12 +1,10 @@
 use std::path::Path;
 
-use burn::tensor::Tensor;
 use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::{Fitted, Frame};
-use nfbmr_flow::Flow;
 use nfbmr_metrics::DefectRegion;
 use rayon::prelude::*;
 
@@ -18,11 +16,11 @@ use crate::error::PipelineError;
 use crate::fingerprint::TrainedOn;
 use crate::head::Head;
 use crate::images::{Images, to_tensor};
-use crate::mapper::Mapper;
 use crate::mean_features::MeanFeatures;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
+use crate::target_flow::TargetFlow;
 use crate::trainer::{Trainer, TrainingStorage};
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
@@ -156,34 +154,20 @@ impl<B: Backend> Pipeline<B> {
         &self.source
     }
 
-    /// Source features `[N, C, H, W]` as the flow and the mapping network see them: whitened, where the
-    /// configuration says so and the system has a flow.
-    ///
-    /// # Errors
-    /// [`PipelineError::Whitening`] for another shape than the configuration's.
-    pub fn whiten(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, PipelineError> {
-        match self.head.flow() {
-            Some(target) => target.whiten(y),
-            None => Ok(y),
-        }
+    /// The target flow of each level, the finest first, of a system that has a flow: [`Cnn::levels`] gives what it
+    /// takes.
+    pub fn flows(&self) -> Vec<&TargetFlow<B>> {
+        self.head.flows()
     }
 
-    /// The target flow, of a system that has one.
-    pub fn flow(&self) -> Option<&Flow<B>> {
-        self.head.flow().map(|target| &target.flow)
+    /// The bidirectional mapping network of each level of `nf-bmr`.
+    pub fn bmrs(&self) -> Vec<&Bmr<B>> {
+        self.head.bmrs()
     }
 
-    /// The bidirectional mapping network of `nf-bmr`.
-    pub fn bmr(&self) -> Option<&Bmr<B>> {
-        match &self.head {
-            Head::Mapping { mapper: Mapper::Bmr(bmr), .. } => Some(bmr),
-            _ => None,
-        }
-    }
-
-    /// Mean residuals over the training images, of a system that maps.
-    pub fn normalization(&self) -> Option<Normalization> {
-        self.head.normalization()
+    /// Mean residuals over the training images by level, of a system that maps; of two CNNs one for all levels.
+    pub fn normalizations(&self) -> Vec<Normalization> {
+        self.head.normalizations()
     }
 
     /// One image or more in one pass.
@@ -195,10 +179,8 @@ impl<B: Backend> Pipeline<B> {
             fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
         let input = to_tensor(&pixels, &self.device);
         let maps = self.head.maps(&self.source, &input)?;
-        let channels = self.config.block_channels()?.iter().sum();
-        let normalization = self.normalization();
-        let mask = self.config.mask.as_ref();
-        let scoring = Scoring { fusion, pooling, normalization, channels, input: input_size, mask };
+        let (units, mask) = (self.head.units(), self.config.mask.as_ref());
+        let scoring = Scoring { fusion, pooling, units, input: input_size, mask };
         maps.into_iter()
             .zip(images.iter().zip(contents))
             .map(|(maps, (image, content))| {

@@ -45,6 +45,8 @@ impl fmt::Display for Phase {
 pub struct Progress {
     /// Which model of how many is trained, from 1, where there is one for each fold.
     pub fold: Option<(usize, usize)>,
+    /// Which level is trained of how many, from 1, where a system has a network for each.
+    pub level: Option<(usize, usize)>,
     /// The stage.
     pub phase: Phase,
     /// Epoch in progress, from 1.
@@ -65,12 +67,15 @@ pub struct Progress {
 
 impl fmt::Display for Progress {
     /// One line, such as `flow: epoch 3 of 10, loss 0.1234, 52 images/s, 4 s left`, which that of a fold
-    /// begins with `fold 2 of 4, `.
+    /// begins with `fold 2 of 4, `, and that of a level with `level 1 of 2, ` after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { phase, epoch, epochs, images, total_images, images_per_s, .. } = self;
         let unit = if *phase == Phase::Fit { "steps" } else { "images" };
         if let Some((fold, folds)) = self.fold {
             write!(f, "fold {fold} of {folds}, ")?;
+        }
+        if let Some((level, levels)) = self.level {
+            write!(f, "level {level} of {levels}, ")?;
         }
         match epochs {
             1 => write!(f, "{phase}: {images} of {total_images} {unit}")?,
@@ -104,6 +109,7 @@ impl<'a, 'b> Reporter<'a, 'b> {
     ) -> Self {
         let progress = Progress {
             fold: None,
+            level: None,
             phase,
             epoch: 1,
             epochs,
@@ -114,6 +120,12 @@ impl<'a, 'b> Reporter<'a, 'b> {
             remaining: Duration::ZERO,
         };
         Self { callback, progress, started: Instant::now(), skipped: 0 }
+    }
+
+    /// Says which level of how many it is about, from 0.
+    pub(crate) fn of_level(mut self, (level, levels): (usize, usize)) -> Self {
+        self.progress.level = (levels > 1).then_some((level + 1, levels));
+        self
     }
 
     /// Leaves out the first epochs, which were over before.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Fusion, Pooling};
 use crate::error::PipelineError;
 use crate::map::ScoreMap;
-use crate::maps::Maps;
+use crate::maps::{LevelMaps, Maps};
 use crate::mask::Mask;
 
 /// What a detector says of one image.
@@ -67,7 +67,7 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// The mean of those of several levels, whose maps are averaged too.
+    /// The mean of those of several levels.
     pub(crate) fn mean(levels: &[Self]) -> Self {
         let share = 1.0 / levels.len().max(1) as f64;
         let mean = |of: fn(&Self) -> f64| share * levels.iter().map(of).sum::<f64>();
@@ -75,13 +75,29 @@ impl Normalization {
     }
 }
 
+/// What the maps of a level are about on normal images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Units {
+    pub(crate) source: f64,
+    pub(crate) target: f64,
+    pub(crate) likelihood: f64,
+}
+
+impl Units {
+    /// Of residuals and of a flow of so many channels, for those there are: ‖z‖² / 2 is C / 2 on average
+    /// where z is N(0, I).
+    pub(crate) fn new(normalization: Option<Normalization>, channels: Option<usize>) -> Self {
+        let (source, target) = normalization.map_or((1.0, 1.0), |own| (own.source, own.target));
+        Self { source, target, likelihood: channels.map_or(1.0, |channels| channels as f64 / 2.0) }
+    }
+}
+
 /// How maps become a [`Detection`].
 pub(crate) struct Scoring<'a> {
     pub(crate) fusion: Fusion,
     pub(crate) pooling: Pooling,
-    pub(crate) normalization: Option<Normalization>,
-    /// Channels of the features.
-    pub(crate) channels: usize,
+    /// Of each level.
+    pub(crate) units: Vec<Units>,
     /// Side of the network input.
     pub(crate) input: u32,
     /// What of an image is inspected, if not all of it.
@@ -92,7 +108,7 @@ impl Scoring<'_> {
     /// Scores one image of `size` whose pixels lie in `content` of the network input.
     pub(crate) fn detection(
         &self,
-        maps: Maps<ScoreMap, f32>,
+        maps: Maps,
         content: Rect,
         size: Size,
     ) -> Result<Detection, PipelineError> {
@@ -101,55 +117,61 @@ impl Scoring<'_> {
             self.mask.iter().for_each(|mask| mask.clear(&mut map));
             Ok::<_, PipelineError>(map)
         };
-        match maps {
-            Maps::Residuals { source, target, likelihood } => {
-                let fused = self.fuse(source.as_ref(), &target, likelihood.as_ref());
-                let cells = self.cells(&fused, content);
-                let component = |map: ScoreMap| Component { score: self.pool(&map, &cells), map };
-                Ok(Detection {
-                    score: self.pool(&fused, &cells),
-                    verdict: None,
-                    anomaly_map: at_size(&fused)?,
-                    anomalous_pixels: None,
-                    source: source.map(component),
-                    target: Some(component(target)),
-                    likelihood: likelihood.map(component),
-                })
-            }
-            Maps::Likelihood(map) => {
-                let anomaly_map = at_size(&map)?;
-                let score = self.pool(&map, &self.cells(&map, content));
-                let likelihood = Component { score, map };
-                let detection = Detection::new(likelihood.score, anomaly_map);
-                Ok(Detection { likelihood: Some(likelihood), ..detection })
-            }
-            Maps::Scored { map, score } => Ok(Detection::new(score, at_size(&map)?)),
+        let levels = match maps {
+            Maps::Levels(levels) => levels,
+            Maps::Scored { map, score } => return Ok(Detection::new(score, at_size(&map)?)),
+        };
+        let (mut fused, mut source) = (Vec::new(), Vec::new());
+        let (mut target, mut likelihood) = (Vec::new(), Vec::new());
+        for (maps, units) in levels.into_iter().zip(&self.units) {
+            fused.extend(self.fuse(&maps, units));
+            source.extend(maps.source.zip(Some(units.source)));
+            target.extend(maps.target.zip(Some(units.target)));
+            likelihood.extend(maps.likelihood.zip(Some(units.likelihood)));
         }
+        let fused = across_levels(fused)?.ok_or_else(|| {
+            PipelineError::Config("expected the maps of one level or more, found none".to_owned())
+        })?;
+        let cells = self.cells(&fused, content);
+        let component = |levels| {
+            let component = |map: ScoreMap| Component { score: self.pool(&map, &cells), map };
+            Ok::<_, PipelineError>(across_levels(levels)?.map(component))
+        };
+        Ok(Detection {
+            score: self.pool(&fused, &cells),
+            verdict: None,
+            anomaly_map: at_size(&fused)?,
+            anomalous_pixels: None,
+            source: component(source)?,
+            target: component(target)?,
+            likelihood: component(likelihood)?,
+        })
     }
 
-    /// Equation (14): the mean of the maps that there are, each in its own unit if so configured.
-    fn fuse(
-        &self,
-        source: Option<&ScoreMap>,
-        target: &ScoreMap,
-        likelihood: Option<&ScoreMap>,
-    ) -> ScoreMap {
-        let units = match (self.fusion, self.normalization) {
-            (Fusion::Plain, _) | (_, None) => (1.0, 1.0),
-            (_, Some(Normalization { source, target })) => (source as f32, target as f32),
-        };
-        let likelihood = likelihood.filter(|_| self.fusion == Fusion::WithLikelihood);
-        let likelihood = likelihood.map(|map| (map, self.channels as f32 / 2.0));
-        let source = source.map(|map| (map, units.0));
-        let maps: Vec<_> =
-            source.into_iter().chain([(target, units.1)]).chain(likelihood).collect();
-        let mut fused = ScoreMap { values: vec![0.0; target.values.len()], ..*target };
-        for (map, unit) in &maps {
+    /// Equation (14) of a level: the mean of the maps that there are, each in its own unit if so configured; a
+    /// likelihood alone as it is. With the unit of the result.
+    fn fuse(&self, maps: &LevelMaps<ScoreMap>, units: &Units) -> Option<(ScoreMap, f64)> {
+        let LevelMaps { source, target, likelihood } = maps;
+        let alone = source.is_none() && target.is_none();
+        let plain = alone || self.fusion == Fusion::Plain;
+        let counts = alone || self.fusion == Fusion::WithLikelihood;
+        let parts = [
+            (source.as_ref(), units.source),
+            (target.as_ref(), units.target),
+            (likelihood.as_ref().filter(|_| counts), units.likelihood),
+        ];
+        let parts: Vec<_> =
+            parts.into_iter().filter_map(|(map, unit)| Some((map?, unit))).collect();
+        let &(first, _) = parts.first()?;
+        let mut fused = ScoreMap { values: vec![0.0; first.values.len()], ..*first };
+        for (map, unit) in &parts {
+            let unit = if plain { 1.0 } else { *unit as f32 };
             for (fused, value) in fused.values.iter_mut().zip(&map.values) {
-                *fused += value / unit / maps.len() as f32;
+                *fused += value / unit / parts.len() as f32;
             }
         }
-        fused
+        let unit = parts.iter().map(|(_, unit)| unit).sum::<f64>() / parts.len() as f64;
+        Some((fused, if plain { unit } else { 1.0 }))
     }
 
     /// The indices of the cells that touch the image's content, and what is inspected of it.
@@ -178,13 +200,35 @@ impl Scoring<'_> {
     }
 }
 
+/// The mean of the maps of several levels on the grid of the first, each in its own unit and by the size of its
+/// cells. The map of a single level stays as it is.
+fn across_levels(levels: Vec<(ScoreMap, f64)>) -> Result<Option<ScoreMap>, PipelineError> {
+    let sizes = levels.iter().map(|(map, _)| 1.0 / f64::from(map.width));
+    let sum: f64 = sizes.sum();
+    let share = |map: &ScoreMap, unit: f64| (1.0 / f64::from(map.width) / sum / unit) as f32;
+    let mut levels = levels.into_iter();
+    let Some((mut mean, unit)) = levels.next() else { return Ok(None) };
+    if levels.len() == 0 {
+        return Ok(Some(mean));
+    }
+    let own = share(&mean, unit);
+    mean.values.iter_mut().for_each(|value| *value *= own);
+    for (level, unit) in levels {
+        let own = share(&level, unit);
+        let level = level.resize(mean.width, mean.height)?;
+        mean.values.iter_mut().zip(level.values).for_each(|(mean, value)| *mean += own * value);
+    }
+    Ok(Some(mean))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const UNITS: Units = Units { source: 4.0, target: 2.0, likelihood: 3.0 };
+
     fn scoring(fusion: Fusion) -> Scoring<'static> {
-        let normalization = Some(Normalization { source: 4.0, target: 2.0 });
-        Scoring { fusion, pooling: Pooling::Max, normalization, channels: 6, input: 64, mask: None }
+        Scoring { fusion, pooling: Pooling::Max, units: vec![UNITS], input: 64, mask: None }
     }
 
     fn map(values: [f32; 4]) -> ScoreMap {
@@ -193,18 +237,44 @@ mod tests {
 
     #[test]
     fn fusion_as_defined() {
-        let (source, target) = (map([4.0, 0.0, 8.0, 4.0]), map([2.0, 2.0, 0.0, 6.0]));
-        let likelihood = map([3.0, -1.5, 3.0, 0.0]);
-        let fuse = |fusion| scoring(fusion).fuse(Some(&source), &target, Some(&likelihood)).values;
-        assert_eq!(fuse(Fusion::Plain), [3.0, 1.0, 4.0, 5.0]);
-        assert_eq!(fuse(Fusion::Normalized), [1.0, 0.5, 1.0, 2.0]);
-        let with_likelihood = fuse(Fusion::WithLikelihood);
+        let maps = LevelMaps {
+            source: Some(map([4.0, 0.0, 8.0, 4.0])),
+            target: Some(map([2.0, 2.0, 0.0, 6.0])),
+            likelihood: Some(map([3.0, -1.5, 3.0, 0.0])),
+        };
+        let fuse = |fusion, maps: &LevelMaps<ScoreMap>| {
+            let (map, unit) = scoring(fusion).fuse(maps, &UNITS).unwrap();
+            (map.values, unit)
+        };
+        assert_eq!(fuse(Fusion::Plain, &maps), (vec![3.0, 1.0, 4.0, 5.0], 3.0));
+        assert_eq!(fuse(Fusion::Normalized, &maps), (vec![1.0, 0.5, 1.0, 2.0], 1.0));
+        let (with_likelihood, unit) = fuse(Fusion::WithLikelihood, &maps);
+        assert_eq!(unit, 1.0);
         for (found, expected) in with_likelihood.iter().zip([3.0, 0.5, 3.0, 4.0]) {
             assert!((found - expected / 3.0).abs() < 1e-6, "{with_likelihood:?}");
         }
-        assert_eq!(scoring(Fusion::Plain).fuse(None, &target, None), target);
-        let without = scoring(Fusion::WithLikelihood).fuse(Some(&source), &target, None);
-        assert_eq!(without.values, fuse(Fusion::Normalized));
+        let normalized = fuse(Fusion::Normalized, &maps);
+        let maps = LevelMaps { likelihood: None, ..maps };
+        assert_eq!(fuse(Fusion::WithLikelihood, &maps), normalized);
+        let maps = LevelMaps { source: None, ..maps };
+        assert_eq!(fuse(Fusion::Plain, &maps), (vec![2.0, 2.0, 0.0, 6.0], 2.0));
+        let likelihood = Some(map([3.0, -1.5, 3.0, 0.0]));
+        let alone = LevelMaps { source: None, target: None, likelihood };
+        assert_eq!(fuse(Fusion::Normalized, &alone), (vec![3.0, -1.5, 3.0, 0.0], 3.0));
+    }
+
+    #[test]
+    fn levels_count_by_their_cells_in_their_units() {
+        let fine = map([2.0, -1.0, 8.0, 0.0]);
+        assert!(across_levels(Vec::new()).unwrap().is_none());
+        assert_eq!(across_levels(vec![(fine.clone(), 2.0)]).unwrap().unwrap(), fine);
+        let coarse = ScoreMap { width: 1, height: 1, values: vec![12.0] };
+        let both = across_levels(vec![(fine, 2.0), (coarse, 3.0)]).unwrap().unwrap();
+        assert_eq!((both.width, both.height), (2, 2));
+        // A third of the fine map over 2, two thirds of the coarse one over 3.
+        for (found, expected) in both.values.iter().zip([9.0, 7.5, 12.0, 8.0]) {
+            assert!((found - expected / 3.0).abs() < 1e-6, "{:?}", both.values);
+        }
     }
 
     #[test]
@@ -212,7 +282,8 @@ mod tests {
         let content = Rect { x: 0, y: 0, width: 64, height: 32 };
         let size = Size { width: 8, height: 4 };
         let map = map([1.0, 2.0, 9.0, 9.0]);
-        let maps = Maps::Likelihood(map.clone());
+        let likelihood = Some(map.clone());
+        let maps = Maps::Levels(vec![LevelMaps { source: None, target: None, likelihood }]);
         let detection = scoring(Fusion::Plain).detection(maps, content, size).unwrap();
         assert_eq!(detection.score, 2.0);
         // The map is the upper half of what the whole input would get.

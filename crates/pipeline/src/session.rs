@@ -5,4 +5,6 @@ use crate::progress::ProgressFn;
 pub(crate) struct Session<'a, 'b> {
     pub(crate) progress: &'a mut ProgressFn<'b>,
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// Which level is trained, from 0, and of how many.
+    pub(crate) level: (usize, usize),
 }

@@ -71,6 +71,14 @@ impl TargetCnnConfig {
         blocks(&self.backbone, &self.earlier_blocks)
     }
 
+    /// The same by level: `mb-pfm` maps each block by itself.
+    pub(crate) fn level_blocks(&self, system: System) -> Vec<Vec<usize>> {
+        match system {
+            System::MbPfm => self.blocks().into_iter().map(|block| vec![block]).collect(),
+            _ => vec![self.blocks()],
+        }
+    }
+
     /// The levels of a system of two CNNs, whose grids agree.
     pub(crate) fn levels(
         &self,

@@ -27,7 +27,7 @@ pub(crate) fn train_flow<B: Backend>(
     seed: u64,
     session: &mut Session<'_, '_>,
 ) -> Result<Flow<B>, PipelineError> {
-    let phase = TrainingPhase::new(Phase::Flow, features.len(), config, seed);
+    let phase = TrainingPhase { phase: Phase::Flow, images: features.len(), config, seed };
     fit(flow, &phase, &Workers::new::<B>(), session, |flow, batch| {
         let y = Tensor::from_inner(features.batch(batch)?);
         Ok(nll(&flow.forward(y)?))
@@ -43,7 +43,7 @@ pub(crate) fn train_bmr<B: Backend>(
     seed: u64,
     session: &mut Session<'_, '_>,
 ) -> Result<Bmr<B>, PipelineError> {
-    let phase = TrainingPhase::new(Phase::Bmr, y.len(), config, seed);
+    let phase = TrainingPhase { phase: Phase::Bmr, images: y.len(), config, seed };
     fit(bmr, &phase, &Workers::new::<B>(), session, |bmr, batch| {
         let y = Tensor::from_inner(y.batch(batch)?);
         let z = Tensor::from_inner(z.batch(batch)?);
@@ -51,18 +51,17 @@ pub(crate) fn train_bmr<B: Backend>(
     })
 }
 
-/// As [`train_bmr`], for the older networks, one per level: a step takes its batch whole, since batch
+/// As [`train_bmr`], for the older networks: a step takes its batch whole, since batch
 /// normalisation knows no parts of it.
 pub(crate) fn train_bpfm<B: Backend>(
     bpfm: Bpfm<Autodiff<B>>,
-    level: usize,
     y: &dyn Samples<B>,
     z: &dyn Samples<B>,
     config: &TrainingConfig,
     seed: u64,
     session: &mut Session<'_, '_>,
 ) -> Result<Bpfm<B>, PipelineError> {
-    let phase = TrainingPhase { level, ..TrainingPhase::new(Phase::Bpfm, y.len(), config, seed) };
+    let phase = TrainingPhase { phase: Phase::Bpfm, images: y.len(), config, seed };
     fit(bpfm, &phase, &Workers::none(), session, |bpfm, batch| {
         let y = Tensor::from_inner(y.batch(batch)?);
         let z = Tensor::from_inner(z.batch(batch)?);
@@ -89,27 +88,16 @@ pub(crate) fn measure_normalization<B: Backend>(
     Ok(Normalization { source: positive(source / count), target: positive(target / count) })
 }
 
-/// One of the trainings that make up a system's.
+/// One of the trainings that make up a system's, of the session's level.
 struct TrainingPhase<'a> {
     phase: Phase,
-    /// Where a system has several networks of one kind.
-    level: usize,
     images: usize,
     config: &'a TrainingConfig,
     /// Of the order of the images.
     seed: u64,
 }
 
-impl<'a> TrainingPhase<'a> {
-    fn new(phase: Phase, images: usize, config: &'a TrainingConfig, seed: u64) -> Self {
-        Self { phase, level: 0, images, config, seed }
-    }
-
-    /// Its name in a checkpoint.
-    fn name(&self) -> String {
-        format!("{}.{}", self.phase, self.level)
-    }
-
+impl TrainingPhase<'_> {
     fn steps_per_epoch(&self) -> usize {
         self.images.div_ceil(self.config.batch_size)
     }
@@ -125,12 +113,14 @@ fn fit<B: Backend, M: AutodiffModule<Autodiff<B>> + Sync>(
     loss: impl Fn(&M, &[usize]) -> Result<Tensor<Autodiff<B>, 1>, PipelineError> + Sync,
 ) -> Result<M::InnerModule, PipelineError> {
     let TrainingPhase { images, config, .. } = *phase;
-    let name = phase.name();
     let mut rng = ChaCha8Rng::seed_from_u64(phase.seed);
     let mut stepper = Stepper::new(config, config.epochs * phase.steps_per_epoch());
     let mut order: Vec<usize> = (0..images).collect();
-    let Session { progress, checkpoint } = session;
-    let mut reporter = Reporter::new(phase.phase, config.epochs, images, &mut **progress);
+    let Session { progress, checkpoint, level } = session;
+    // In a checkpoint.
+    let name = format!("{}.{}", phase.phase, level.0);
+    let reporter = Reporter::new(phase.phase, config.epochs, images, &mut **progress);
+    let mut reporter = reporter.of_level(*level);
     let mut over = 0;
     if let Some(checkpoint) = checkpoint
         && let Some(state) = checkpoint.phase(&name, config.epochs)?.cloned()

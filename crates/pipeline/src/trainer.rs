@@ -13,13 +13,14 @@ use crate::config::{PipelineConfig, TrainingConfig};
 use crate::error::{PipelineError, TrainingError};
 use crate::features::{Extractor, extract_features};
 use crate::fingerprint::{Fingerprint, TrainedOn};
-use crate::head::{Features, Head, TargetFlow};
+use crate::head::{Features, Head};
 use crate::images::Images;
 use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{Part, SharedSamples, derive};
 use crate::session::Session;
+use crate::target_flow::TargetFlow;
 use crate::weights::BackboneWeights;
 
 /// Images whose statistics are collected together.
@@ -88,17 +89,18 @@ pub struct Trainer<B: Backend> {
     device: B::Device,
 }
 
-/// The features as they are whitened.
+/// The features as they are whitened, by level.
 #[derive(Debug)]
 struct Whitened<B: Backend> {
     config: WhiteningConfig,
-    whitening: Whitening<B>,
-    y: SharedSamples<B>,
+    whitenings: Vec<Whitening<B>>,
+    y: Vec<SharedSamples<B>>,
 }
 
 /// All that a flow depends on, besides the features.
 #[derive(Clone, Debug, PartialEq)]
 struct FlowKey {
+    level: usize,
     whitening: Option<WhiteningConfig>,
     flow: FlowConfig,
     training: TrainingConfig,
@@ -107,8 +109,9 @@ struct FlowKey {
 }
 
 impl FlowKey {
-    fn of(config: &PipelineConfig) -> Self {
+    fn of(config: &PipelineConfig, level: usize) -> Self {
         Self {
+            level,
             whitening: config.whitening.clone(),
             flow: config.flow.clone(),
             training: config.flow_training.clone(),
@@ -167,20 +170,29 @@ impl<B: Backend> Trainer<B> {
         self.contents.len()
     }
 
-    /// The source features of an image, `[1, C, H, W]`; those of the first block where `mb-pfm` takes each
-    /// by itself.
+    /// The source features of an image, `[1, C, H, W]`, of each level: see [`Cnn::levels`].
     ///
     /// # Errors
     /// [`PipelineError::Config`] if there are no more than `image` images, otherwise what reading from the
     /// cache fails with.
-    pub fn features(&self, image: usize) -> Result<Tensor<B, 4>, PipelineError> {
+    pub fn features(&self, image: usize) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
+        let sample = image * self.config.augmentation.copies();
         match image < self.images() {
-            true => self.features.source()?.get(image * self.config.augmentation.copies()),
+            true => self.features.source.iter().map(|level| level.get(sample)).collect(),
             false => Err(PipelineError::Config(format!(
                 "expected the index of one of {} training images, found {image}",
                 self.images()
             ))),
         }
+    }
+
+    /// Whether the features are those that a configuration needs.
+    ///
+    /// # Errors
+    /// As [`PipelineConfig::validate`].
+    pub fn suits(&self, config: &PipelineConfig) -> Result<bool, PipelineError> {
+        config.validate()?;
+        Ok(config.inputs()? == self.config.inputs()?)
     }
 
     /// Trains a system. The same configuration, images, backend and thread count give the same model,
@@ -195,10 +207,9 @@ impl<B: Backend> Trainer<B> {
         config: &PipelineConfig,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Pipeline<B>, PipelineError> {
-        let [channels, ..] = config.validate()?;
-        if config.inputs() != self.config.inputs() {
-            let problem = "expected the backbones, blocks, input_size, fit, mask and augmentation of the \
-                           features";
+        if !self.suits(config)? {
+            let problem = "expected the backbones, blocks, scales, input_size, fit, mask and augmentation of \
+                           the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
         memory::check(config, 0)?;
@@ -213,21 +224,23 @@ impl<B: Backend> Trainer<B> {
         let mut features = features.clone();
         let whitened = whitened.as_ref().filter(|_| whitening.is_some());
         if let Some(whitened) = whitened {
-            features.source = vec![whitened.y.clone()];
+            features.source = whitened.y.clone();
         }
-        let key = FlowKey::of(config);
-        let flow = |session: &mut Session<'_, '_>| {
+        let levels = config.source_levels()?;
+        let flow = |level: usize, session: &mut Session<'_, '_>| {
+            let key = FlowKey::of(config, level);
             if let Some((_, flow)) = flows.iter().find(|(known, _)| *known == key) {
                 return Ok(flow.clone());
             }
-            let whitening = whitened.map(|whitened| whitened.whitening.clone());
-            let y = &**features.source()?;
-            let flow = TargetFlow::train(config, whitening, channels, y, device, session)?;
+            let none = || PipelineError::Config(format!("expected features of level {level}"));
+            let (y, source) = features.source.get(level).zip(levels.get(level)).ok_or_else(none)?;
+            let whitening = whitened.and_then(|known| known.whitenings.get(level).cloned());
+            let flow = TargetFlow::train(config, whitening, source, &**y, device, session)?;
             flows.push((key, flow.clone()));
             Ok(flow)
         };
         let target = self.target.as_ref();
-        let mut session = Session { progress, checkpoint };
+        let mut session = Session { progress, checkpoint, level: (0, 1) };
         let head = Head::train(config, &features, flow, target, device, &mut session)?;
         tracing::info!(system = %config.system, images = self.images(), "trained");
         Ok(Pipeline {
@@ -293,20 +306,24 @@ impl<B: Backend> Trainer<B> {
         config: &WhiteningConfig,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Whitened<B>, PipelineError> {
-        let [_, height, width] = self.config.validate()?;
-        let channels = self.config.block_channels()?;
-        let mut fit = WhiteningFit::new(config, &channels, [height, width])?;
-        let y = self.features.source()?;
-        let mut reporter = Reporter::new(Phase::Whitening, 1, y.len(), progress);
-        let indices: Vec<usize> = (0..y.len()).collect();
-        for chunk in indices.chunks(CHUNK) {
-            fit.add(y.batch(chunk)?)?;
-            reporter.advance(chunk.len())?;
+        let levels = self.config.source_levels()?;
+        let sources = levels.iter().zip(&self.features.source);
+        let (mut whitenings, mut white) = (Vec::new(), Vec::new());
+        for (index, (level, y)) in sources.enumerate() {
+            let mut fit = WhiteningFit::new(config, &level.block_channels, level.grid)?;
+            let reporter = Reporter::new(Phase::Whitening, 1, y.len(), progress);
+            let mut reporter = reporter.of_level((index, levels.len()));
+            let indices: Vec<usize> = (0..y.len()).collect();
+            for chunk in indices.chunks(CHUNK) {
+                fit.add(y.batch(chunk)?)?;
+                reporter.advance(chunk.len())?;
+            }
+            let whitening = fit.finish(&self.device)?;
+            let forward = whitening.clone();
+            white.push(derive(y, self.features.in_memory, move |y| Ok(forward.forward(y)?))?);
+            whitenings.push(whitening);
         }
-        let whitening = fit.finish(&self.device)?;
-        let forward = whitening.clone();
-        let y = derive(y, self.features.in_memory, move |y| Ok(forward.forward(y)?))?;
-        Ok(Whitened { config: config.clone(), whitening, y })
+        Ok(Whitened { config: config.clone(), whitenings, y: white })
     }
 }
 

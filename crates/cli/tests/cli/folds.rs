@@ -18,7 +18,7 @@ fn shop() -> Shop {
     ] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
-    assert!(ran.stderr.contains("fold 4 of 4, bmr: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("fold 4 of 4, level 2 of 2, bmr: "), "{}", ran.stderr);
     assert_eq!(shop.files(), ["folds.nfbmr", "small.toml"], "nothing unfinished stays");
     shop
 }

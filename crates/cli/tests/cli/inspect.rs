@@ -13,14 +13,14 @@ fn a_model_says_how_it_was_made() {
         "system nf-bmr, seed 0, configuration ",
         "backbone lite0 to block 4, input 48 x 48 pixels\n",
         "weights of the backbone not in the file, SHA-256 7213f2ba5c11",
-        "format version 4, ",
+        "format version 5, ",
         "trained on 13 images\n",
         "calibrated on 3 other images to 25 % false alarms",
     ] {
         assert!(lines.contains(part), "{part}: {lines}");
     }
     let json = shop.nfbmr("inspect model.nfbmr --json").succeeds().json();
-    assert_eq!((&json["format_version"], &json["training_images"]), (&4.into(), &13.into()));
+    assert_eq!((&json["format_version"], &json["training_images"]), (&5.into(), &13.into()));
     assert_eq!(json["bytes"], fs::metadata(shop.path("model.nfbmr")).unwrap().len());
     assert_eq!(json["backbone_included"], false);
     assert_eq!(json["calibration"]["basis"], "smallest_supported");
