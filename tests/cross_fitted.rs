@@ -201,7 +201,7 @@ fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
         // As docs/file-format.md has it.
         if let Some(said) = read_model(path) {
             let said = said.unwrap();
-            assert!(said.starts_with("ok: 4 folds of 12 images, each version 4, "), "{said}");
+            assert!(said.starts_with("ok: 4 folds of 12 images, each version 5, "), "{said}");
         }
     }
     let sizes = [&plain, &whole].map(|path| fs::metadata(path).unwrap().len());
@@ -366,10 +366,10 @@ fn progress_names_the_fold_and_an_interrupted_training_resumes_to_the_same_bits(
     assert!(matches!(result, Err(PipelineError::Interrupted(Phase::Bmr))));
     assert!(told[0].starts_with("features: "), "{told:?}");
     assert!(
-        told.iter().any(|line| line.starts_with("fold 2 of 4, flow: epoch 1 of 2")),
+        told.iter().any(|line| line.starts_with("fold 2 of 4, level 1 of 2, flow: epoch 1 of 2")),
         "{told:?}"
     );
-    assert_eq!(cache.len(), 12, "features of each image once");
+    assert_eq!(cache.len(), 24, "features of each image once, on two levels");
     let files = fitting.checkpoints(storage.checkpoint.as_ref().unwrap());
     assert_eq!(files.iter().filter(|path| path.exists()).count(), 3);
     assert_eq!(files[2], folder.path().join("model.checkpoint.3"));
