@@ -49,31 +49,13 @@ def reporter(phase, epochs):
 
 def fuse(maps, units, fusion):
     """Averages the two directions, each in its own unit when so configured, and the flow's negative log-likelihood
-    when so configured; with the unit of the result."""
+    when so configured."""
     names = ["source", "target"] + ["flow"] * (fusion == "with_likelihood")
     if fusion == "plain":
-        return sum(maps[name] for name in names) / 2, sum(units[name] for name in names) / 2
+        return sum(maps[name] for name in names) / 2
     if fusion in ("normalized", "with_likelihood"):
-        return sum(maps[name] / units[name] for name in names) / len(names), 1
+        return sum(maps[name] / units[name] for name in names) / len(names)
     raise ValueError(f"unknown fusion: {fusion!r}")
-
-
-def across_levels(levels):
-    """One map of those of several levels, each given with its unit: their mean in those units and by the size of
-    their cells, on the grid of the first. A single one stays as it is."""
-    (first, _), *others = levels
-    if not others:
-        return first
-    side = first.shape[-1]
-    sizes = [1 / map.shape[-1] for map, _ in levels]
-    total = torch.zeros_like(first)
-    for size, (map, unit) in zip(sizes, levels):
-        if map.shape[-1] != side:
-            map = torch.nn.functional.interpolate(
-                map[:, None], first.shape[1:], mode="bilinear", align_corners=False
-            )[:, 0]
-        total += size / sum(sizes) * map / unit
-    return total
 
 
 def run_level(train, test, config, generator, layout, level):
@@ -127,22 +109,21 @@ def run(features, config, seed, memory_format):
     torch.manual_seed(seed)
     labels = features["label"].numpy()
     start = time.perf_counter()
-    levels, losses = {"flow": [], "source": [], "target": [], "fused": []}, []
+    losses = []
     for level in range(sum(name.startswith("train.") for name in features)):
         train, test = (
             features[f"{name}.{level}"].float().contiguous(memory_format=memory_format)
             for name in ("train", "test")
         )
         maps, units, last = run_level(train, test, config, generator, memory_format, level)
-        for name, values in maps.items():
-            levels[name].append((values, units[name]))
-        levels["fused"].append(fuse(maps, units, config["fusion"]))
         losses.append(last)
+    # The coarsest level, the last, gives the score.
+    maps["fused"] = fuse(maps, units, config["fusion"])
     return {
         "seed": seed,
         "auroc": {
-            name: float(roc_auc_score(labels, pool(across_levels(maps), config["pooling"]).numpy()))
-            for name, maps in levels.items()
+            name: float(roc_auc_score(labels, pool(values, config["pooling"]).numpy()))
+            for name, values in maps.items()
         },
         "train_and_score_s": time.perf_counter() - start,
         "flow_loss_last": [flow for flow, _ in losses],

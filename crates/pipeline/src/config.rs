@@ -198,7 +198,7 @@ pub enum Scales {
     /// widths (`hidden`, `latent`, `inner`) are in proportion to the channels of the level, rounded up to a
     /// multiple of 8; those of the last level, of all blocks, are as configured. The maps of
     /// all levels are averaged on the grid of the finest, each in the unit that it has on the training
-    /// images and by its stride: the coarser level tells defects better, the finer one where they are.
+    /// images and by its stride: the finer one tells where a defect is. The score is that of the coarsest level.
     Pyramid,
 }
 
@@ -216,7 +216,7 @@ pub enum Fusion {
     WithLikelihood,
 }
 
-/// How an anomaly map, before upsampling, becomes an image score.
+/// How an anomaly map, before upsampling, becomes an image score; of several levels the coarsest one's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

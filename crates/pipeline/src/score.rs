@@ -49,9 +49,9 @@ impl Detection {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Component {
-    /// The map pooled like the image score.
+    /// The map of the coarsest level, pooled like the image score.
     pub score: f32,
-    /// The map by position of the features.
+    /// The map by position of the features, of the finest level where there are several.
     pub map: ScoreMap,
 }
 
@@ -129,18 +129,19 @@ impl Scoring<'_> {
             target.extend(maps.target.zip(Some(units.target)));
             likelihood.extend(maps.likelihood.zip(Some(units.likelihood)));
         }
-        let fused = across_levels(fused)?.ok_or_else(|| {
+        let component = |levels: Vec<(ScoreMap, f64)>| {
+            // The coarsest level tells a defective part from a good one.
+            let score = levels.last().map(|(map, _)| self.pool(map, &self.cells(map, content)));
+            let map = across_levels(levels)?;
+            Ok::<_, PipelineError>(score.zip(map).map(|(score, map)| Component { score, map }))
+        };
+        let fused = component(fused)?.ok_or_else(|| {
             PipelineError::Config("expected the maps of one level or more, found none".to_owned())
         })?;
-        let cells = self.cells(&fused, content);
-        let component = |levels| {
-            let component = |map: ScoreMap| Component { score: self.pool(&map, &cells), map };
-            Ok::<_, PipelineError>(across_levels(levels)?.map(component))
-        };
         Ok(Detection {
-            score: self.pool(&fused, &cells),
+            score: fused.score,
             verdict: None,
-            anomaly_map: at_size(&fused)?,
+            anomaly_map: at_size(&fused.map)?,
             anomalous_pixels: None,
             source: component(source)?,
             target: component(target)?,
@@ -275,6 +276,20 @@ mod tests {
         for (found, expected) in both.values.iter().zip([9.0, 7.5, 12.0, 8.0]) {
             assert!((found - expected / 3.0).abs() < 1e-6, "{:?}", both.values);
         }
+    }
+
+    #[test]
+    fn the_coarsest_level_gives_the_score() {
+        let level = |map| LevelMaps { source: None, target: None, likelihood: Some(map) };
+        let coarse = ScoreMap { width: 1, height: 1, values: vec![3.0] };
+        let maps = Maps::Levels(vec![level(map([60.0, 0.0, 0.0, 0.0])), level(coarse)]);
+        let scoring = Scoring { units: vec![UNITS; 2], ..scoring(Fusion::Plain) };
+        let content = Rect { x: 0, y: 0, width: 64, height: 64 };
+        let found = scoring.detection(maps, content, Size { width: 2, height: 2 }).unwrap();
+        assert_eq!((found.score, found.likelihood.unwrap().score), (3.0, 3.0));
+        // A third of 60 over the unit 3, and two thirds of 3 over it.
+        let peak = found.anomaly_map.values[0];
+        assert!((peak - 22.0 / 3.0).abs() < 1e-5, "{peak}");
     }
 
     #[test]
