@@ -156,14 +156,11 @@ impl<B: Backend> Head<B> {
             Self::Cnns { target, levels: mappers, .. } => {
                 let spaces = source.levels(images.clone())?.into_iter();
                 let spaces = spaces.zip(target.levels(images.clone())?);
-                let mut by_block = Vec::new();
                 for (mapper, (y, z)) in mappers.iter().zip(spaces) {
                     let Residuals { source, target } = mapper.residuals(y, z)?;
                     let maps = LevelMaps { source, target: Some(target), likelihood: None };
-                    by_block.push(maps.by_image());
+                    levels.push(maps.by_image());
                 }
-                // As published, each counts by the size of its residuals.
-                levels.push(LevelMaps::mean_of_levels(by_block)?);
             }
             Self::PatchCore(detector) => {
                 let found = detector.score(source.extract(images.clone())?)?;
@@ -177,8 +174,15 @@ impl<B: Backend> Head<B> {
             }
         }
         let mut levels: Vec<_> = levels.into_iter().map(Vec::into_iter).collect();
-        let image = |_| Maps::Levels(levels.iter_mut().filter_map(Iterator::next).collect());
-        Ok((0..count).map(image).collect())
+        let image = |_| {
+            let levels = levels.iter_mut().filter_map(Iterator::next).collect();
+            match self {
+                // As published, each block counts by the size of its residuals.
+                Self::Cnns { .. } => Ok(Maps::Levels(vec![LevelMaps::mean(levels)?])),
+                _ => Ok(Maps::Levels(levels)),
+            }
+        };
+        (0..count).map(image).collect()
     }
 
     /// The units of the maps of each level; none where they have a rule of their own.

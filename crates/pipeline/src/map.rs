@@ -27,6 +27,20 @@ impl ScoreMap {
         self.resize_window(whole, (width, height).into())
     }
 
+    /// The sum of maps, each times its factor, on the grid of the first; `None` of no maps.
+    pub(crate) fn weighted_sum(
+        maps: impl IntoIterator<Item = (Self, f32)>,
+    ) -> Result<Option<Self>, PipelineError> {
+        let mut maps = maps.into_iter();
+        let Some((mut sum, factor)) = maps.next() else { return Ok(None) };
+        sum.values.iter_mut().for_each(|value| *value *= factor);
+        for (map, factor) in maps {
+            let map = map.resize(sum.width, sum.height)?;
+            sum.values.iter_mut().zip(map.values).for_each(|(sum, value)| *sum += factor * value);
+        }
+        Ok(Some(sum))
+    }
+
     /// The 8-connected regions whose values are above `threshold`, the highest peak first, in pixels of
     /// the map. A model's own threshold is [`Calibration::pixel_threshold`](crate::Calibration::pixel_threshold).
     ///

@@ -41,31 +41,23 @@ impl<B: Backend> LevelMaps<Tensor<B, 3>> {
 }
 
 impl LevelMaps<ScoreMap> {
-    /// Of each image, the mean of the maps of all levels, each brought to the grid of the first.
+    /// The mean of the maps of all levels of an image, on the grid of the first.
     ///
     /// # Errors
     /// [`PipelineError::Size`] of maps without cells.
-    pub(crate) fn mean_of_levels(levels: Vec<Vec<Self>>) -> Result<Vec<Self>, PipelineError> {
+    pub(crate) fn mean(levels: Vec<Self>) -> Result<Self, PipelineError> {
         let share = 1.0 / levels.len() as f32;
-        let mut levels = levels.into_iter();
-        let mut means = levels.next().unwrap_or_default();
-        for mean in means.iter_mut().flat_map(Self::each_mut).flatten() {
-            mean.values.iter_mut().for_each(|value| *value *= share);
-        }
+        let (mut source, mut target, mut likelihood) = (Vec::new(), Vec::new(), Vec::new());
         for level in levels {
-            for (mean, mut level) in means.iter_mut().zip(level) {
-                for (mean, map) in mean.each_mut().into_iter().zip(level.each_mut()) {
-                    let Some((mean, map)) = mean.zip(map) else { continue };
-                    let map = map.resize(mean.width, mean.height)?;
-                    mean.values.iter_mut().zip(map.values).for_each(|(mean, v)| *mean += share * v);
-                }
-            }
+            source.extend(level.source.zip(Some(share)));
+            target.extend(level.target.zip(Some(share)));
+            likelihood.extend(level.likelihood.zip(Some(share)));
         }
-        Ok(means)
-    }
-
-    fn each_mut(&mut self) -> [Option<&mut ScoreMap>; 3] {
-        [self.source.as_mut(), self.target.as_mut(), self.likelihood.as_mut()]
+        Ok(Self {
+            source: ScoreMap::weighted_sum(source)?,
+            target: ScoreMap::weighted_sum(target)?,
+            likelihood: ScoreMap::weighted_sum(likelihood)?,
+        })
     }
 }
 

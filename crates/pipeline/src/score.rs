@@ -129,9 +129,10 @@ impl Scoring<'_> {
             target.extend(maps.target.zip(Some(units.target)));
             likelihood.extend(maps.likelihood.zip(Some(units.likelihood)));
         }
+        // The coarsest level tells a defective part from a good one.
+        let cells = fused.last().map(|(map, _)| self.cells(map, content)).unwrap_or_default();
         let component = |levels: Vec<(ScoreMap, f64)>| {
-            // The coarsest level tells a defective part from a good one.
-            let score = levels.last().map(|(map, _)| self.pool(map, &self.cells(map, content)));
+            let score = levels.last().map(|(map, _)| self.pool(map, &cells));
             let map = across_levels(levels)?;
             Ok::<_, PipelineError>(score.zip(map).map(|(score, map)| Component { score, map }))
         };
@@ -203,23 +204,17 @@ impl Scoring<'_> {
 
 /// The mean of the maps of several levels on the grid of the first, each in its own unit and by the size of its
 /// cells. The map of a single level stays as it is.
-fn across_levels(levels: Vec<(ScoreMap, f64)>) -> Result<Option<ScoreMap>, PipelineError> {
-    let sizes = levels.iter().map(|(map, _)| 1.0 / f64::from(map.width));
-    let sum: f64 = sizes.sum();
-    let share = |map: &ScoreMap, unit: f64| (1.0 / f64::from(map.width) / sum / unit) as f32;
-    let mut levels = levels.into_iter();
-    let Some((mut mean, unit)) = levels.next() else { return Ok(None) };
-    if levels.len() == 0 {
-        return Ok(Some(mean));
+fn across_levels(mut levels: Vec<(ScoreMap, f64)>) -> Result<Option<ScoreMap>, PipelineError> {
+    if levels.len() < 2 {
+        return Ok(levels.pop().map(|(map, _)| map));
     }
-    let own = share(&mean, unit);
-    mean.values.iter_mut().for_each(|value| *value *= own);
-    for (level, unit) in levels {
-        let own = share(&level, unit);
-        let level = level.resize(mean.width, mean.height)?;
-        mean.values.iter_mut().zip(level.values).for_each(|(mean, value)| *mean += own * value);
-    }
-    Ok(Some(mean))
+    let size = |map: &ScoreMap| 1.0 / f64::from(map.width);
+    let sum: f64 = levels.iter().map(|(map, _)| size(map)).sum();
+    let share = |(map, unit): (ScoreMap, f64)| {
+        let share = size(&map) / sum / unit;
+        (map, share as f32)
+    };
+    ScoreMap::weighted_sum(levels.into_iter().map(share))
 }
 
 #[cfg(test)]
