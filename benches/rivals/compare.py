@@ -26,8 +26,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 INFERENCE = ["torch nchw", "torch channels-last", "onnxruntime", "openvino f32", "openvino bf16"]
 TRAINING = ["torch nchw", "torch channels-last"]
 GPU = ["torch eager f32", "torch eager tf32", "torch compiled f32", "torch compiled tf32"]
-# How far outputs may lie from ours, as a share of the largest value; bf16 has 8 bits, TF32 has 11.
-TOLERANCE = {"openvino bf16": 0.2, "torch eager tf32": 2e-2, "torch compiled tf32": 2e-2}
+# How far outputs may lie from ours, as a share of the largest value; bf16 has 8 bits. On a GPU ours are
+# TF32, of 11, and likelihoods square what differs.
+TOLERANCE = {"openvino bf16": 0.2, **dict.fromkeys(GPU, 5e-2)}
 
 
 # ---------------------------------------------------------------------------------------------
