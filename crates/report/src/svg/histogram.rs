@@ -71,21 +71,27 @@ fn draw(
     Some(frame(BOTTOM + 22.0, title, content))
 }
 
-/// The ends of the axis, and whether scores beyond its upper end are counted in the last bin: a few far
-/// outliers would leave all others in one bin.
-fn range(classes: &[Vec<f64>; 2]) -> Option<(f64, f64, bool)> {
-    let mut all = classes.concat();
-    all.sort_by(f64::total_cmp);
-    let (&low, &high) = all.first().zip(all.last())?;
-    let most = all[(all.len() - 1) * 9 / 10];
-    if high - low > 3.0 * (most - low) && most > low {
-        Some((low, most, true))
-    } else if high > low {
-        Some((low, high, false))
-    } else {
-        let margin = low.abs().max(1.0) / 2.0;
-        Some((low - margin, high + margin, false))
+/// The ends of the axis, and whether scores beyond its upper end are counted in the last bin. Defects often score
+/// many times what normal images do; a third of the axis is the normal ones' at least, or all would be in one bin.
+fn range([normal, defect]: &[Vec<f64>; 2]) -> Option<(f64, f64, bool)> {
+    let ends = |scores: &mut dyn Iterator<Item = f64>| {
+        scores.fold(None, |ends: Option<(f64, f64)>, score| {
+            let (low, high) = ends.unwrap_or((score, score));
+            Some((low.min(score), high.max(score)))
+        })
+    };
+    let (low, high) = ends(&mut normal.iter().chain(defect).copied())?;
+    if let Some((least, most)) = ends(&mut normal.iter().copied()) {
+        let reach = most + 2.0 * (most - least);
+        if most > least && high > reach {
+            return Some((low, reach, true));
+        }
     }
+    if high > low {
+        return Some((low, high, false));
+    }
+    let margin = low.abs().max(1.0) / 2.0;
+    Some((low - margin, high + margin, false))
 }
 
 fn shares(scores: &[f64], low: f64, high: f64) -> Vec<f64> {
