@@ -254,13 +254,13 @@ fn print(report: &Value) {
     }
 }
 
-/// Network input `[N, 3, S, S]` from 0 to 1.
+/// Network input `[N, 3, S, S]` from 0 to 1: of a tile where images are cut into some.
 fn input<B: Backend>(
     pipeline: &Pipeline<B>,
     images: &[DynamicImage],
     device: &B::Device,
 ) -> Tensor<B, 4> {
-    let side = pipeline.config().input_size;
+    let side = pipeline.config().network_size();
     let mut values = Vec::new();
     for image in images {
         let image = image.resize_exact(side, side, image::imageops::FilterType::Triangle).to_rgb8();

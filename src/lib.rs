@@ -95,7 +95,7 @@ pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, Augmentation, BackboneWeights, CalibrateError, Calibration, CrossCalibration,
     CrossFitting, Detection, Images, ModelInfo, Phase, PipelineConfig, PipelineError, Progress,
-    ProgressFn, ScoreMap, Scored, System, TrainingStorage, detect_files,
+    ProgressFn, ScoreMap, Scored, System, Tiling, TrainingStorage, detect_files,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

@@ -47,9 +47,12 @@ fn in_lines(info: &ModelInfo) -> String {
     let included = if info.backbone_included { "in the file" } else { "not in the file" };
     let calibrated = in_words(info.calibration.as_ref(), info.cross_calibration.as_ref())
         .unwrap_or_else(|| "not calibrated\n".to_owned());
+    let tiles = config.tiling.map_or(String::new(), |tiling| {
+        format!(" in tiles of {0} x {0} that overlap by {1}", tiling.size, tiling.overlap)
+    });
     format!(
         "system {}, seed {}, configuration {}\n\
-         backbone {} to block {}, input {} x {} pixels\n\
+         backbone {} to block {}, input {} x {} pixels{tiles}\n\
          weights of the backbone {included}, SHA-256 {}\n\
          format version {}, {:.1} MB\n\
          trained on {training}\n\

@@ -16,6 +16,7 @@ use crate::mask::Mask;
 use crate::source_level::SourceLevel;
 use crate::system::System;
 use crate::target_cnn::{Level, TargetCnnConfig, blocks, check_ascending, joint};
+use crate::tiling::Tiling;
 use crate::weights::BackboneWeights;
 
 /// The largest network input, in pixels a side: its features still fit the memory of a PC.
@@ -48,6 +49,9 @@ pub struct PipelineConfig {
     /// The part of each image that is inspected; all of it by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// Tiles that S x S is cut into for the networks; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiling: Option<Tiling>,
     /// What training images become besides; nothing by default.
     #[serde(default)]
     pub augmentation: Augmentation,
@@ -267,6 +271,7 @@ impl Default for PipelineConfig {
             input_size: 320,
             fit: Fit::Squash,
             mask: None,
+            tiling: None,
             augmentation: Augmentation::Off,
             whitening: Some(WhiteningConfig::default()),
             flow: FlowConfig { hidden: 64, kernel: 1, ..FlowConfig::paper() },
@@ -317,6 +322,7 @@ impl PipelineConfig {
             input_size: 768,
             fit: Fit::Squash,
             mask: None,
+            tiling: None,
             augmentation: Augmentation::Off,
             whitening: None,
             flow: FlowConfig::paper(),
@@ -334,8 +340,42 @@ impl PipelineConfig {
         }
     }
 
+    /// Side of the images that the networks take: of a tile, or of the whole input.
+    pub fn network_size(&self) -> u32 {
+        self.tiling.map_or(self.input_size, |tiling| tiling.size)
+    }
+
+    /// How many images the networks see of each one.
+    fn tiles(&self) -> usize {
+        self.tiling.map_or(1, |tiling| tiling.count(self.input_size))
+    }
+
+    /// How many images training sees of each one.
+    pub(crate) fn samples(&self) -> usize {
+        self.tiles() * self.augmentation.copies()
+    }
+
+    /// The images that the networks see of one that was brought to the input.
+    pub(crate) fn cut(&self, image: RgbImage) -> Vec<RgbImage> {
+        match self.tiling {
+            Some(tiling) => tiling.cut(&image),
+            None => vec![image],
+        }
+    }
+
+    /// How the map of an image is pooled: of the cells of a tile, whatever their number.
+    pub(crate) fn image_pooling(&self) -> Pooling {
+        match self.pooling {
+            Pooling::TopFraction(fraction) => {
+                let share = f64::from(self.network_size()) / f64::from(self.input_size);
+                Pooling::TopFraction(fraction * share * share)
+            }
+            other => other,
+        }
+    }
+
     /// Checks what the types leave open and returns the shape `[C, H, W]` of the features of all blocks on the
-    /// grid of the last.
+    /// grid of the last, of a tile where the input is cut into some.
     ///
     /// # Errors
     /// [`PipelineError::Config`] or [`PipelineError::Backbone`].
@@ -364,6 +404,9 @@ impl PipelineConfig {
         if let Some(mask) = &self.mask {
             mask.check(self.input_size)?;
         }
+        if let Some(tiling) = self.tiling {
+            tiling.check(self.input_size)?;
+        }
         check_ascending("", &self.backbone, &self.earlier_blocks)?;
         self.levels()?;
         Ok(joint(&self.block_shapes()?))
@@ -386,13 +429,13 @@ impl PipelineConfig {
             ))
         };
         let target = self.target_cnn.as_ref().ok_or_else(problem)?;
-        let side = self.input_size as usize;
+        let side = self.network_size() as usize;
         target.levels(self.system, &self.backbone, &self.blocks(), side)
     }
 
     /// Channels, rows and columns of the features of each of the blocks.
     fn block_shapes(&self) -> Result<Vec<[usize; 3]>, PipelineError> {
-        let side = self.input_size as usize;
+        let side = self.network_size() as usize;
         let shape = |block| BackboneConfig { block, ..self.backbone }.output_shape(side, side);
         Ok(self.blocks().into_iter().map(shape).collect::<Result<_, _>>()?)
     }
@@ -477,7 +520,7 @@ impl PipelineConfig {
     pub(crate) fn inputs(&self) -> Result<impl PartialEq + use<>, PipelineError> {
         let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
         let target = target.map(|target| (target.backbone, target.level_blocks(self.system)));
-        let images = (self.input_size, self.fit, self.mask.clone(), self.augmentation);
+        let images = (self.input_size, self.fit, self.mask.clone(), self.tiling, self.augmentation);
         Ok((self.backbone, self.source_levels()?, target, images))
     }
 
@@ -487,12 +530,14 @@ impl PipelineConfig {
     /// As [`Self::validate`].
     pub fn multiply_adds(&self) -> Result<MultiplyAdds, PipelineError> {
         self.validate()?;
-        let (side, levels) = (self.input_size as usize, self.source_levels()?);
+        let (side, levels) = (self.network_size() as usize, self.source_levels()?);
+        let tiles = self.tiles() as f64;
         let sum = |work: &dyn Fn(&SourceLevel, usize, usize) -> f64| {
-            levels.iter().map(|level| work(level, level.channels(), level.positions())).sum()
+            let work = levels.iter().map(|level| work(level, level.channels(), level.positions()));
+            tiles * work.sum::<f64>()
         };
         Ok(MultiplyAdds {
-            backbone: self.backbone.multiply_adds(side, side)?,
+            backbone: tiles * self.backbone.multiply_adds(side, side)?,
             flow: sum(&|level, c, positions| self.flow_of(level).multiply_adds(c, positions)),
             bmr: sum(&|level, c, positions| self.bmr_of(level).multiply_adds(c, positions)),
         })

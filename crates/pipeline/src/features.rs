@@ -16,8 +16,8 @@ use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, Stored};
 use crate::weights::BackboneWeights;
 
-/// The features of each image and then of its copies, one sample per level of each network, in that order, and
-/// the content of each image; the networks run once, or not at all over images whose features are in the cache.
+/// The features of each image and then of its copies, tile by tile, one sample per level of each network, in that order,
+/// and the content of each image; the networks run once, or not at all over images whose features are in the cache.
 ///
 /// # Errors
 /// An unreadable image, unless those are to be skipped; fewer than two images, images all blank or all the
@@ -42,7 +42,8 @@ pub(crate) fn extract_features<B: Backend>(
         chunk.iter().filter_map(|copies| copies.first()).for_each(|image| variety.add(image));
         let images = chunk.par_iter().filter_map(|copies| copies.first());
         fingerprints.par_extend(images.map(fingerprint));
-        let chunk = extractor.features(&chunk.concat())?;
+        let cut = chunk.concat().into_par_iter().flat_map_iter(|image| config.cut(image));
+        let chunk = extractor.features(&cut.collect::<Vec<_>>())?;
         levels.resize_with(chunk.len(), LevelFeatures::default);
         for (level, LevelFeatures { keys, features }) in levels.iter_mut().zip(chunk) {
             match in_memory {
@@ -59,7 +60,7 @@ pub(crate) fn extract_features<B: Backend>(
     variety.check(found)?;
     let mut shapes = Vec::new();
     for (network, _) in &extractor.networks {
-        shapes.extend(network.level_shapes(config.input_size)?);
+        shapes.extend(network.level_shapes(config.network_size())?);
     }
     let samples = |(level, shape): (LevelFeatures<B>, [usize; 3])| -> SharedSamples<B> {
         match extractor.cache.filter(|_| !in_memory) {
@@ -147,7 +148,7 @@ impl<B: Backend> Extractor<'_, B> {
         network: &Cnn<B>,
         keys: &[Vec<Key>],
     ) -> Result<Option<Vec<LevelFeatures<B>>>, PipelineError> {
-        let shapes = network.level_shapes(self.config.input_size)?;
+        let shapes = network.level_shapes(self.config.network_size())?;
         let mut levels = Vec::with_capacity(keys.len());
         for (keys, shape) in keys.iter().zip(shapes) {
             let mut features = Vec::with_capacity(keys.len());

@@ -63,6 +63,7 @@ mod source_level;
 mod system;
 mod target_cnn;
 mod target_flow;
+mod tiling;
 mod train;
 mod trainer;
 mod traits;
@@ -94,6 +95,7 @@ pub use score::{Component, Detection, Normalization};
 pub use system::System;
 pub use target_cnn::TargetCnnConfig;
 pub use target_flow::TargetFlow;
+pub use tiling::Tiling;
 pub use trainer::{Trainer, TrainingStorage};
 pub use traits::{
     AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,

@@ -23,7 +23,7 @@ impl<B: Backend> Pipeline<B> {
     /// # Errors
     /// If the image has no pixels.
     pub fn mean_features(&self, image: &DynamicImage) -> Result<MeanFeatures, PipelineError> {
-        let input = to_tensor(&[self.config.fit(image)?.image], &self.device);
+        let input = to_tensor(&self.config.cut(self.config.fit(image)?.image), &self.device);
         let mut y = self.source.levels(input.clone())?;
         for (y, flow) in y.iter_mut().zip(self.flows()) {
             *y = flow.whiten(y.clone())?;
@@ -34,9 +34,9 @@ impl<B: Backend> Pipeline<B> {
     }
 }
 
-/// Of features `[1, C, H, W]`.
+/// Of features `[N, C, H, W]` over tiles and positions.
 fn mean<B: Backend>(features: Tensor<B, 4>) -> Vec<f32> {
-    let [_, channels, height, width] = features.dims();
-    let means = features.reshape([channels, height * width]).mean_dim(1);
+    let [tiles, channels, height, width] = features.dims();
+    let means = features.swap_dims(0, 1).reshape([channels, tiles * height * width]).mean_dim(1);
     means.into_data().iter::<f32>().collect()
 }

@@ -16,6 +16,7 @@ use crate::error::PipelineError;
 use crate::fingerprint::TrainedOn;
 use crate::head::Head;
 use crate::images::{Images, to_tensor};
+use crate::maps::Maps;
 use crate::mean_features::MeanFeatures;
 use crate::model_file;
 use crate::progress::ProgressFn;
@@ -172,14 +173,28 @@ impl<B: Backend> Pipeline<B> {
 
     /// One image or more in one pass.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
-        let PipelineConfig { input_size, fusion, pooling, .. } = self.config;
+        let PipelineConfig { input_size, fusion, tiling, .. } = self.config;
         let fitted: Vec<Fitted> =
             images.par_iter().map(|image| self.config.fit(image)).collect::<Result<_, _>>()?;
         let (pixels, contents): (Vec<_>, Vec<_>) =
             fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
-        let input = to_tensor(&pixels, &self.device);
-        let maps = self.head.maps(&self.source, &input)?;
+        let cut: Vec<_> = pixels.into_iter().flat_map(|image| self.config.cut(image)).collect();
+        let maps = |images: &[_]| {
+            let input = to_tensor(images, &self.device);
+            self.head.maps(&self.source, &input)
+        };
+        let maps = cut.par_chunks(B::images_at_once()).map(maps);
+        let mut maps: Vec<Maps> =
+            maps.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        if let Some(tiling) = tiling {
+            let mut tiles = maps.into_iter();
+            let image = |_| {
+                tiling.stitch(input_size, tiles.by_ref().take(tiling.count(input_size)).collect())
+            };
+            maps = images.iter().map(image).collect();
+        }
         let (units, mask) = (self.head.units(), self.config.mask.as_ref());
+        let pooling = self.config.image_pooling();
         let scoring = Scoring { fusion, pooling, units, input: input_size, mask };
         maps.into_iter()
             .zip(images.iter().zip(contents))

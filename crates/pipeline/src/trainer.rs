@@ -170,13 +170,14 @@ impl<B: Backend> Trainer<B> {
         self.contents.len()
     }
 
-    /// The source features of an image, `[1, C, H, W]`, of each level: see [`Cnn::levels`].
+    /// The source features of an image, of its first tile if it has some, `[1, C, H, W]`, of each level: see
+    /// [`Cnn::levels`].
     ///
     /// # Errors
     /// [`PipelineError::Config`] if there are no more than `image` images, otherwise what reading from the
     /// cache fails with.
     pub fn features(&self, image: usize) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
-        let sample = image * self.config.augmentation.copies();
+        let sample = image * self.config.samples();
         match image < self.images() {
             true => self.features.source.iter().map(|level| level.get(sample)).collect(),
             false => Err(PipelineError::Config(format!(
@@ -208,8 +209,8 @@ impl<B: Backend> Trainer<B> {
         progress: &mut ProgressFn<'_>,
     ) -> Result<Pipeline<B>, PipelineError> {
         if !self.suits(config)? {
-            let problem = "expected the backbones, blocks, scales, input_size, fit, mask and augmentation of \
-                           the features";
+            let problem = "expected the backbones, blocks, scales, input_size, fit, mask, tiling and \
+                           augmentation of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
         memory::check(config, 0)?;
@@ -262,8 +263,8 @@ impl<B: Backend> Trainer<B> {
     /// A trainer of some of the images, in the order of their indices, which shares their features and has a
     /// checkpoint of its own.
     pub(crate) fn part(&self, images: &[usize], checkpoint: Option<PathBuf>) -> Self {
-        let copies = self.config.augmentation.copies();
-        let samples = images.iter().flat_map(|image| image * copies..(image + 1) * copies);
+        let each = self.config.samples();
+        let samples = images.iter().flat_map(|image| image * each..(image + 1) * each);
         let samples: Vec<usize> = samples.collect();
         let part = |all: &SharedSamples<B>| -> SharedSamples<B> {
             Arc::new(Part { all: all.clone(), samples: samples.clone() })
@@ -335,10 +336,10 @@ fn feature_memory<B: Backend>(
 ) -> Result<u64, PipelineError> {
     let mut values = 0;
     for (network, _) in networks {
-        let shapes = network.level_shapes(config.input_size)?;
+        let shapes = network.level_shapes(config.network_size())?;
         values += shapes.iter().map(|shape| shape.iter().product::<usize>() as u64).sum::<u64>();
     }
     let copies = if config.system.has_flow() { COPIES } else { 1 };
-    let images = (images as u64).saturating_mul(config.augmentation.copies() as u64);
+    let images = (images as u64).saturating_mul(config.samples() as u64);
     Ok((4 * values * copies).saturating_mul(images))
 }

@@ -1,0 +1,142 @@
+//! Inputs cut into overlapping tiles.
+#![cfg(feature = "flex")]
+
+#[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
+mod suite;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use image::DynamicImage;
+use nfbmr::cache::FeatureCache;
+use nfbmr::data::synthetic::{Kind, TextureClass};
+use nfbmr::pipeline::Trainer;
+use nfbmr::{
+    CalibrateError, CrossFitted, CrossFitting, FalseAlarmRate, Pipeline, PipelineConfig,
+    PipelineError, System, Tiling, TrainingStorage, weights,
+};
+
+const SIDE: u32 = 96;
+
+fn textures(good: u64, defective: u64, seed: u64) -> Vec<DynamicImage> {
+    suite::images(Kind::Texture(TextureClass::Granite), good, defective, seed, SIDE)
+}
+
+/// Four tiles of 64 x 64, 32 pixels apart.
+fn tiled() -> PipelineConfig {
+    let mut config = suite::small();
+    config.input_size = SIDE;
+    config.tiling = Some(Tiling::new(64));
+    config
+}
+
+#[test]
+fn one_tile_is_the_image() {
+    let images = textures(4, 2, 1);
+    let mut config = tiled();
+    config.tiling = None;
+    let whole: Pipeline = suite::train(&config, &images[..4]).unwrap();
+    config.tiling = Some(Tiling::new(SIDE));
+    let tile: Pipeline = suite::train(&config, &images[..4]).unwrap();
+    for image in &images {
+        let (whole, tile) = (whole.detect(image).unwrap(), tile.detect(image).unwrap());
+        suite::assert_close("score", &[tile.score], &[whole.score], 1e-6);
+        suite::assert_close("map", &tile.anomaly_map.values, &whole.anomaly_map.values, 1e-6);
+    }
+}
+
+#[test]
+fn a_tiled_model_detects_saves_and_calibrates() {
+    let images = textures(8, 2, 2);
+    let folder = tempfile::tempdir().unwrap();
+    for system in [System::NfBmr, System::Nf, System::Padim] {
+        let mut config = tiled();
+        config.system = system;
+        let mut model: Pipeline = suite::train(&config, &images[..4]).unwrap();
+        assert_eq!(model.training_images(), Some(4));
+        // The first tile of a training image, with another rest: not an image that was trained on.
+        let mut like_trained = images[0].to_rgb8();
+        image::imageops::replace(
+            &mut like_trained,
+            &images[5].crop_imm(64, 0, 32, SIDE).to_rgb8(),
+            64,
+            0,
+        );
+        let mut held_out = images[4..7].to_vec();
+        held_out.push(like_trained.into());
+        let (rate, go_on) =
+            (FalseAlarmRate::new(0.25).ok(), &mut |_: &_| ControlFlow::Continue(()));
+        model.calibrate(&held_out, rate, go_on).unwrap();
+        let refused = model.calibrate(&images[3..7], rate, go_on).unwrap_err();
+        let expected =
+            matches!(&refused, PipelineError::Calibration(CalibrateError::TrainedOn { .. }));
+        assert!(expected, "{refused}");
+
+        let path = folder.path().join("model");
+        model.save(&path).unwrap();
+        let loaded = Pipeline::load(&path, weights::embedded(), &Default::default()).unwrap();
+        for (image, batched) in images.iter().zip(loaded.detect_batch(&images).unwrap()) {
+            let alone = model.detect(image).unwrap();
+            assert_eq!(alone.score.to_bits(), batched.score.to_bits());
+            assert!(alone.anomaly_map == batched.anomaly_map);
+            let map = alone.anomaly_map;
+            assert_eq!((map.width, map.height), (SIDE, SIDE));
+            assert!(alone.verdict.is_some() && map.values.iter().all(|value| value.is_finite()));
+        }
+        let means = model.mean_features(&images[0]).unwrap();
+        assert!(!means.source.is_empty() && means.source.iter().all(|mean| mean.is_finite()));
+    }
+}
+
+/// From memory, from a cache and by folds, each image is as many samples as it has tiles.
+#[test]
+fn tiles_are_trained_on_wherever_features_are() {
+    let images = textures(6, 0, 3);
+    let config = tiled();
+    let folder = tempfile::tempdir().unwrap();
+    let device = Default::default();
+    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let mut score = |storage: &TrainingStorage| {
+        let mut trainer =
+            Trainer::new(&config, weights::embedded(), &images, storage, &device, &mut go_on)
+                .unwrap();
+        assert_eq!(trainer.images(), 6);
+        assert!(trainer.features(5).is_ok() && trainer.features(6).is_err());
+        let mut untiled = config.clone();
+        untiled.tiling = None;
+        assert!(!trainer.suits(&untiled).unwrap());
+        let model: Pipeline = trainer.train(&config, &mut go_on).unwrap();
+        model.detect(&images[0]).unwrap().score.to_bits()
+    };
+    let in_memory = score(&TrainingStorage::default());
+    let cache = Arc::new(FeatureCache::open(folder.path().join("features")).unwrap());
+    let mut streamed = TrainingStorage::cached(cache.clone());
+    streamed.memory = 0;
+    assert_eq!(score(&streamed), in_memory);
+    assert_eq!(cache.len(), 48, "four tiles of each image on two levels");
+
+    let fitting = CrossFitting { folds: 3, rate: None };
+    let storage = TrainingStorage::default();
+    let folds = CrossFitted::train(
+        &config,
+        weights::embedded(),
+        &images,
+        &fitting,
+        &storage,
+        &device,
+        &mut go_on,
+    )
+    .unwrap();
+    assert!(folds.models().iter().all(|model| model.training_images() == Some(4)));
+}
+
+#[test]
+fn tiles_that_do_not_fit_are_refused() {
+    for (input, size) in [(96, 128), (96, 48), (100, 64)] {
+        let mut config = tiled();
+        config.input_size = input;
+        config.tiling = Some(Tiling::new(size));
+        let refused = suite::train::<nfbmr::backend::Cpu>(&config, &textures(2, 0, 4)).unwrap_err();
+        assert!(refused.to_string().contains("tiling"), "{refused}");
+    }
+}
