@@ -89,6 +89,12 @@ fn files_that_are_no_models_are_refused_with_their_reason() {
     let huge_input =
         |metadata: String| metadata.replace("\"input_size\":48", "\"input_size\":65536");
     assert!(matches!(rewrite(&path, huge_input, all), Err(ModelError::Unusable(_))));
+    for tiling in [r#""size":0,"overlap":0"#, r#""size":32,"overlap":32"#, r#""size":4294967264"#] {
+        let tiled = |metadata: String| {
+            metadata.replace("\"fit\":", &format!("\"tiling\":{{{tiling}}},\"fit\":"))
+        };
+        assert!(matches!(rewrite(&path, tiled, all), Err(ModelError::Unusable(_))));
+    }
     let nan = |name: &str, tensor: &mut Tensor| {
         if name == "flow.1.couplings.1.first.conv1.bias" {
             tensor.data[..4].copy_from_slice(&f32::NAN.to_le_bytes());

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::augmentation::Augmentation;
 use crate::cnn::Cnn;
 use crate::error::PipelineError;
+use crate::maps::Maps;
 use crate::mask::Mask;
 use crate::source_level::SourceLevel;
 use crate::system::System;
@@ -360,6 +361,14 @@ impl PipelineConfig {
         match self.tiling {
             Some(tiling) => tiling.cut(&image),
             None => vec![image],
+        }
+    }
+
+    /// The maps of each image by those of what it was cut into.
+    pub(crate) fn stitch(&self, maps: Vec<Maps>) -> Vec<Maps> {
+        match self.tiling {
+            Some(tiling) => tiling.stitch(self.input_size, maps),
+            None => maps,
         }
     }
 

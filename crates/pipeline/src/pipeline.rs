@@ -171,9 +171,9 @@ impl<B: Backend> Pipeline<B> {
         self.head.normalizations()
     }
 
-    /// One image or more in one pass.
+    /// One image or more in one pass, or their tiles in a pass for each few.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
-        let PipelineConfig { input_size, fusion, tiling, .. } = self.config;
+        let PipelineConfig { input_size, fusion, .. } = self.config;
         let fitted: Vec<Fitted> =
             images.par_iter().map(|image| self.config.fit(image)).collect::<Result<_, _>>()?;
         let (pixels, contents): (Vec<_>, Vec<_>) =
@@ -184,15 +184,8 @@ impl<B: Backend> Pipeline<B> {
             self.head.maps(&self.source, &input)
         };
         let maps = cut.par_chunks(B::images_at_once()).map(maps);
-        let mut maps: Vec<Maps> =
-            maps.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        if let Some(tiling) = tiling {
-            let mut tiles = maps.into_iter();
-            let image = |_| {
-                tiling.stitch(input_size, tiles.by_ref().take(tiling.count(input_size)).collect())
-            };
-            maps = images.iter().map(image).collect();
-        }
+        let maps: Vec<Vec<Maps>> = maps.collect::<Result<_, _>>()?;
+        let maps = self.config.stitch(maps.into_iter().flatten().collect());
         let (units, mask) = (self.head.units(), self.config.mask.as_ref());
         let pooling = self.config.image_pooling();
         let scoring = Scoring { fusion, pooling, units, input: input_size, mask };

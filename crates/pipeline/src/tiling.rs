@@ -76,8 +76,18 @@ impl Tiling {
         self.corners(image.width()).map(tile).collect()
     }
 
-    /// The maps of an image by those of its tiles; its score by a rule of its own is the highest of theirs.
-    pub(crate) fn stitch(self, input: u32, tiles: Vec<Maps>) -> Maps {
+    /// The maps of each image by those of its tiles.
+    pub(crate) fn stitch(self, input: u32, tiles: Vec<Maps>) -> Vec<Maps> {
+        let (count, mut tiles) = (self.count(input), tiles.into_iter().peekable());
+        let image = || {
+            tiles.peek()?;
+            Some(self.stitch_image(input, tiles.by_ref().take(count)))
+        };
+        std::iter::from_fn(image).collect()
+    }
+
+    /// The score of an image by a rule of its own is the highest of its tiles.
+    fn stitch_image(self, input: u32, tiles: impl Iterator<Item = Maps>) -> Maps {
         let (mut levels, mut scored): (Vec<Vec<LevelMaps<ScoreMap>>>, _) = (Vec::new(), Vec::new());
         let mut highest = f32::NEG_INFINITY;
         for maps in tiles {
@@ -196,13 +206,16 @@ mod tests {
 
     #[test]
     fn the_highest_score_of_a_tile_is_that_of_the_image() {
-        let tiles =
-            [1.0, 7.0, 2.0, 3.0].map(|score| Maps::Scored { map: map(64, 8, |_, _| score), score });
-        let Maps::Scored { map, score } = tiling(64, 0).stitch(128, tiles.into()) else {
-            panic!("a map without levels");
-        };
-        assert_eq!((score, map.width, map.height), (7.0, 16, 16));
-        assert_eq!([map.values[0], map.values[15], map.values[255]], [1.0, 7.0, 3.0]);
+        let tiles = [1.0, 7.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0];
+        let tiles = tiles.map(|score| Maps::Scored { map: map(64, 8, |_, _| score), score });
+        let images = tiling(64, 0).stitch(128, tiles.into());
+        assert_eq!(images.len(), 2);
+        for (image, corners) in images.into_iter().zip([[1.0, 7.0, 3.0], [4.0, 5.0, 0.0]]) {
+            let Maps::Scored { map, score } = image else { panic!("a map without levels") };
+            assert_eq!((map.width, map.height), (16, 16));
+            assert_eq!([map.values[0], map.values[15], map.values[255]], corners);
+            assert_eq!(score, map.values.iter().copied().fold(0.0, f32::max));
+        }
     }
 
     proptest! {
