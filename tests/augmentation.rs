@@ -4,15 +4,9 @@
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
-use std::ops::ControlFlow;
-use std::sync::Arc;
-
 use image::{DynamicImage, Rgb};
-use nfbmr::cache::FeatureCache;
-use nfbmr::pipeline::{Mask, Trainer};
-use nfbmr::{
-    Augmentation, CrossFitted, CrossFitting, Pipeline, PipelineConfig, TrainingStorage, weights,
-};
+use nfbmr::pipeline::Mask;
+use nfbmr::{Augmentation, Pipeline, PipelineConfig};
 
 /// Gears with a white mark in one corner, which look otherwise once they are turned or mirrored.
 fn marked(good: u64, seed: u64) -> Vec<DynamicImage> {
@@ -68,41 +62,9 @@ fn a_model_of_copies_knows_turned_parts() {
 fn copies_are_trained_on_wherever_features_are() {
     let images = marked(6, 3);
     let config = augmented(Augmentation::QuarterTurns);
-    let go_on = &mut |_: &nfbmr::Progress| ControlFlow::Continue(());
-    let folder = tempfile::tempdir().unwrap();
-    let score = |storage: &TrainingStorage| {
-        let device = Default::default();
-        let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
-        let mut trainer =
-            Trainer::new(&config, weights::embedded(), &images, storage, &device, &mut go_on)
-                .unwrap();
-        assert_eq!(trainer.images(), 6);
-        assert!(trainer.features(5).is_ok() && trainer.features(6).is_err());
-        let model: Pipeline = trainer.train(&config, &mut go_on).unwrap();
-        model.detect(&images[0]).unwrap().score.to_bits()
-    };
-    let in_memory = score(&TrainingStorage::default());
-    let cache = Arc::new(FeatureCache::open(folder.path().join("features")).unwrap());
-    let mut streamed = TrainingStorage::cached(cache.clone());
-    streamed.memory = 0;
-    assert_eq!(score(&streamed), in_memory);
-    assert_eq!(cache.len(), 48, "four of each image on two levels");
+    suite::trains_wherever_features_are::<nfbmr::backend::Cpu>(&config, &images, 4);
 
-    let fitting = CrossFitting { folds: 3, rate: None };
-    let (storage, device) = (TrainingStorage::default(), Default::default());
-    let folds = CrossFitted::train(
-        &config,
-        weights::embedded(),
-        &images,
-        &fitting,
-        &storage,
-        &device,
-        go_on,
-    )
-    .unwrap();
-    assert!(folds.models().iter().all(|model| model.training_images() == Some(4)));
-
-    let mut masked = config.clone();
+    let mut masked = config;
     let left = image::GrayImage::from_fn(2, 1, |x, _| image::Luma([if x == 0 { 255 } else { 0 }]));
     masked.mask = Some(Mask::new(&left.into()).unwrap());
     let model: Pipeline = suite::train(&masked, &images).unwrap();

@@ -5,15 +5,13 @@
 mod suite;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use image::DynamicImage;
-use nfbmr::cache::FeatureCache;
 use nfbmr::data::synthetic::{Kind, TextureClass};
 use nfbmr::pipeline::Trainer;
 use nfbmr::{
-    CalibrateError, CrossFitted, CrossFitting, FalseAlarmRate, Pipeline, PipelineConfig,
-    PipelineError, System, Tiling, TrainingStorage, weights,
+    CalibrateError, FalseAlarmRate, Pipeline, PipelineConfig, PipelineError, System, Tiling,
+    TrainingStorage, weights,
 };
 
 const SIDE: u32 = 96;
@@ -88,46 +86,18 @@ fn a_tiled_model_detects_saves_and_calibrates() {
     }
 }
 
-/// From memory, from a cache and by folds, each image is as many samples as it has tiles.
 #[test]
 fn tiles_are_trained_on_wherever_features_are() {
-    let images = textures(6, 0, 3);
-    let config = tiled();
-    let folder = tempfile::tempdir().unwrap();
-    let device = Default::default();
-    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
-    let mut score = |storage: &TrainingStorage| {
-        let mut trainer =
-            Trainer::new(&config, weights::embedded(), &images, storage, &device, &mut go_on)
-                .unwrap();
-        assert_eq!(trainer.images(), 6);
-        assert!(trainer.features(5).is_ok() && trainer.features(6).is_err());
-        let mut untiled = config.clone();
-        untiled.tiling = None;
-        assert!(!trainer.suits(&untiled).unwrap());
-        let model: Pipeline = trainer.train(&config, &mut go_on).unwrap();
-        model.detect(&images[0]).unwrap().score.to_bits()
-    };
-    let in_memory = score(&TrainingStorage::default());
-    let cache = Arc::new(FeatureCache::open(folder.path().join("features")).unwrap());
-    let mut streamed = TrainingStorage::cached(cache.clone());
-    streamed.memory = 0;
-    assert_eq!(score(&streamed), in_memory);
-    assert_eq!(cache.len(), 48, "four tiles of each image on two levels");
+    let (config, images) = (tiled(), textures(6, 0, 3));
+    suite::trains_wherever_features_are::<nfbmr::backend::Cpu>(&config, &images, 4);
 
-    let fitting = CrossFitting { folds: 3, rate: None };
-    let storage = TrainingStorage::default();
-    let folds = CrossFitted::train(
-        &config,
-        weights::embedded(),
-        &images,
-        &fitting,
-        &storage,
-        &device,
-        &mut go_on,
-    )
-    .unwrap();
-    assert!(folds.models().iter().all(|model| model.training_images() == Some(4)));
+    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let (storage, device) = (TrainingStorage::default(), Default::default());
+    let trainer: Trainer<nfbmr::backend::Cpu> =
+        Trainer::new(&config, weights::embedded(), &images, &storage, &device, &mut go_on).unwrap();
+    let mut untiled = config;
+    untiled.tiling = None;
+    assert!(!trainer.suits(&untiled).unwrap());
 }
 
 #[test]

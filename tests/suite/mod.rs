@@ -390,3 +390,34 @@ pub fn agrees_with_the_cpu(device: nfbmr::DeviceName, tolerance: f32) {
         assert_close("map", &other.anomaly_map.values, &cpu.anomaly_map.values, tolerance);
     }
 }
+
+/// From memory, from a cache and by three folds, each of six images is as many samples on two levels.
+#[allow(dead_code)] // Of the tests of copies and tiles.
+pub fn trains_wherever_features_are<B: Backend>(
+    config: &PipelineConfig,
+    images: &[DynamicImage],
+    samples: usize,
+) {
+    let (weights, device) = (weights::embedded(), B::Device::default());
+    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let folder = tempfile::tempdir().unwrap();
+    let mut score = |storage: &TrainingStorage| {
+        let trainer = Trainer::<B>::new(config, weights, images, storage, &device, &mut go_on);
+        let mut trainer = trainer.unwrap();
+        assert_eq!(trainer.images(), 6);
+        assert!(trainer.features(5).is_ok() && trainer.features(6).is_err());
+        let model = trainer.train(config, &mut go_on).unwrap();
+        model.detect(&images[0]).unwrap().score.to_bits()
+    };
+    let in_memory = score(&TrainingStorage::default());
+    let cache = Arc::new(FeatureCache::open(folder.path().join("features")).unwrap());
+    let mut streamed = TrainingStorage::cached(cache.clone());
+    streamed.memory = 0;
+    assert_eq!(score(&streamed), in_memory);
+    assert_eq!(cache.len() as usize, 6 * samples * 2);
+
+    let (fitting, storage) = (CrossFitting { folds: 3, rate: None }, TrainingStorage::default());
+    let folds =
+        CrossFitted::<B>::train(config, weights, images, &fitting, &storage, &device, &mut go_on);
+    assert!(folds.unwrap().models().iter().all(|model| model.training_images() == Some(4)));
+}

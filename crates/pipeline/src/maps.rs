@@ -47,17 +47,21 @@ impl LevelMaps<ScoreMap> {
     /// [`PipelineError::Size`] of maps without cells.
     pub(crate) fn mean(levels: Vec<Self>) -> Result<Self, PipelineError> {
         let share = 1.0 / levels.len() as f32;
+        let mean =
+            |maps: Vec<ScoreMap>| ScoreMap::weighted_sum(maps.into_iter().map(|map| (map, share)));
+        let [source, target, likelihood] = Self::gather(levels).map(mean);
+        Ok(Self { source: source?, target: target?, likelihood: likelihood? })
+    }
+
+    /// All maps of the source, of the target and of the likelihood, for those there are.
+    pub(crate) fn gather(all: Vec<Self>) -> [Vec<ScoreMap>; 3] {
         let (mut source, mut target, mut likelihood) = (Vec::new(), Vec::new(), Vec::new());
-        for level in levels {
-            source.extend(level.source.zip(Some(share)));
-            target.extend(level.target.zip(Some(share)));
-            likelihood.extend(level.likelihood.zip(Some(share)));
+        for maps in all {
+            source.extend(maps.source);
+            target.extend(maps.target);
+            likelihood.extend(maps.likelihood);
         }
-        Ok(Self {
-            source: ScoreMap::weighted_sum(source)?,
-            target: ScoreMap::weighted_sum(target)?,
-            likelihood: ScoreMap::weighted_sum(likelihood)?,
-        })
+        [source, target, likelihood]
     }
 }
 

@@ -106,14 +106,8 @@ impl Tiling {
             return Maps::Scored { map, score: highest };
         }
         let level = |tiles: Vec<LevelMaps<ScoreMap>>| {
-            let (mut source, mut target, mut likelihood) = (Vec::new(), Vec::new(), Vec::new());
-            for maps in tiles {
-                source.extend(maps.source);
-                target.extend(maps.target);
-                likelihood.extend(maps.likelihood);
-            }
-            let [source, target, likelihood] =
-                [source, target, likelihood].map(|maps| self.blend(input, &maps));
+            let maps = LevelMaps::gather(tiles);
+            let [source, target, likelihood] = maps.map(|maps| self.blend(input, &maps));
             LevelMaps { source, target, likelihood }
         };
         Maps::Levels(levels.into_iter().map(level).collect())
