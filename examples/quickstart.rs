@@ -87,7 +87,7 @@ fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Err
 fn show(samples: &[Sample], detections: &[Detection]) -> Result<[RgbImage; 3], Box<dyn Error>> {
     let mut smallest: Option<(usize, RgbImage, &Sample, &Detection)> = None;
     for (sample, detection) in samples.iter().zip(detections) {
-        let Some(mask) = &sample.mask else { continue };
+        let Some(mask) = sample.masks.first() else { continue };
         let mask = load_image(mask, &Limits::default())?.into_rgb8();
         let area = mask.pixels().filter(|pixel| pixel.0[0] > 127).count();
         if smallest.as_ref().is_none_or(|(least, ..)| area < *least) {

@@ -5,8 +5,8 @@ use std::io::Cursor;
 
 use image::codecs::png::{self, CompressionType, PngEncoder};
 use image::imageops::FilterType;
-use image::{DynamicImage, RgbImage};
-use nfbmr_data::{DataError, Limits, load_image};
+use image::{DynamicImage, GrayImage, RgbImage};
+use nfbmr_data::{DataError, Limits, load_image, load_masks};
 use nfbmr_metrics::{Bootstrap, auroc};
 use nfbmr_pipeline::{AnomalyModel, Detection, Evaluation, PipelineError, Tested};
 
@@ -140,7 +140,11 @@ impl<'a> Shown<'a> {
         };
         let map = &self.detection.anomaly_map;
         let overlay = heatmap(&self.image, map, low, high)?;
-        let mask = sample.mask.as_ref().map(|mask| load_image(mask, limits)).transpose()?;
+        let size = (self.image.width(), self.image.height());
+        let mask = match sample.masks.is_empty() {
+            true => None,
+            false => Some(picture(load_masks(&sample.masks, size, limits)?, size)),
+        };
         let name = sample.path.file_name().unwrap_or_default();
         Ok(Example {
             title: name.to_string_lossy().into_owned(),
@@ -157,6 +161,12 @@ impl<'a> Shown<'a> {
             ..Example::default()
         })
     }
+}
+
+/// White where a mask marks a defect.
+fn picture(marked: Vec<bool>, (width, height): (u32, u32)) -> DynamicImage {
+    let values = marked.into_iter().map(|marked| if marked { u8::MAX } else { 0 }).collect();
+    GrayImage::from_raw(width, height, values).unwrap_or_default().into()
 }
 
 /// A small picture as a PNG file.

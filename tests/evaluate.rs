@@ -45,7 +45,7 @@ fn an_evaluation_is_what_its_images_give() {
     assert!(evaluation.auroc_of(|tested| tested.target).unwrap().is_some());
 
     let defect = set.test.iter().position(|sample| sample.is_defect()).unwrap();
-    set.test[defect].mask = None;
+    set.test[defect].masks.clear();
     let mut stop = |_: &_, _: &_| ControlFlow::Break(());
     let evaluation = evaluate(&model, &set.test, &limits, &mut stop).unwrap();
     assert_eq!(evaluation.images.len(), 1, "the caller stopped it");

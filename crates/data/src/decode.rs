@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::error::{DataError, DecodeError};
+use crate::kind::Kind;
 use crate::read::read_file;
 use crate::size::Size;
 use crate::{jpeg, png, tiff};
@@ -36,7 +37,7 @@ impl Default for Limits {
     }
 }
 
-/// Decodes an image file: PNG, JPEG, BMP, TIFF or WebP.
+/// Decodes an image file: PNG, JPEG, BMP, TIFF, WebP, or PGM and its kin (PBM, PPM).
 ///
 /// The format is recognised by content, whatever the extension says. The pixels keep the file's
 /// depth (8 or 16 bit, or float) and channels (grey or colour, with or without alpha); a palette
@@ -101,12 +102,11 @@ fn decode(encoded: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError> 
 
 /// The format, from the first bytes.
 fn recognise(encoded: &[u8]) -> Result<ImageFormat, DecodeError> {
-    use ImageFormat::{Bmp, Jpeg, Png, Tiff, WebP};
-    let found = match image::guess_format(encoded) {
-        Ok(format @ (Png | Jpeg | Bmp | Tiff | WebP)) => return Ok(format),
-        Ok(other) => other.to_mime_type().to_owned(),
-        Err(_) if encoded.is_empty() => "nothing".to_owned(),
-        Err(_) => {
+    let found = match Kind::of(encoded) {
+        Kind::Image(format) => return Ok(format),
+        Kind::Unsupported(name) => name.to_owned(),
+        Kind::Other if encoded.is_empty() => "nothing".to_owned(),
+        Kind::Other => {
             let start = encoded.get(..SHOWN_BYTES).unwrap_or(encoded);
             format!("\"{}\" at the start", start.escape_ascii())
         }

@@ -176,7 +176,7 @@ pub enum HoldOutError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// The first bytes are those of no supported format.
-    #[error("expected PNG, JPEG, BMP, TIFF or WebP content, found {found}")]
+    #[error("expected PNG, JPEG, BMP, TIFF, WebP, PGM or PPM content, found {found}")]
     UnknownFormat {
         /// The kind of content, or how it starts.
         found: String,

@@ -6,7 +6,7 @@
 //! - [`datasets`] lists the images of a data set in one of the layouts of [`Layout`], which
 //!   [`mvtec`] and others read by themselves, and [`path_list`] those of a text file;
 //!   [`par_load`] and [`load_chunks`] decode them in parallel, and [`OnBadFile`] says what to do
-//!   about those that cannot be decoded. [`load_mask`] decodes the mask of a defect.
+//!   about those that cannot be decoded. [`load_masks`] decodes the masks of a defect.
 //! - [`hold_out`] keeps some images of a folder out of training.
 //! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!
@@ -43,6 +43,7 @@ mod fit;
 mod frame;
 mod hold_out;
 mod jpeg;
+mod kind;
 mod listing;
 mod load;
 mod mask;
@@ -69,7 +70,7 @@ pub use frame::{Frame, PixelFormat};
 pub use hold_out::{HoldOut, hold_out};
 pub use listing::{is_image_path, list_images};
 pub use load::{load_chunks, load_rgb, par_load};
-pub use mask::load_mask;
+pub use mask::load_masks;
 pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;

@@ -1,6 +1,6 @@
 //! Masks of defects.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use image::DynamicImage;
 
@@ -11,7 +11,8 @@ use crate::size::Size;
 /// Half of the largest value of 16 bits, rounded up.
 const HALF: u16 = 0x8000;
 
-/// Decodes the mask of an image of `size`: for each pixel, row by row, whether it is a defect's.
+/// Decodes the masks of an image of `size`: for each pixel, row by row, whether one of them marks it as a
+/// defect's. Without masks none is.
 ///
 /// A pixel is as bright as the largest of its colour channels; alpha is ignored. What brightness
 /// marks a defect depends on the mask's brightest pixel. If that has at least half of the full
@@ -26,7 +27,7 @@ const HALF: u16 = 0x8000;
 ///
 /// ```
 /// use image::{GrayImage, Luma};
-/// use nfbmr_data::{Limits, load_mask};
+/// use nfbmr_data::{Limits, load_masks};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
@@ -34,26 +35,30 @@ const HALF: u16 = 0x8000;
 /// let mut mask = GrayImage::new(3, 2);
 /// mask.put_pixel(1, 0, Luma([255]));
 /// mask.save(&path)?;
-/// let defect = load_mask(&path, (3, 2), &Limits::default())?;
+/// let defect = load_masks(&[path], (3, 2), &Limits::default())?;
 /// assert_eq!(defect, [false, true, false, false, false, false]);
 /// # Ok(())
 /// # }
 /// ```
-pub fn load_mask(
-    path: impl AsRef<Path>,
+pub fn load_masks(
+    paths: &[PathBuf],
     size: impl Into<Size>,
     limits: &Limits,
 ) -> Result<Vec<bool>, DataError> {
-    let path = path.as_ref();
-    let mask = load_image(path, limits)?;
-    let (expected, found) = (size.into(), Size::from((mask.width(), mask.height())));
-    if found != expected {
-        return Err(DataError::MaskSize { path: path.into(), expected, found });
+    let expected = size.into();
+    let mut defect = vec![false; expected.width as usize * expected.height as usize];
+    for path in paths {
+        let mask = load_image(path, limits)?;
+        let found = Size::from((mask.width(), mask.height()));
+        if found != expected {
+            return Err(DataError::MaskSize { path: path.clone(), expected, found });
+        }
+        defect.iter_mut().zip(marked(mask)).for_each(|(defect, marked)| *defect |= marked);
     }
-    Ok(marked(mask))
+    Ok(defect)
 }
 
-/// The pixels that a decoded mask marks; see [`load_mask`].
+/// The pixels that a decoded mask marks; see [`load_masks`].
 pub(crate) fn marked(mask: DynamicImage) -> Vec<bool> {
     let mask = mask.into_rgb16();
     let brightest = mask.iter().copied().max().unwrap_or(0);

@@ -38,9 +38,9 @@ fn mvtec_reads_splits_defects_and_masks() {
     assert_eq!(paths(&set.train), ["train/good/000.PNG", "train/good/001.png"]);
     assert!(set.train.iter().all(|sample| !sample.is_defect()));
     assert_eq!(paths(&set.test), ["test/crack/000.png", "test/crack/001.png", "test/good/000.png"]);
-    let masks: Vec<_> = set.test.iter().map(|sample| sample.mask.clone()).collect();
+    let masks: Vec<_> = set.test.iter().map(|sample| sample.masks.clone()).collect();
     let mask = category.join("ground_truth").join("crack").join("000_mask.png");
-    assert_eq!(masks, [Some(mask), None, None]);
+    assert_eq!(masks, [vec![mask], vec![], vec![]]);
     assert_eq!(set.test[1].defect.as_deref(), Some("crack"));
     assert_eq!(set.test[1].label, Label::Defect);
     assert_eq!((set.test[2].label, &set.test[2].defect), (Label::Normal, &None));

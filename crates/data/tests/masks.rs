@@ -4,7 +4,7 @@ use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba,
     RgbaImage,
 };
-use nfbmr_data::{DataError, Limits, Size, load_mask};
+use nfbmr_data::{DataError, Limits, Size, load_masks};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -15,7 +15,7 @@ fn load(image: impl Into<DynamicImage>) -> Vec<bool> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mask.png");
     image.into().save(&path).unwrap();
-    load_mask(&path, (WIDTH, HEIGHT), &Limits::default()).unwrap()
+    load_masks(&[path.clone()], (WIDTH, HEIGHT), &Limits::default()).unwrap()
 }
 
 proptest! {
@@ -75,7 +75,7 @@ fn masks_must_be_of_the_size_of_their_image() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mask.png");
     GrayImage::new(6, 4).save(&path).unwrap();
-    let error = load_mask(&path, (4, 6), &Limits::default()).unwrap_err();
+    let error = load_masks(&[path.clone()], (4, 6), &Limits::default()).unwrap_err();
     let (wanted, got) = (Size { width: 4, height: 6 }, Size { width: 6, height: 4 });
     let right = matches!(
         &error,
@@ -83,8 +83,9 @@ fn masks_must_be_of_the_size_of_their_image() {
             if *p == path && *expected == wanted && *found == got
     );
     assert!(right, "{error:?}");
-    let error = load_mask(&path, (6, 4), &Limits { max_pixels: 23, ..Limits::default() });
+    let error =
+        load_masks(&[path.clone()], (6, 4), &Limits { max_pixels: 23, ..Limits::default() });
     assert!(matches!(error, Err(DataError::Decode { .. })), "{error:?}");
-    let error = load_mask(folder.path().join("none.png"), (6, 4), &Limits::default());
+    let error = load_masks(&[folder.path().join("none.png")], (6, 4), &Limits::default());
     assert!(matches!(error, Err(DataError::Read { .. })), "{error:?}");
 }

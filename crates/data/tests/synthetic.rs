@@ -5,7 +5,7 @@ use nfbmr_data::synthetic::{
     Counts, DefectKind, Kind, PartClass, SyntheticError, TextureClass, generate, paste_defect,
     write_datasets, write_mvtec,
 };
-use nfbmr_data::{DatasetOptions, Layout, Limits, datasets, load_mask, mvtec};
+use nfbmr_data::{DatasetOptions, Layout, Limits, datasets, load_masks, mvtec};
 
 const SIZE: u32 = 96;
 
@@ -165,7 +165,7 @@ fn written_data_set_is_read_back() {
     let mut names: Vec<_> = set.test.iter().filter_map(|s| s.defect.as_deref()).collect();
     names.dedup();
     assert_eq!(names, ["distorted", "faded", "scratch", "spots", "stain"]);
-    assert!(set.test.iter().all(|sample| sample.mask.is_some() == sample.is_defect()));
+    assert!(set.test.iter().all(|sample| sample.masks.is_empty() != sample.is_defect()));
     let first = image::open(&set.train[0].path).unwrap().into_rgb8();
     assert_eq!(first, generate(kind, 9, 0, None, 48).unwrap().image);
 
@@ -188,7 +188,7 @@ fn benchmark_is_ten_textures_and_a_part() {
     for set in &sets {
         assert_eq!((set.train.len(), set.test.len()), (1, 6), "{}", set.name);
         for sample in set.test.iter().filter(|sample| sample.is_defect()) {
-            let mask = load_mask(sample.mask.as_ref().unwrap(), 32, &Limits::default()).unwrap();
+            let mask = load_masks(&sample.masks, 32, &Limits::default()).unwrap();
             assert!(mask.contains(&true) && mask.contains(&false), "{}", sample.path.display());
         }
     }

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use nfbmr_data::{Limits, Sample, load_image, load_mask};
+use nfbmr_data::{Limits, Sample, load_image, load_masks};
 use nfbmr_metrics::{
     Bounded, MetricError, OperatingPoint, PixelHistogram, auroc, average_precision, f1_max,
 };
@@ -77,7 +77,7 @@ pub fn evaluate(
     limits: &Limits,
     each: &mut dyn FnMut(&Tested, &Detection) -> ControlFlow<()>,
 ) -> Result<Evaluation, PipelineError> {
-    let masked = |sample: &Sample| !sample.is_defect() || sample.mask.is_some();
+    let masked = |sample: &Sample| !sample.is_defect() || !sample.masks.is_empty();
     let mut pixels = samples.iter().all(masked).then(PixelHistogram::new);
     let mut images = Vec::with_capacity(samples.len());
     for sample in samples {
@@ -87,8 +87,8 @@ pub fn evaluate(
         let time = start.elapsed();
         if let Some(pixels) = &mut pixels {
             let size = (image.width(), image.height());
-            let mask = sample.mask.as_ref().filter(|_| sample.is_defect());
-            let mask = mask.map(|mask| load_mask(mask, size, limits)).transpose()?;
+            let defect = sample.is_defect();
+            let mask = defect.then(|| load_masks(&sample.masks, size, limits)).transpose()?;
             pixels.add(&detection.anomaly_map.values, size.0, size.1, mask.as_deref())?;
         }
         let score = |part: &Option<Component>| part.as_ref().map(|part| part.score);

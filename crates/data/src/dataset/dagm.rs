@@ -74,9 +74,9 @@ fn sample(line: Line, text: &str, images: &Path) -> Result<Sample, DataError> {
     if label == "0" {
         return Ok(Sample::normal(path));
     }
-    let mask = match mask {
-        "0" => None,
-        mask => Some(line.file_below(&images.join("Label"), mask)?),
+    let masks = match mask {
+        "0" => Vec::new(),
+        mask => vec![line.file_below(&images.join("Label"), mask)?],
     };
-    Ok(Sample { path, label: Label::Defect, defect: None, mask })
+    Ok(Sample { path, label: Label::Defect, defect: None, masks })
 }

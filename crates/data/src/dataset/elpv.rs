@@ -97,7 +97,7 @@ pub fn elpv(root: impl AsRef<Path>, options: &ElpvOptions) -> Result<Dataset, Da
             Certainty::Normal => normal.push(path),
             Certainty::Unsure => {}
             Certainty::Defect => {
-                test.push(Sample { path, label: Label::Defect, defect: None, mask: None });
+                test.push(Sample { path, label: Label::Defect, defect: None, masks: Vec::new() });
             }
         }
     }

@@ -38,7 +38,7 @@ pub fn folder(dir: impl AsRef<Path>) -> Result<Dataset, DataError> {
             .and_then(Path::parent)
             .and_then(|folders| folders.iter().next())
             .map(|folder| folder.to_string_lossy().into_owned());
-        test.push(Sample { path, label: Label::Defect, defect, mask: None });
+        test.push(Sample { path, label: Label::Defect, defect, masks: Vec::new() });
     }
     let (train, test_normal) = hold_out(normal, TEST_EVERY);
     let train = train.into_iter().map(Sample::normal).collect();

@@ -75,5 +75,5 @@ fn surface(path: PathBuf, limits: &Limits) -> Result<Sample, DataError> {
     if !marked(load_image(&mask, limits)?).contains(&true) {
         return Ok(Sample::normal(path));
     }
-    Ok(Sample { path, label: Label::Defect, defect: None, mask: Some(mask) })
+    Ok(Sample { path, label: Label::Defect, defect: None, masks: vec![mask] })
 }

@@ -58,5 +58,6 @@ fn tiles(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 fn defect(path: PathBuf, kind: &str) -> Sample {
     let mask = Some(path.with_extension("png")).filter(|mask| mask.is_file());
-    Sample { path, label: Label::Defect, defect: Some(kind.to_owned()), mask }
+    let masks = mask.into_iter().collect();
+    Sample { path, label: Label::Defect, defect: Some(kind.to_owned()), masks }
 }

@@ -77,8 +77,8 @@ pub(super) fn test_of(
             test.push(if defect == good {
                 Sample::normal(path)
             } else {
-                let mask = mask_of(&masks, &path);
-                Sample { path, label: Label::Defect, defect: Some(defect.clone()), mask }
+                let masks = mask_of(&masks, &path).into_iter().collect();
+                Sample { path, label: Label::Defect, defect: Some(defect.clone()), masks }
             });
         }
     }

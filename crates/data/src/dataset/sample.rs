@@ -20,14 +20,14 @@ pub struct Sample {
     pub label: Label,
     /// The kind of defect, where the layout names it.
     pub defect: Option<String>,
-    /// The image file that marks the defect's pixels, where there is one.
-    pub mask: Option<PathBuf>,
+    /// The image files that mark the defect's pixels together; none where the data set has none.
+    pub masks: Vec<PathBuf>,
 }
 
 impl Sample {
     /// An image of a good part.
     pub fn normal(path: PathBuf) -> Self {
-        Self { path, label: Label::Normal, defect: None, mask: None }
+        Self { path, label: Label::Normal, defect: None, masks: Vec::new() }
     }
 
     /// Whether the image shows a defect: the label that the metrics take.

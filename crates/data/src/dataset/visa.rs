@@ -91,11 +91,11 @@ fn sample(line: Line, root: &Path, row: &Row) -> Result<Sample, DataError> {
         }
     };
     let path = line.file_below(root, row.image)?;
-    let mask = match (label, row.mask) {
-        (Label::Normal, _) | (_, "") => None,
-        (Label::Defect, mask) => Some(line.file_below(root, mask)?),
+    let masks = match (label, row.mask) {
+        (Label::Normal, _) | (_, "") => Vec::new(),
+        (Label::Defect, mask) => vec![line.file_below(root, mask)?],
     };
-    Ok(Sample { path, label, defect: None, mask })
+    Ok(Sample { path, label, defect: None, masks })
 }
 
 fn malformed(line: Line, error: &csv::Error) -> DataError {

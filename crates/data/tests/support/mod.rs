@@ -40,7 +40,7 @@ pub fn images(root: &Path, set: &Dataset) -> [Vec<String>; 2] {
 
 /// What is known of a sample, its mask relative to `root`.
 pub fn known<'a>(root: &Path, sample: &'a Sample) -> (bool, Option<&'a str>, Option<String>) {
-    let mask = sample.mask.as_ref().map(|mask| relative(root, [mask]).remove(0));
+    let mask = sample.masks.first().map(|mask| relative(root, [mask]).remove(0));
     (sample.is_defect(), sample.defect.as_deref(), mask)
 }
 
