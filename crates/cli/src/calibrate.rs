@@ -7,10 +7,10 @@ use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::{Calibration, CrossCalibration, Images};
 
 use crate::error::CliError;
-use crate::images::LayoutArgs;
+use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
-use crate::output::{check_writable, count, percent, print};
+use crate::output::{check_writable, count, note, percent, print};
 use crate::progress::{Bar, Verbosity};
 
 #[derive(clap::Args)]
@@ -22,15 +22,10 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Folder of images of good parts that the model was not trained on, with the folders below it; or a
-    /// data set, whose training images are taken.
-    #[arg(
-        value_name = "DIR",
-        required_unless_present_any = ["max_false_alarms", "threshold", "pixel_threshold"]
-    )]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    images: GoodArgs,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
-    /// images support. Without DIR, by the images that the model was calibrated on before.
+    /// images support. Without PATH, by the images that the model was calibrated on before.
     #[arg(long, value_name = "RATE")]
     max_false_alarms: Option<f64>,
     /// The score above which an image is anomalous, set by hand. p-values stay what they are.
@@ -45,15 +40,21 @@ pub struct Args {
     /// Go on without images that can't be read, and list them.
     #[arg(long)]
     skip_bad: bool,
-    #[command(flatten)]
-    layout: LayoutArgs,
 }
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let output = args.output.as_ref().unwrap_or(&args.model.path);
     let included = args.model.info()?.backbone_included;
     let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
-    let images = args.folder.as_ref().map(|folder| args.layout.good_images(folder)).transpose()?;
+    let by_hand = rate.is_some() || args.threshold.is_some() || args.pixel_threshold.is_some();
+    let images = match args.images.is_empty() && by_hand {
+        true => None,
+        false => {
+            let selection = args.images.selection()?;
+            note(&selection);
+            Some(selection.images)
+        }
+    };
     check_writable(output)?;
 
     let mut model = args.model.load()?;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use nfbmr::calibration::DriftAlarm;
-use nfbmr::data::Limits;
+use nfbmr::data::{LeftOutLine, Limits};
 use nfbmr::{AnomalyModel, PipelineError, Scored, detect_files};
 
 use crate::Outcome;
@@ -54,7 +54,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
         return Err(CliError::Uncalibrated(args.model.path.clone()));
     }
     let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, calibration, cross));
-    let inputs = inputs(&args.paths);
+    let (inputs, left_out) = inputs(&args.paths, args.heatmaps.as_deref());
     let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
     let mut detect = Detect {
         model: &*model,
@@ -86,8 +86,11 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
         return Err(error);
     }
     interrupt::check()?;
+    let left_out = LeftOutLine(&left_out);
     if !verbosity.quiet {
-        note(detect.tally.in_words());
+        note(format_args!("{}{left_out}", detect.tally.in_words()));
+    } else if !left_out.0.is_empty() {
+        note(format_args!("{}{left_out}", count(detect.tally.images, "image")));
     }
     Ok(detect.tally.outcome())
 }

@@ -49,10 +49,8 @@ pub enum CliError {
     Set { found: String },
     #[error("expected image files in {} or the folders below it, found none", .0.display())]
     NoImages(PathBuf),
-    #[error("expected images of one part, found those of {} in {}", .names.join(", "), .folder.display())]
-    Categories { folder: PathBuf, names: Vec<String> },
-    #[error("expected labelled images to test on in {}, found none", .0.display())]
-    NoTest(PathBuf),
+    #[error("expected folders of images or `--list FILE`, found neither")]
+    NoPaths,
     #[error("expected a calibrated model, found {}, which isn't", .0.display())]
     Uncalibrated(PathBuf),
     #[error("expected weights of {expected}, found those of {found}")]
@@ -111,12 +109,19 @@ impl CliError {
             }
             Self::Set { .. } => "an example: `--set flow_training.epochs=20`",
             Self::NoImages(_) => {
-                "PNG, JPEG, BMP, TIFF and WebP files are known, by their extensions"
+                "PNG, JPEG, BMP, TIFF, WebP, PGM and PPM files are known, by their content"
             }
-            Self::Categories { .. } => {
+            Self::NoPaths => "`nfbmr train good-parts -o part.nfbmr`",
+            Self::Data(DataError::NoGoodImages { .. }) => {
+                "name the folder of the images of good parts itself, or their files with `--list FILE`"
+            }
+            Self::Data(DataError::Categories { .. }) => {
                 "name the folder of one of them; each part has its own model"
             }
-            Self::NoTest(_) | Self::Data(DataError::Layout { .. }) => return Some(layouts_hint()),
+            Self::Data(DataError::NoTest { .. }) => {
+                "name folders with `--good DIR --bad DIR`, or a data set with a test"
+            }
+            Self::Data(DataError::Layout { .. }) => return Some(layouts_hint()),
             Self::Uncalibrated(_) => {
                 "calibrate it with `nfbmr calibrate MODEL DIR`, or score without a verdict with \
                  `--uncalibrated`"

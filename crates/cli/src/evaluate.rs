@@ -7,7 +7,7 @@ use nfbmr::pipeline::evaluate;
 use nfbmr::report::{self, Report};
 
 use crate::error::CliError;
-use crate::images::LayoutArgs;
+use crate::images::LabelledArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
 use crate::output::{make_folder, note, print};
@@ -18,27 +18,26 @@ use crate::results::Results;
 #[command(after_help = "\
 Examples:
   nfbmr evaluate bottle.nfbmr bottle --report out && firefox out/report.html
+  nfbmr evaluate part.nfbmr --good new/OK --bad new/NG --masks new/masks
   nfbmr evaluate bottle.nfbmr bottle --json | jq .image_auroc")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Data set whose test images are scored, such as a category of MVTec AD, or a folder with `normal`
-    /// and `abnormal`.
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
+    #[command(flatten)]
+    images: LabelledArgs,
     /// Folder for `report.html`, which any browser opens, and its charts.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
     /// The metrics as JSON.
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    layout: LayoutArgs,
 }
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let info = args.model.info()?;
-    let set = args.layout.labelled(&args.folder)?;
+    let selection = args.images.selection()?;
+    note(&selection);
+    let set = selection.set;
     if let Some(folder) = &args.report {
         make_folder(folder)?;
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nfbmr::data::{Dataset, DatasetOptions, Layout, datasets, list_images};
+use nfbmr::data::{LabelledSelection, Layout, LeftOut, Selection, path_list};
 
 use crate::error::CliError;
 
@@ -10,44 +10,74 @@ use crate::error::CliError;
 #[derive(clap::Args)]
 pub struct LayoutArgs {
     /// The layout of a data set: `mvtec`, `dagm`, `visa`, `kolektor`, `btad`, `mpdd`, `magnetic-tile`,
-    /// `elpv` or `folder` (`normal` and `abnormal`); told by the folders in it by default.
+    /// `elpv` or `folder` (good parts and defects); told by the folders in it by default.
     #[arg(long, value_name = "NAME")]
     layout: Option<Layout>,
 }
 
-impl LayoutArgs {
-    /// The images of good parts in a folder: those that a data set has to train on, or all below a folder
-    /// that is none.
-    pub fn good_images(&self, folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-        let images: Vec<PathBuf> = match self.dataset(folder)? {
-            Some(set) => set.train.into_iter().map(|sample| sample.path).collect(),
-            None => list_images(folder)?,
-        };
-        match images.is_empty() {
-            true => Err(CliError::NoImages(folder.to_owned())),
-            false => Ok(images),
+/// Images of good parts.
+#[derive(clap::Args)]
+pub struct GoodArgs {
+    /// Folders of images of good parts, with the folders below them, data sets, whose training images are
+    /// taken, and image files. What is named as defects, tests or masks is left out, and listed.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// A text file that names image files, one a line; those that start with `#` are skipped.
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
+
+impl GoodArgs {
+    /// Whether no images are named.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.list.is_empty()
+    }
+
+    /// The images, and what is left out.
+    pub fn selection(&self) -> Result<Selection, CliError> {
+        let mut paths = self.paths.clone();
+        for list in &self.list {
+            paths.extend(path_list(list)?);
         }
+        if paths.is_empty() {
+            return Err(CliError::NoPaths);
+        }
+        Ok(Selection::good(&paths, self.layout.layout)?)
     }
+}
 
-    /// The data set in a folder that has labelled images to test on.
-    pub fn labelled(&self, folder: &Path) -> Result<Dataset, CliError> {
-        let set = self.dataset(folder)?.filter(|set| !set.test.is_empty());
-        set.ok_or_else(|| CliError::NoTest(folder.to_owned()))
-    }
+/// Labelled images.
+#[derive(clap::Args)]
+pub struct LabelledArgs {
+    /// Data set whose test images are scored, such as a category of MVTec AD, or a folder with `good` and
+    /// `bad`, `OK` and `NG` or the like.
+    #[arg(
+        value_name = "DIR",
+        required_unless_present = "bad",
+        conflicts_with_all = ["good", "bad", "masks"]
+    )]
+    folder: Option<PathBuf>,
+    /// Folder of images of good parts, in place of a data set.
+    #[arg(long, value_name = "DIR", requires = "bad")]
+    good: Vec<PathBuf>,
+    /// Folder of images of defects; a folder in it is a kind of them.
+    #[arg(long, value_name = "DIR", requires = "good")]
+    bad: Vec<PathBuf>,
+    /// Folder of the masks of the defects: `000.png`, `000_mask.png` or the like for `000.jpg`, in any format.
+    #[arg(long, value_name = "DIR", requires = "bad")]
+    masks: Vec<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutArgs,
+}
 
-    fn dataset(&self, folder: &Path) -> Result<Option<Dataset>, CliError> {
-        let layout = match self.layout {
-            Some(layout) => Some(layout),
-            None => Layout::detect(folder)?,
-        };
-        let Some(layout) = layout else { return Ok(None) };
-        let mut sets = datasets(folder, layout, &DatasetOptions::default())?;
-        match sets.len() {
-            0 | 1 => Ok(sets.pop()),
-            _ => Err(CliError::Categories {
-                folder: folder.to_owned(),
-                names: sets.into_iter().map(|set| set.name).collect(),
-            }),
+impl LabelledArgs {
+    /// The images, and what is left out.
+    pub fn selection(&self) -> Result<LabelledSelection, CliError> {
+        match &self.folder {
+            Some(folder) => Ok(LabelledSelection::in_folder(folder, self.layout.layout)?),
+            None => Ok(LabelledSelection::of_folders(&self.good, &self.bad, &self.masks)?),
         }
     }
 }
@@ -62,22 +92,26 @@ pub struct Input {
     pub problem: Option<String>,
 }
 
-/// The files named, and the images in the folders named and below, in order. A folder without images takes
-/// the place of one, so that nothing goes missing without a word.
-pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
-    let mut inputs = Vec::new();
+/// The files named, and the images in the folders named and below, in order; and what is left out of the
+/// folders: heatmaps, those in `heatmaps` too, and what is no image. A folder without images takes the place of
+/// one, so that nothing goes missing without a word.
+pub fn inputs(paths: &[PathBuf], heatmaps: Option<&Path>) -> (Vec<Input>, Vec<LeftOut>) {
+    let (mut inputs, mut left_out) = (Vec::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
             let name = path.file_name().unwrap_or(path.as_os_str()).into();
             inputs.push(Input { path: path.clone(), name, problem: None });
             continue;
         }
-        let problem = match list_images(path) {
-            Ok(images) if images.is_empty() => CliError::NoImages(path.clone()),
-            Ok(images) => {
-                let name = |image: &Path| image.strip_prefix(path).unwrap_or(image).to_owned();
-                inputs.extend(images.into_iter().map(|image| {
-                    let name = name(&image);
+        let problem = match Selection::to_detect(path, heatmaps) {
+            Ok(found) if found.images.is_empty() => {
+                left_out.extend(found.left_out);
+                CliError::NoImages(path.clone())
+            }
+            Ok(found) => {
+                left_out.extend(found.left_out);
+                inputs.extend(found.images.into_iter().map(|image| {
+                    let name = image.strip_prefix(path).unwrap_or(&image).to_owned();
                     Input { path: image, name, problem: None }
                 }));
                 continue;
@@ -90,5 +124,5 @@ pub fn inputs(paths: &[PathBuf]) -> Vec<Input> {
             problem: Some(problem.to_string()),
         });
     }
-    inputs
+    (inputs, left_out)
 }

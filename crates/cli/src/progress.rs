@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Verbosity {
-    /// Say nothing but errors and warnings.
+    /// Say nothing but which images are taken, and errors and warnings.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log what happens inside.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nfbmr::ModelInfo;
 use nfbmr::calibration::FalseAlarmRate;
 use nfbmr::data::{
-    DataError, Distinct, HoldOut, Limits, OnBadFile, distinct, hold_out, load_image,
+    DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out, load_image,
 };
 use nfbmr::pipeline::Mask;
 use nfbmr::{CrossFitting, Images, weights};
@@ -14,10 +14,10 @@ use nfbmr::{CrossFitting, Images, weights};
 use crate::calibrate::{check_rate, in_words};
 use crate::config::{self, ConfigArgs};
 use crate::error::CliError;
-use crate::images::LayoutArgs;
+use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::{Compute, check_weights};
-use crate::output::{check_writable, count, print};
+use crate::output::{check_writable, count, note, print};
 use crate::progress::{Bar, Verbosity};
 use crate::unfinished::Unfinished;
 
@@ -25,18 +25,19 @@ use crate::unfinished::Unfinished;
 #[command(after_help = "\
 Examples:
   nfbmr train good-parts -o part.nfbmr
+  nfbmr train good-parts --dry-run
+  nfbmr train monday/good tuesday/good -o part.nfbmr
+  nfbmr train --list good.txt -o part.nfbmr
   nfbmr train bottle -o bottle.nfbmr --max-false-alarms 0.02
   nfbmr train twenty-good-parts -o part.nfbmr --folds 10
   nfbmr train good-parts -o part.nfbmr --config settings.toml --set input_size=256
   nfbmr train good-parts -o part.nfbmr --resume
   nfbmr train --print-config > settings.toml")]
 pub struct Args {
-    /// Folder of images of good parts, with the folders below it; or a data set, whose training images
-    /// are taken.
-    #[arg(value_name = "DIR", required_unless_present = "print_config")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    images: GoodArgs,
     /// The model file to write; an old one is replaced once the new one is whole.
-    #[arg(short, long, value_name = "MODEL", required_unless_present = "print_config")]
+    #[arg(short, long, value_name = "MODEL", required_unless_present_any = ["print_config", "dry_run"])]
     output: Option<PathBuf>,
     /// The share of the images that is kept out of training and sets the threshold; with 0 the model has
     /// none until it is calibrated.
@@ -61,11 +62,12 @@ pub struct Args {
     /// Go on without images that can't be read, and list them.
     #[arg(long)]
     skip_bad: bool,
+    /// Say which images are taken and what is left out, and don't train.
+    #[arg(long)]
+    dry_run: bool,
     /// Write the configuration as TOML to standard output, and don't train.
     #[arg(long)]
     print_config: bool,
-    #[command(flatten)]
-    layout: LayoutArgs,
     #[command(flatten)]
     config: ConfigArgs,
     #[command(flatten)]
@@ -83,12 +85,16 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     if args.print_config {
         return print(config::to_toml(&config)?);
     }
-    let (Some(folder), Some(output)) = (&args.folder, &args.output) else { return Ok(()) };
+    let selection = args.images.selection()?;
+    let (Some(output), false) = (&args.output, args.dry_run) else {
+        return print(format_args!("{selection}\n"));
+    };
+    note(&selection);
     let weights = own.as_ref().or(weights::embedded());
     check_weights(&config, weights)?;
     check_writable(output)?;
     let mut bar = Bar::new(verbosity);
-    let HoldOut { training, calibration } = args.parts(folder, config.seed, &bar)?;
+    let HoldOut { training, calibration } = args.parts(selection, config.seed, &bar)?;
     let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
     let fitting = args.folds.map(|folds| CrossFitting { folds, rate });
     match &fitting {
@@ -130,8 +136,8 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
 
 impl Args {
     /// The images to train on, and those to calibrate on.
-    fn parts(&self, folder: &Path, seed: u64, bar: &Bar) -> Result<HoldOut, CliError> {
-        let Distinct { files: images, copies } = distinct(self.layout.good_images(folder)?);
+    fn parts(&self, selection: Selection, seed: u64, bar: &Bar) -> Result<HoldOut, CliError> {
+        let Distinct { files: images, copies } = distinct(selection.images);
         for (copy, original) in copies {
             let (copy, original) = (copy.display(), original.display());
             bar.note(format_args!("left out: {copy}, a copy of {original}"));

@@ -70,6 +70,28 @@ pub enum DataError {
         /// What is there instead.
         found: &'static str,
     },
+    /// No image of a good part is among what was named.
+    #[error("expected images of good parts in {}, found {found}", path.display())]
+    NoGoodImages {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is there instead, and why it isn't taken.
+        found: String,
+    },
+    /// A folder holds several data sets where one is wanted.
+    #[error("expected images of one part, found those of {} in {}", names.join(", "), path.display())]
+    Categories {
+        /// The folder.
+        path: PathBuf,
+        /// The names of the data sets.
+        names: Vec<String>,
+    },
+    /// A folder has no labelled images.
+    #[error("expected labelled images to test on in {}, found none", path.display())]
+    NoTest {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A line of a list names something that is not a file.
     #[error("expected a file at line {line} of {}, found none at {}", list.display(), path.display())]
     ListEntry {

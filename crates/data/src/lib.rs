@@ -47,11 +47,13 @@ mod kind;
 mod listing;
 mod load;
 mod mask;
+mod names;
 mod on_bad_file;
 mod png;
 mod read;
 mod resize;
 mod rgb;
+mod selection;
 mod shuffle;
 mod size;
 #[allow(clippy::indexing_slicing, reason = "it draws from arrays of its own and reads no file")]
@@ -60,19 +62,20 @@ mod tiff;
 
 pub use copies::{Distinct, distinct};
 pub use dataset::{
-    CellType, Dataset, DatasetOptions, ElpvOptions, Label, Layout, Sample, btad, dagm, datasets,
-    elpv, folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
+    CellType, Dataset, DatasetOptions, ElpvOptions, Label, Layout, Sample, dagm, datasets, elpv,
+    folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
 };
 pub use decode::{Limits, decode_image, load_image};
 pub use error::{DataError, DecodeError, FrameError, HoldOutError, NameError, SizeError};
 pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::{Frame, PixelFormat};
 pub use hold_out::{HoldOut, hold_out};
-pub use listing::{is_image_path, list_images};
+pub use listing::{Listing, is_image_path, list_files, list_images};
 pub use load::{load_chunks, load_rgb, par_load};
 pub use mask::load_masks;
 pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;
+pub use selection::{LabelledSelection, LeftOut, LeftOutLine, Reason, Selection};
 pub use shuffle::shuffle;
 pub use size::{Rect, Size};

@@ -1,4 +1,4 @@
-//! Image files below a folder.
+//! The images of a folder.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -6,8 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
+use crate::kind::Kind;
 
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
+/// What image files are called, those of formats that aren't decoded too: loading one says which it is.
+const EXTENSIONS: [&str; 49] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "jfi", "bmp", "dib", "tif", "tiff", "btf",
+    "tf8", "webp", "pbm", "pgm", "ppm", "pnm", "heic", "heif", "avif", "gif", "jp2", "j2k", "jpf",
+    "jpx", "j2c", "jpc", "jls", "jxl", "jxr", "raw", "dng", "nef", "cr2", "cr3", "arw", "orf",
+    "rw2", "psd", "exr", "hdr", "qoi", "dds", "tga", "dcm", "pcx", "fits",
+];
+
+/// The files of a folder and of those below it, sorted by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Images, by their names or by their content, of formats that aren't decoded too.
+    pub images: Vec<PathBuf>,
+    /// Files that are no images.
+    pub others: Vec<PathBuf>,
+}
 
 /// Whether the extension of `path` is that of an image, in upper or lower case.
 ///
@@ -19,20 +35,28 @@ pub fn is_image_path(path: impl AsRef<Path>) -> bool {
         .is_some_and(|found| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(found)))
 }
 
-/// The image files in `dir` and the folders below it, sorted by path.
+/// The image files in `dir` and the folders below it, sorted by path: those of [`list_files`].
 ///
-/// Hidden files and folders (whose name starts with a dot) and files without an image extension
-/// are skipped. Symbolic links are followed; each real folder is visited once, so links that lead
-/// back do no harm. The list may be empty.
+/// # Errors
+/// As [`list_files`].
+pub fn list_images(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
+    Ok(list_files(dir)?.images)
+}
+
+/// The files in `dir` and the folders below it, told apart by whether they are images.
 ///
-/// Whatever has an image extension and is not a folder is listed, without opening it: a link that
-/// leads nowhere, a FIFO or a file that must not be read is an error of that file when it is
-/// loaded, so that the caller decides there what becomes of it.
+/// Hidden files and folders (whose name starts with a dot) are skipped. Symbolic links are followed; each real
+/// folder is visited once, so links that lead back do no harm. Both lists may be empty.
+///
+/// Whatever has an image extension and is not a folder counts as an image, without opening it: a link that
+/// leads nowhere, a FIFO or a file that must not be read is an error of that file when it is loaded, so that
+/// the caller decides there what becomes of it. A regular file of another name is an image if its first bytes
+/// say so.
 ///
 /// # Errors
 /// [`DataError::Read`] where a folder cannot be read.
-pub fn list_images(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
-    let mut images = Vec::new();
+pub fn list_files(dir: impl AsRef<Path>) -> Result<Listing, DataError> {
+    let mut listing = Listing::default();
     let mut visited = HashSet::new();
     let mut folders = vec![dir.as_ref().to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -43,13 +67,23 @@ pub fn list_images(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
         for path in entries(&folder)? {
             if path.is_dir() {
                 folders.push(path);
-            } else if is_image_path(&path) {
-                images.push(path);
+            } else if is_image_file(&path) {
+                listing.images.push(path);
+            } else {
+                listing.others.push(path);
             }
         }
     }
-    images.sort_unstable();
-    Ok(images)
+    listing.images.sort_unstable();
+    listing.others.sort_unstable();
+    Ok(listing)
+}
+
+/// Whether the name or else the content of a file is that of an image; one that can't be read is none.
+pub(crate) fn is_image_file(path: &Path) -> bool {
+    // Opening a FIFO waits for a writer.
+    let by_content = || path.is_file() && Kind::of_file(path).is_ok_and(|kind| kind != Kind::Other);
+    is_image_path(path) || by_content()
 }
 
 /// The folders directly in `dir`, sorted by path; hidden ones are skipped.

@@ -10,8 +10,8 @@ use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
 use crate::mask::marked;
 
-/// What the names of the items' folders start with.
-pub(super) const ITEM: &str = "kos";
+/// What the names of the items' folders start with, before a number.
+const ITEM: &str = "kos";
 
 /// Every how many-th item is kept for the test, after the three folds of the authors.
 const TEST_EVERY: usize = 3;
@@ -39,10 +39,7 @@ const TEST_EVERY: usize = 3;
 /// [`load_image`] for masks.
 pub fn kolektor(root: impl AsRef<Path>, limits: &Limits) -> Result<Dataset, DataError> {
     let root = root.as_ref();
-    let items: Vec<_> = list_folders(root)?
-        .into_iter()
-        .filter(|item| folder_name(item).starts_with(ITEM))
-        .collect();
+    let items: Vec<_> = list_folders(root)?.into_iter().filter(|item| is_numbered(item)).collect();
     if items.len() < TEST_EVERY {
         let (expected, found) = ("at least three folders kos01, kos02 and so on", "fewer");
         return Err(DataError::Layout { path: root.into(), expected, found });
@@ -57,6 +54,17 @@ pub fn kolektor(root: impl AsRef<Path>, limits: &Limits) -> Result<Dataset, Data
         return Err(DataError::Layout { path: root.into(), expected, found });
     }
     Ok(Dataset::sorted(folder_name(root), train, test))
+}
+
+/// Whether a folder is that of an item: a numbered one with a mask.
+pub(super) fn is_item(folder: &Path) -> bool {
+    is_numbered(folder) && folder.join("Part0_label.bmp").exists()
+}
+
+fn is_numbered(folder: &Path) -> bool {
+    let name = folder_name(folder);
+    let number = name.strip_prefix(ITEM).unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn surfaces(items: &[PathBuf], limits: &Limits) -> Result<Vec<Sample>, DataError> {

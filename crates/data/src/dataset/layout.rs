@@ -1,25 +1,25 @@
 //! All layouts by name.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
-use super::btad::{btad, btad_categories};
 use super::dagm::{dagm, dagm_classes};
 use super::elpv::{self, ElpvOptions, elpv};
-use super::folder::folder;
+use super::folder::{folder, with_role};
 use super::kolektor::{self, kolektor};
-use super::magnetic_tile::magnetic_tile;
+use super::magnetic_tile::{self, magnetic_tile};
 use super::mvtec::{mvtec, mvtec_categories};
-use super::sample::{Dataset, folder_name};
+use super::sample::Dataset;
 use super::visa::{self, visa};
 use crate::decode::Limits;
 use crate::error::{DataError, NameError};
 use crate::listing::list_folders;
+use crate::names::Role;
 
 /// How the files of a data set lie, by the name a user gives it: `mvtec`, `dagm`, `visa`,
 /// `kolektor`, `btad`, `mpdd`, `magnetic-tile`, `elpv` or `folder`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Layout {
     /// [`mvtec`], all categories below the root.
@@ -30,7 +30,7 @@ pub enum Layout {
     Visa,
     /// [`kolektor`].
     Kolektor,
-    /// [`btad`], all categories below the root.
+    /// [`mvtec`], all categories below the root: BTAD has the same layout.
     Btad,
     /// [`mvtec`], all categories below the root: MPDD has the same layout.
     Mpdd,
@@ -57,7 +57,7 @@ impl Layout {
     ];
 
     /// The layout whose folders or lists are in `root`, `None` where there are none, as in a folder of
-    /// images alone. MPDD counts as [`Self::Mvtec`], which it shares its layout with.
+    /// images alone. MPDD and BTAD count as [`Self::Mvtec`], which they share their layout with.
     ///
     /// Only what tells layouts apart is looked at: [`datasets`] may still miss something.
     ///
@@ -70,18 +70,26 @@ impl Layout {
         // A root that has categories, or one of them.
         let of_category =
             |name: &str| here(name) || folders.iter().any(|folder| folder.join(name).exists());
-        let item = |folder: &PathBuf| folder_name(folder).starts_with(kolektor::ITEM);
-        let marks = [
-            (Self::Mvtec, of_category("train/good")),
-            (Self::Btad, of_category("train/ok")),
-            (Self::Dagm, of_category("Train/Label")),
-            (Self::Visa, here(visa::LIST)),
-            (Self::Elpv, here(elpv::LIST) && here("images")),
-            (Self::MagneticTile, here("MT_Free") || here("Free")),
-            (Self::Kolektor, folders.iter().any(item)),
-            (Self::Folder, here("normal")),
-        ];
-        Ok(marks.into_iter().find(|(_, found)| *found).map(|(layout, _)| layout))
+        let both = || {
+            Ok::<_, DataError>(
+                !with_role(root, Role::Good)?.is_empty() && !with_role(root, Role::Bad)?.is_empty(),
+            )
+        };
+        Ok(if of_category("Train/Label") {
+            Some(Self::Dagm)
+        } else if here(visa::LIST) {
+            Some(Self::Visa)
+        } else if here(elpv::LIST) && here("images") {
+            Some(Self::Elpv)
+        } else if magnetic_tile::is_root(&folders) {
+            Some(Self::MagneticTile)
+        } else if folders.iter().any(|folder| kolektor::is_item(folder)) {
+            Some(Self::Kolektor)
+        } else if mvtec_categories(root).is_ok() {
+            Some(Self::Mvtec)
+        } else {
+            both()?.then_some(Self::Folder)
+        })
     }
 }
 
@@ -149,11 +157,12 @@ pub fn datasets(
 ) -> Result<Vec<Dataset>, DataError> {
     let root = root.as_ref();
     match layout {
-        Layout::Mvtec | Layout::Mpdd => mvtec_categories(root)?.iter().map(mvtec).collect(),
+        Layout::Mvtec | Layout::Btad | Layout::Mpdd => {
+            mvtec_categories(root)?.iter().map(mvtec).collect()
+        }
         Layout::Dagm => dagm_classes(root)?.iter().map(dagm).collect(),
         Layout::Visa => visa(root),
         Layout::Kolektor => Ok(vec![kolektor(root, &options.limits)?]),
-        Layout::Btad => btad_categories(root)?.iter().map(btad).collect(),
         Layout::MagneticTile => Ok(vec![magnetic_tile(root)?]),
         Layout::Elpv => Ok(vec![elpv(root, &options.elpv)?]),
         Layout::Folder => Ok(vec![folder(root)?]),

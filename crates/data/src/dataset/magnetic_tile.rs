@@ -48,6 +48,15 @@ pub fn magnetic_tile(root: impl AsRef<Path>) -> Result<Dataset, DataError> {
     Ok(Dataset::sorted(folder_name(root), train, test))
 }
 
+/// Whether folders are those of the set: the free tiles, and some of its kinds of defects.
+pub(super) fn is_root(folders: &[PathBuf]) -> bool {
+    const KINDS: [&str; 5] = ["Blowhole", "Break", "Crack", "Fray", "Uneven"];
+    let names: Vec<String> = folders.iter().map(|folder| folder_name(folder)).collect();
+    let has = |name: &str, kind: &str| name.strip_prefix("MT_").unwrap_or(name) == kind;
+    names.iter().any(|name| has(name, "Free"))
+        && names.iter().any(|name| KINDS.iter().any(|kind| has(name, kind)))
+}
+
 /// The images of one kind: the JPEG files, beside which the masks are PNG files.
 fn tiles(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let published = folder.join("Imgs");

@@ -1,6 +1,5 @@
 //! What a data set is, and the layouts it is read from.
 
-mod btad;
 mod dagm;
 mod elpv;
 mod folder;
@@ -8,18 +7,21 @@ mod kolektor;
 mod layout;
 mod list;
 mod magnetic_tile;
+mod masks;
 mod mvtec;
 mod sample;
 mod visa;
 
-pub use btad::btad;
 pub use dagm::dagm;
 pub use elpv::{CellType, ElpvOptions, elpv};
 pub use folder::folder;
+pub(crate) use folder::labelled;
 pub use kolektor::kolektor;
 pub use layout::{DatasetOptions, Layout, datasets};
 pub use list::path_list;
 pub use magnetic_tile::magnetic_tile;
+pub(crate) use mvtec::test_folder_of;
 pub use mvtec::{mvtec, mvtec_categories};
+pub(crate) use sample::folder_name;
 pub use sample::{Dataset, Label, Sample};
 pub use visa::visa;
