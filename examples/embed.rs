@@ -11,11 +11,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(model), Some(image)) = (env::args().nth(1), env::args().nth(2)) else {
         return Err("usage: embed MODEL IMAGE".into());
     };
+    let pipeline = Pipeline::load(model, weights::embedded(), &Default::default())?;
     // A camera delivers these bytes; here they come from a file.
-    let image = data::load_image(image, &data::Limits::default())?.into_rgb8();
+    let white_level = pipeline.config().white_level;
+    let image = data::load_rgb8(image, &data::Limits::default(), white_level)?;
     let (width, height) = image.dimensions();
 
-    let pipeline = Pipeline::load(model, weights::embedded(), &Default::default())?;
     let frame = Frame::new(image.as_raw(), width, height, 3 * width as usize, PixelFormat::Rgb8)?;
     let detection = pipeline.detect_frame(&frame)?;
     let map = &detection.anomaly_map;

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use image::RgbImage;
 use nfbmr::data::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
-use nfbmr::data::{Limits, Sample, load_image, mvtec};
+use nfbmr::data::{Limits, Sample, load_image, load_rgb8, mvtec};
 use nfbmr::pipeline::evaluate;
 use nfbmr::{Detection, Pipeline, PipelineConfig, weights};
 
@@ -95,7 +95,7 @@ fn show(samples: &[Sample], detections: &[Detection]) -> Result<[RgbImage; 3], B
         }
     }
     let (_, mask, sample, detection) = smallest.ok_or("a set without defects")?;
-    let image = load_image(&sample.path, &Limits::default())?.into_rgb8();
+    let image = load_rgb8(&sample.path, &Limits::default(), None)?;
     // One scale for the whole set: from the median to the largest value over its good images.
     let good = samples.iter().zip(detections).filter(|(sample, _)| !sample.is_defect());
     let mut values: Vec<f32> =

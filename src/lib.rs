@@ -5,7 +5,7 @@
 //!
 //! - **Train and detect**: [`Pipeline`] with a [`PipelineConfig`], on the default CPU backend; or, with
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
-//! - **Camera frames**: [`Frame`] borrows raw bytes; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
+//! - **Camera frames**: [`Frame`] borrows raw bytes, of 8 to 16 bits a value; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
 //! - **Many files**: [`detect_files`] decodes some while it scores others; [`heatmap`] draws what is found.
 //! - **Data sets and metrics**: [`data`] and [`metrics`]; [`report`] writes results as an HTML file.
 //! - **Thresholds without a defect**: [`data::hold_out`] keeps good images out of training,
@@ -95,7 +95,8 @@ pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, Augmentation, BackboneWeights, CalibrateError, Calibration, CrossCalibration,
     CrossFitting, Detection, Images, ModelInfo, Phase, PipelineConfig, PipelineError, Progress,
-    ProgressFn, ScoreMap, Scored, System, Tiling, TrainingStorage, detect_files,
+    ProgressFn, ScoreMap, Scored, System, Tiling, TrainingStorage, WhiteLevel, detect_files,
+    white_level,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

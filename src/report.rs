@@ -6,7 +6,7 @@ use std::io::Cursor;
 use image::codecs::png::{self, CompressionType, PngEncoder};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
-use nfbmr_data::{DataError, Limits, load_image, load_masks};
+use nfbmr_data::{DataError, Limits, load_masks, load_rgb8};
 use nfbmr_metrics::{Bootstrap, auroc};
 use nfbmr_pipeline::{AnomalyModel, Detection, Evaluation, PipelineError, Tested};
 
@@ -61,7 +61,7 @@ pub fn projections(
 ) -> Result<Vec<Projection>, PipelineError> {
     let (mut source, mut target) = (Vec::new(), Vec::new());
     for Tested { sample, .. } in &evaluation.images {
-        let image = load_image(&sample.path, limits)?;
+        let image = load_rgb8(&sample.path, limits, model.white_level())?.into();
         let Some(found) = model.mean_features(&image)? else { return Ok(Vec::new()) };
         let features = |values: Vec<f32>| ImageFeatures {
             path: sample.path.display().to_string(),
@@ -122,7 +122,8 @@ impl<'a> Shown<'a> {
         tested: &'a Tested,
         limits: &Limits,
     ) -> Result<Self, PipelineError> {
-        let image = load_image(&tested.sample.path, limits)?;
+        let image = load_rgb8(&tested.sample.path, limits, model.white_level())?;
+        let image = DynamicImage::from(image);
         let detection = model.detect(&image)?;
         Ok(Self { tested, image: image.into_rgb8(), detection })
     }

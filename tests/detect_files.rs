@@ -38,7 +38,7 @@ fn files_score_in_order_and_bad_ones_in_their_places() {
             }
             (_, Ok(scored)) => {
                 let alone = model.detect(&images[index]).unwrap();
-                assert_eq!(scored.image, images[index]);
+                assert_eq!(scored.image, images[index].to_rgb8());
                 assert_eq!(scored.detection.score, alone.score);
                 assert_eq!(scored.detection.anomaly_map, alone.anomaly_map);
             }

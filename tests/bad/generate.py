@@ -222,6 +222,95 @@ def write_tiff(image: Image.Image) -> None:
     write("hollow.tif", tiff(4_000, 4_000, 0, 16_000_000, b"\x20\xc0"))
 
 
+def pages(*images: tuple[list[tuple[int, int, list[int]]], bytes]) -> bytes:
+    """A TIFF file of images, each with entries (tag, type, values), for short and long values, and pixels."""
+    file = b"II\x2a\0" + struct.pack("<I", 8)
+    for index, (entries, pixels) in enumerate(images):
+        last = index == len(images) - 1
+        entries = sorted([*entries, (273, 4, [0]), (279, 4, [len(pixels)])])
+        values_at = len(file) + 2 + 12 * len(entries) + 4
+        packed = [struct.pack(f"<{len(v)}{'H' if kind == 3 else 'I'}", *v) for _, kind, v in entries]
+        far = b"".join(values for values in packed if len(values) > 4)
+        pixels_at = values_at + len(far)
+        directory = struct.pack("<H", len(entries))
+        for (tag, kind, values), data in zip(entries, packed):
+            if tag == 273:
+                data = struct.pack("<I", pixels_at)
+            if len(data) > 4:
+                data, values_at = struct.pack("<I", values_at), values_at + len(data)
+            directory += struct.pack("<HHI", tag, kind, len(values)) + data.ljust(4, b"\0")
+        next_page = 0 if last else pixels_at + len(pixels)
+        file += directory + struct.pack("<I", next_page) + far + pixels
+    return file
+
+
+def entries(width: int, height: int, bits: int, channels: int, *more) -> list:
+    short, long = 3, 4
+    return [
+        (256, long, [width]),
+        (257, long, [height]),
+        (258, short, [bits] * channels),
+        (259, short, [1]),
+        (262, short, [1 if channels == 1 else 2]),
+        (277, short, [channels]),
+        (278, long, [height]),
+        *more,
+    ]
+
+
+def write_depths(colour: bytes, grey: bytes) -> None:
+    """Values of other depths than 8 and 16 bits, by what declares them; `colour` and `grey` are the picture."""
+    size = (WIDTH, HEIGHT)
+    scaled = lambda pixels, white: [round(value * white / 255) for value in pixels]
+    little = lambda values: struct.pack(f"<{len(values)}H", *values)
+    big = lambda values: struct.pack(f">{len(values)}H", *values)
+    twelve = scaled(grey, 4095)
+
+    significant = chunk(b"sBIT", bytes([12]))
+    high = [value << 4 | value >> 8 for value in twelve]
+    write("low12.png", png(*size, 16, 0, rows(big(twelve), 2 * WIDTH), significant))
+    write("high12.png", png(*size, 16, 0, rows(big(high), 2 * WIDTH), significant))
+
+    declared = entries(*size, 16, 1, (281, 3, [4095]))
+    write("grey12.tif", pages((declared, little(twelve))))
+    write("beyond12.tif", pages((declared, little([5000, *twelve[1:]]))))
+    inverted = [(262, 3, [0]) if tag == 262 else (tag, *rest) for tag, *rest in declared]
+    write("white_is_zero12.tif", pages((inverted, little([4095 - value for value in twelve]))))
+
+    header = lambda kind, white: f"P{kind}\n# a comment\n{WIDTH} {HEIGHT}\n{white}\n".encode()
+    write("grey.pgm", header(5, 255) + grey)
+    write("plain.ppm", header(6, 255) + colour)
+    write("grey10.pgm", header(5, 1023) + big(scaled(grey, 1023)))
+    write("colour12.ppm", header(6, 4095) + big(scaled(colour, 4095)))
+    write("white100.pgm", header(5, 100) + bytes(scaled(grey, 100)))
+    text = lambda values: "\n".join(map(str, values)).encode()
+    write("text.pgm", header(2, 255) + text(grey))
+    write("text10.pgm", header(2, 1023) + text(scaled(grey, 1023)))
+    write("beyond10.pgm", header(5, 1023) + big([1024, *scaled(grey, 1023)[1:]]))
+    write("truncated.pgm", (header(5, 255) + grey)[: len(grey) // 2])
+    write("truncated_text.pgm", (header(2, 255) + text(grey))[: len(grey)])
+    write("two.pgm", (header(5, 255) + grey) * 2)
+
+    floats = entries(*size, 32, 3, (339, 3, [3, 3, 3]))
+    pack = lambda values: struct.pack(f"<{len(values)}f", *values)
+    write("float01.tif", pages((floats, pack([value / 255 for value in colour]))))
+    write("float255.tif", pages((floats, pack(list(colour)))))
+    whole = entries(4, 3, 32, 3)
+    write("whole32.tif", pages((whole, struct.pack("<36I", *range(36)))))
+
+    plain, dot = entries(*size, 8, 3), bytes([0, 0, 0])
+    belongs = lambda kind: entries(1, 1, 8, 3, (254, 4, [kind]))
+    write("thumbnail.tif", pages((plain, colour), (belongs(1), dot), (belongs(4), dot)))
+    write("preview.tif", pages((belongs(1), dot), (plain, colour)))
+    write("only_preview.tif", pages((belongs(1), dot)))
+    write("volume.tif", pages((entries(1, 1, 8, 3, (32997, 4, [5])), dot)))
+    write("next_page_missing.tif", tiff(2, 1, 9_999, 2, b"\x20\xc0"))
+
+    write("big.tif", b"II\x2b\0\x08\0\0\0" + struct.pack("<QQQ", 16, 0, 0))
+    write("heic.jpg", struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic")
+    write("jpeg2000.png", struct.pack(">I", 12) + b"jP  \r\n\x87\n")
+
+
 def riff(*chunks: bytes) -> bytes:
     body = b"WEBP" + b"".join(chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -252,6 +341,7 @@ def main() -> None:
     write_bmp(image)
     write_tiff(image)
     write_webp(image)
+    write_depths(image.tobytes(), image.convert("L").tobytes())
 
 
 if __name__ == "__main__":

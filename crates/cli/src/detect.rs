@@ -128,7 +128,7 @@ impl Detect<'_> {
         let map = &detection.anomaly_map;
         let heatmaps = self.heatmaps.as_mut();
         let heatmap =
-            heatmaps.map(|heatmaps| heatmaps.write(&input.name, image, map)).transpose()?;
+            heatmaps.map(|heatmaps| heatmaps.write(&input.name, &image, map)).transpose()?;
         let threshold = self.model.calibration().map(|found| found.threshold().value);
         let is_anomalous = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
         self.tally.defects += usize::from(is_anomalous);

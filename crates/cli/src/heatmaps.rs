@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageFormat};
+use image::{ImageFormat, RgbImage};
 use nfbmr::calibration::SplitConformal;
 use nfbmr::{Calibration, CrossCalibration, ScoreMap, heatmap};
 
@@ -43,13 +43,13 @@ impl<'a> Heatmaps<'a> {
     pub fn write(
         &mut self,
         name: &Path,
-        image: DynamicImage,
+        image: &RgbImage,
         map: &ScoreMap,
     ) -> Result<PathBuf, CliError> {
         let path = self.path(name);
         let failed = |source| CliError::Write { path: path.clone(), source };
         let (low, high) = self.scale.unwrap_or_else(|| range(map));
-        let drawn = heatmap(&image.into_rgb8(), map, low, high)?;
+        let drawn = heatmap(image, map, low, high)?;
         let mut bytes = Cursor::new(Vec::new());
         drawn
             .write_to(&mut bytes, ImageFormat::Png)

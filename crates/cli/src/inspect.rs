@@ -50,9 +50,12 @@ fn in_lines(info: &ModelInfo) -> String {
     let tiles = config.tiling.map_or(String::new(), |tiling| {
         format!(" in tiles of {0} x {0} that overlap by {1}", tiling.size, tiling.overlap)
     });
+    let white_level = config
+        .white_level
+        .map_or(String::new(), |white| format!(", white level {white} of 16-bit images"));
     format!(
         "system {}, seed {}, configuration {}\n\
-         backbone {} to block {}, input {} x {} pixels{tiles}\n\
+         backbone {} to block {}, input {} x {} pixels{tiles}{white_level}\n\
          weights of the backbone {included}, SHA-256 {}\n\
          format version {}, {:.1} MB\n\
          trained on {training}\n\

@@ -9,7 +9,7 @@ use nfbmr::data::{
     DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out, load_image,
 };
 use nfbmr::pipeline::Mask;
-use nfbmr::{CrossFitting, Images, weights};
+use nfbmr::{CrossFitting, Images, WhiteLevel, weights, white_level};
 
 use crate::calibrate::{check_rate, in_words};
 use crate::config::{self, ConfigArgs};
@@ -101,6 +101,12 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         Some(fitting) => fitting.check(training.len())?,
         None => check_rate(rate, calibration.len())?,
     }
+    if config.white_level.is_none()
+        && let Some(level) = args.white_level(&training, &calibration)?
+    {
+        bar.note(format_args!("white level: {level}; `--set white_level=` sets another"));
+        config.white_level = Some(level.value);
+    }
     let unfinished = Unfinished::beside(output, fitting.as_ref());
     let storage = unfinished.storage(args.resume)?;
 
@@ -146,6 +152,16 @@ impl Args {
             return Ok(HoldOut { training: images, calibration: Vec::new() });
         }
         Ok(hold_out(images, self.hold_out, seed)?)
+    }
+
+    /// The white level of the images to train on and to calibrate on, together. Bad files are told later.
+    fn white_level(
+        &self,
+        training: &[PathBuf],
+        calibration: &[PathBuf],
+    ) -> Result<Option<WhiteLevel>, CliError> {
+        let mut skipped = Vec::new();
+        Ok(white_level(self.images(&[training, calibration].concat(), &mut skipped))?)
     }
 
     fn images<'a>(&self, paths: &'a [PathBuf], skipped: &'a mut Vec<DataError>) -> Images<'a> {

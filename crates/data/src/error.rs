@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::frame::PixelFormat;
 use crate::size::Size;
 use crate::synthetic::SyntheticError;
 
@@ -43,6 +44,14 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with its content.
         source: DecodeError,
+    },
+    /// The values of a decoded image have no brightness.
+    #[error("cannot use {}: {source}", path.display())]
+    Pixels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its values.
+        source: PixelError,
     },
     /// An image could not be encoded into a file.
     #[error("cannot encode {}: {source}", path.display())]
@@ -231,6 +240,26 @@ pub enum DecodeError {
     /// A TIFF directory claims more values than the file can hold.
     #[error("damaged TIFF: expected values inside the file, found an entry that claims more")]
     TiffValues,
+    /// The file holds several images, and each may show a part.
+    #[error("expected one image, found {found}")]
+    NotSingle {
+        /// What it holds instead.
+        found: String,
+    },
+    /// A value is beyond the largest that the file declares.
+    #[error("expected values up to {white}, as the file declares, found {found}")]
+    AboveWhite {
+        /// The value that the file declares.
+        white: u16,
+        /// The largest value found.
+        found: u16,
+    },
+    /// Values are whole numbers of 32 bits.
+    #[error("expected values of 8 or 16 bits or floats, found whole numbers of 32 bits")]
+    Integers,
+    /// The values are not those of an image.
+    #[error(transparent)]
+    Pixels(#[from] PixelError),
     /// The decoder panicked over damaged content.
     #[error("damaged image, over which the decoder gave up: {message}")]
     Panic {
@@ -240,6 +269,26 @@ pub enum DecodeError {
     /// The content is damaged or of a variant that the decoder does not know.
     #[error(transparent)]
     Image(#[from] image::ImageError),
+}
+
+/// Values of an image that have no brightness.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum PixelError {
+    /// A value of 16 bits is brighter than white.
+    #[error("expected 16-bit values up to {white} (the model's white level), found {found}")]
+    AboveWhite {
+        /// The value of white.
+        white: u16,
+        /// The largest value found.
+        found: u16,
+    },
+    /// A float is none from black to white.
+    #[error("expected float values from 0 to 1, found {found}")]
+    Float {
+        /// The first such value.
+        found: f32,
+    },
 }
 
 /// A camera buffer that does not hold the image its description promises.
@@ -267,6 +316,16 @@ pub enum FrameError {
         expected: usize,
         /// The length of the buffer given.
         found: usize,
+    },
+    /// A value is beyond the largest that the format has.
+    #[error("expected values up to {white} in a frame of {format}, found {found}")]
+    AboveWhite {
+        /// The format given.
+        format: PixelFormat,
+        /// Its largest value.
+        white: u16,
+        /// The largest value found.
+        found: u16,
     },
     /// The size times the stride does not fit in memory's address range.
     #[error("expected a frame that fits in memory, found {size} with a stride of {stride} bytes")]

@@ -1,18 +1,36 @@
 //! Borrowed camera buffers.
 
-use image::{DynamicImage, GrayImage, RgbImage};
+use std::fmt;
 
+use image::{DynamicImage, GrayImage, ImageBuffer, RgbImage};
+
+use crate::depth::eight_bits;
 use crate::error::FrameError;
 use crate::size::Size;
 
-/// How a camera lays out one pixel.
+/// How a camera lays out one pixel, as GenICam names it.
+///
+/// Values of more than 8 bits lie in two bytes each, the low one first; those of fewer than 16 are
+/// in the low bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PixelFormat {
     /// One byte of grey.
     Mono8,
+    /// Grey from 0 to 1023.
+    Mono10,
+    /// Grey from 0 to 4095.
+    Mono12,
+    /// Grey from 0 to 16383.
+    Mono14,
+    /// Grey from 0 to the model's white level; without one, 65535.
+    Mono16,
     /// Three bytes: red, green, blue.
     Rgb8,
+    /// Three bytes: blue, green, red.
+    Bgr8,
+    /// Red, green and blue from 0 to the model's white level; without one, 65535.
+    Rgb16,
 }
 
 impl PixelFormat {
@@ -20,8 +38,26 @@ impl PixelFormat {
     pub const fn bytes_per_pixel(self) -> usize {
         match self {
             Self::Mono8 => 1,
-            Self::Rgb8 => 3,
+            Self::Mono10 | Self::Mono12 | Self::Mono14 | Self::Mono16 => 2,
+            Self::Rgb8 | Self::Bgr8 => 3,
+            Self::Rgb16 => 6,
         }
+    }
+
+    /// The value of white, of a format that says it and whose values are wider than 8 bits.
+    const fn white(self) -> Option<u16> {
+        match self {
+            Self::Mono10 => Some(1023),
+            Self::Mono12 => Some(4095),
+            Self::Mono14 => Some(16383),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PixelFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
     }
 }
 
@@ -98,17 +134,41 @@ impl<'a> Frame<'a> {
             .map(move |r| r.get(..row).unwrap_or(r))
     }
 
-    /// Copies the pixels into an image, once and without the padding.
-    pub fn to_image(&self) -> DynamicImage {
+    /// Copies the pixels into an image without the padding: of 8 bits, or of 16 where the format
+    /// doesn't say what white is.
+    ///
+    /// # Errors
+    /// [`FrameError::AboveWhite`] where a value is beyond those of the format.
+    pub fn to_image(&self) -> Result<DynamicImage, FrameError> {
         let Size { width, height } = self.size;
-        let pixels = self.rows().collect::<Vec<_>>().concat();
-        let image = match self.format {
-            PixelFormat::Mono8 => GrayImage::from_raw(width, height, pixels).map(Into::into),
-            PixelFormat::Rgb8 => RgbImage::from_raw(width, height, pixels).map(Into::into),
-        };
+        let mut pixels = self.rows().collect::<Vec<_>>().concat();
+        let image =
+            match self.format {
+                PixelFormat::Mono8 => GrayImage::from_raw(width, height, pixels).map(Into::into),
+                PixelFormat::Rgb8 => RgbImage::from_raw(width, height, pixels).map(Into::into),
+                PixelFormat::Bgr8 => {
+                    pixels.chunks_exact_mut(3).for_each(<[u8]>::reverse);
+                    RgbImage::from_raw(width, height, pixels).map(Into::into)
+                }
+                PixelFormat::Rgb16 => ImageBuffer::from_raw(width, height, wide(&pixels))
+                    .map(DynamicImage::ImageRgb16),
+                PixelFormat::Mono10
+                | PixelFormat::Mono12
+                | PixelFormat::Mono14
+                | PixelFormat::Mono16 => ImageBuffer::from_raw(width, height, wide(&pixels))
+                    .map(DynamicImage::ImageLuma16),
+            };
         #[expect(clippy::expect_used, reason = "`new` made sure of height rows of width pixels")]
-        image.expect("as many bytes as pixels")
+        let image = image.expect("as many bytes as pixels");
+        let Some(white) = self.format.white() else { return Ok(image) };
+        let format = self.format;
+        eight_bits(&image, white).map_err(|found| FrameError::AboveWhite { format, white, found })
     }
+}
+
+/// Values of two bytes, the low one first.
+fn wide(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks().0.iter().copied().map(u16::from_le_bytes).collect()
 }
 
 #[cfg(test)]
@@ -120,11 +180,11 @@ mod tests {
         // The last row may end with its pixels.
         let bytes = [1, 2, 3, 4, 5, 6, 99, 7, 8, 9, 10, 11, 12];
         let frame = Frame::new(&bytes, 2, 2, 7, PixelFormat::Rgb8).unwrap();
-        let image = frame.to_image();
+        let image = frame.to_image().unwrap();
         assert_eq!(image.as_rgb8().unwrap().as_raw(), &(1..=12).collect::<Vec<u8>>());
 
         let frame = Frame::new(&bytes, 2, 3, 4, PixelFormat::Mono8).unwrap();
-        let image = frame.to_image();
+        let image = frame.to_image().unwrap();
         assert_eq!(image.as_luma8().unwrap().as_raw(), &[1, 2, 5, 6, 8, 9]);
     }
 
@@ -146,5 +206,43 @@ mod tests {
             frame(u32::MAX, u32::MAX, usize::MAX, PixelFormat::Rgb8),
             FrameError::Overflow { .. }
         ));
+    }
+
+    #[test]
+    fn two_bytes_make_a_value() {
+        let image = |bytes: &[u8], stride, format| {
+            Frame::new(bytes, 2, 1, stride, format).unwrap().to_image()
+        };
+        // 1365 and 4095, or 341 and 1023.
+        let twelve = [0x55, 0x05, 0xFF, 0x0F, 99];
+        let got = image(&twelve, 5, PixelFormat::Mono12).unwrap();
+        assert_eq!(got.as_luma8().unwrap().as_raw(), &[85, 255]);
+        let got = image(&[0x55, 0x01, 0xFF, 0x03], 4, PixelFormat::Mono10).unwrap();
+        assert_eq!(got.as_luma8().unwrap().as_raw(), &[85, 255]);
+        let got = image(&[0x55, 0x15, 0xFF, 0x3F], 4, PixelFormat::Mono14).unwrap();
+        assert_eq!(got.as_luma8().unwrap().as_raw(), &[85, 255]);
+        let got = image(&twelve, 5, PixelFormat::Mono16).unwrap();
+        assert_eq!(got.as_luma16().unwrap().as_raw(), &[1365, 4095]);
+        let got = image(&[1, 0, 2, 0, 3, 0, 0, 1, 0, 2, 0, 3], 12, PixelFormat::Rgb16).unwrap();
+        assert_eq!(got.as_rgb16().unwrap().as_raw(), &[1, 2, 3, 256, 512, 768]);
+        let got = image(&[1, 2, 3, 4, 5, 6], 6, PixelFormat::Bgr8).unwrap();
+        assert_eq!(got.as_rgb8().unwrap().as_raw(), &[3, 2, 1, 6, 5, 4]);
+    }
+
+    #[test]
+    fn a_value_beyond_the_format_is_refused() {
+        let bytes = [0xFF, 0x0F, 0x00, 0x10];
+        let frame = Frame::new(&bytes, 2, 1, 4, PixelFormat::Mono12).unwrap();
+        let error = frame.to_image().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "expected values up to 4095 in a frame of Mono12, found 4096"
+        );
+        let short = |format| Frame::new(&bytes, 2, 1, 3, format).unwrap_err();
+        for format in [PixelFormat::Mono10, PixelFormat::Mono12, PixelFormat::Mono16] {
+            assert_eq!(short(format), FrameError::Stride { expected: 4, found: 3 });
+        }
+        assert_eq!(short(PixelFormat::Rgb16), FrameError::Stride { expected: 12, found: 3 });
+        assert_eq!(short(PixelFormat::Bgr8), FrameError::Stride { expected: 6, found: 3 });
     }
 }

@@ -17,7 +17,7 @@
 //! // A camera delivers 6 x 4 grey pixels in rows of 8 bytes.
 //! let buffer = [128u8; 8 * 4];
 //! let frame = Frame::new(&buffer, 6, 4, 8, PixelFormat::Mono8)?;
-//! let image = to_rgb8(&frame.to_image());
+//! let image = to_rgb8(&frame.to_image()?, None)?;
 //! let fitted = fit_rgb(&image, 3, Fit::Letterbox { fill: [0; 3] })?;
 //! assert_eq!(fitted.image.dimensions(), (3, 3));
 //! assert_eq!((fitted.content.y, fitted.content.height), (0, 2));
@@ -38,6 +38,7 @@
 mod copies;
 mod dataset;
 mod decode;
+mod depth;
 mod error;
 mod fit;
 mod frame;
@@ -50,6 +51,7 @@ mod mask;
 mod names;
 mod on_bad_file;
 mod png;
+mod pnm;
 mod read;
 mod resize;
 mod rgb;
@@ -59,19 +61,23 @@ mod size;
 #[allow(clippy::indexing_slicing, reason = "it draws from arrays of its own and reads no file")]
 pub mod synthetic;
 mod tiff;
+mod webp;
 
 pub use copies::{Distinct, distinct};
 pub use dataset::{
     CellType, Dataset, DatasetOptions, ElpvOptions, Label, Layout, Sample, dagm, datasets, elpv,
     folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
 };
-pub use decode::{Limits, decode_image, load_image};
-pub use error::{DataError, DecodeError, FrameError, HoldOutError, NameError, SizeError};
+pub use decode::{Limits, decode_image, largest_value, load_image};
+pub use depth::largest_16_bit;
+pub use error::{
+    DataError, DecodeError, FrameError, HoldOutError, NameError, PixelError, SizeError,
+};
 pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::{Frame, PixelFormat};
 pub use hold_out::{HoldOut, hold_out};
 pub use listing::{Listing, is_image_path, list_files, list_images};
-pub use load::{load_chunks, load_rgb, par_load};
+pub use load::{load_chunks, load_rgb, load_rgb8, par_load};
 pub use mask::load_masks;
 pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;

@@ -8,7 +8,8 @@ use crate::error::DataError;
 /// use nfbmr_data::{Fit, Limits, OnBadFile, par_load};
 ///
 /// # fn main() -> Result<(), nfbmr_data::DataError> {
-/// let loaded = || par_load(&["none.png", "nowhere.png"], &Limits::default(), 64, Fit::Squash);
+/// let files = ["none.png", "nowhere.png"];
+/// let loaded = || par_load(&files, &Limits::default(), None, 64, Fit::Squash);
 /// assert!(OnBadFile::Stop.keep_good(loaded()).is_err());
 ///
 /// let mut skipped = Vec::new();

@@ -169,14 +169,14 @@ fn loading_keeps_the_order_and_names_bad_files() {
         paths.push(path);
     }
     let limits = Limits::default();
-    let all = |paths: &[PathBuf]| par_load(paths, &limits, (8, 4), Fit::Squash);
+    let all = |paths: &[PathBuf]| par_load(paths, &limits, None, (8, 4), Fit::Squash);
     let images = OnBadFile::Stop.keep_good(all(&paths)).unwrap();
     assert_eq!(images.len(), 10);
     for (grey, image) in images.iter().enumerate() {
         assert_eq!(image.image, RgbImage::from_pixel(8, 4, Rgb([grey as u8; 3])));
     }
 
-    let chunks: Vec<Vec<_>> = load_chunks(&paths, 4, &limits, (8, 4), Fit::Squash)
+    let chunks: Vec<Vec<_>> = load_chunks(&paths, 4, &limits, None, (8, 4), Fit::Squash)
         .map(|chunk| chunk.into_iter().map(Result::unwrap).collect())
         .collect();
     assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
@@ -199,6 +199,6 @@ fn loading_keeps_the_order_and_names_bad_files() {
         .collect();
     assert_eq!(names, [&paths[3], &paths[7]]);
 
-    let error = load_rgb(&paths[0], &limits, 0, Fit::Squash).unwrap_err();
+    let error = load_rgb(&paths[0], &limits, None, 0, Fit::Squash).unwrap_err();
     assert!(matches!(&error, DataError::Resize { path, .. } if *path == paths[0]), "{error:?}");
 }

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use image::{
     DynamicImage, GrayImage, ImageBuffer, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage, Rgba,
 };
-use nfbmr_data::{DataError, DecodeError, Limits, decode_image, load_image, to_rgb8};
+use nfbmr_data::{
+    DataError, DecodeError, Limits, decode_image, largest_value, load_image, to_rgb8,
+};
 use tempfile::TempDir;
 
 fn picture() -> RgbImage {
@@ -36,21 +38,22 @@ fn lossless_formats_keep_every_pixel_whatever_the_extension() {
     for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::WebP] {
         let path = write(&folder, "image.jpg", &encoded(&picture().into(), format));
         let image = load_image(&path, &Limits::default()).unwrap();
-        assert_eq!(to_rgb8(&image), picture(), "{format:?}");
+        assert_eq!(to_rgb8(&image, None).unwrap(), picture(), "{format:?}");
     }
 }
 
 #[test]
 fn jpeg_is_near_the_original() {
     let flat = RgbImage::from_pixel(16, 16, Rgb([90, 120, 60]));
-    let got = to_rgb8(&decode(&encoded(&flat.clone().into(), ImageFormat::Jpeg)).unwrap());
+    let got =
+        to_rgb8(&decode(&encoded(&flat.clone().into(), ImageFormat::Jpeg)).unwrap(), None).unwrap();
     let worst = got.iter().zip(flat.iter()).map(|(&a, &b)| a.abs_diff(b)).max().unwrap();
     assert!(worst <= 3, "off by {worst}");
 
     let grey = GrayImage::from_pixel(9, 5, Luma([77]));
     let got = decode(&encoded(&grey.into(), ImageFormat::Jpeg)).unwrap();
     assert_eq!(got.color(), image::ColorType::L8);
-    assert_eq!(to_rgb8(&got).as_raw(), &[77; 9 * 5 * 3]);
+    assert_eq!(to_rgb8(&got, None).unwrap().as_raw(), &[77; 9 * 5 * 3]);
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn sixteen_bits_and_alpha_are_kept_until_converted() {
         assert_eq!(got.as_luma16(), Some(&grey), "{format:?}");
         let got = decode(&encoded(&colour.clone().into(), format)).unwrap();
         assert_eq!(got.as_rgba16(), Some(&colour), "{format:?}");
-        assert_eq!(to_rgb8(&got).get_pixel(0, 0), &Rgb([1, 4, 255]));
+        assert_eq!(to_rgb8(&got, None).unwrap().get_pixel(0, 0), &Rgb([1, 4, 255]));
     }
 }
 
@@ -94,7 +97,7 @@ fn palette_is_resolved() {
         chunk(b"IEND", &[]),
     ]
     .concat();
-    let got = to_rgb8(&decode(&png).unwrap());
+    let got = to_rgb8(&decode(&png).unwrap(), None).unwrap();
     assert_eq!(got.as_raw(), &[1, 2, 3, 40, 50, 60, 200, 210, 220, 40, 50, 60]);
 }
 
@@ -131,7 +134,7 @@ fn exif_orientation_of_a_jpeg_is_applied() {
         let block = [b"Exif\0\0".as_slice(), &exif(orientation)].concat();
         let length = (block.len() as u16 + 2).to_be_bytes();
         let jpeg = [&plain[..2], &[0xFF, 0xE1], &length, &block, &plain[2..]].concat();
-        let image = to_rgb8(&decode(&jpeg).unwrap());
+        let image = to_rgb8(&decode(&jpeg).unwrap(), None).unwrap();
         assert_eq!(image.dimensions(), size, "orientation {orientation}");
         assert_eq!(corners(&image), bright, "orientation {orientation}");
     }
@@ -144,7 +147,7 @@ fn exif_orientation_of_a_png_is_applied() {
     encoder.set_exif_metadata(exif(6)).unwrap();
     let (width, height) = left_right().dimensions();
     encoder.write_image(&left_right(), width, height, image::ExtendedColorType::Rgb8).unwrap();
-    let image = to_rgb8(&decode(&png).unwrap());
+    let image = to_rgb8(&decode(&png).unwrap(), None).unwrap();
     assert_eq!(image.dimensions(), (16, 32));
     assert_eq!(corners(&image), [false, false, true, true]);
 }
@@ -268,4 +271,65 @@ fn decompression_bombs_are_refused_by_their_header() {
         matches!(error, DataError::Decode { source: DecodeError::TooLarge { limit: 100, .. }, .. }),
         "{error:?}"
     );
+}
+
+/// A PNG file of 16 bits, with a chunk before the pixels.
+fn deep_png(image: &DynamicImage, significant: &[u8]) -> Vec<u8> {
+    let png = encoded(image, ImageFormat::Png);
+    let (header, rest) = png.split_at(33);
+    [header, &chunk(b"sBIT", significant), rest].concat()
+}
+
+/// The picture in so many bits.
+fn deep_picture(bits: u32) -> ImageBuffer<Rgb<u16>, Vec<u16>> {
+    let white = (1u32 << bits) - 1;
+    let deep = |value: u8| ((u32::from(value) * white + 127) / 255) as u16;
+    let picture = picture();
+    ImageBuffer::from_fn(12, 7, |x, y| Rgb(picture[(x, y)].0.map(deep)))
+}
+
+#[test]
+fn a_declared_depth_gives_the_picture_in_8_bits() {
+    for bits in 9..16 {
+        let low: DynamicImage = deep_picture(bits).into();
+        let got = decode(&deep_png(&low, &[bits as u8; 3])).unwrap();
+        assert_eq!(got.as_rgb8(), Some(&picture()), "{bits} low bits");
+        let mut high = deep_picture(bits);
+        high.iter_mut().for_each(|value| *value <<= 16 - bits);
+        let got = decode(&deep_png(&high.into(), &[bits as u8; 3])).unwrap().into_rgb8();
+        let worst = got.iter().zip(picture().iter()).map(|(&a, &b)| a.abs_diff(b)).max();
+        assert!(worst <= Some(1), "{bits} high bits are off by {worst:?}");
+        let white = (1u32 << bits) - 1;
+        let values = deep_picture(bits).iter().flat_map(|value| value.to_be_bytes()).collect();
+        let pnm = [format!("P6 12 7 {white}\n").into_bytes(), values].concat();
+        assert_eq!(decode(&pnm).unwrap().as_rgb8(), Some(&picture()), "maxval {white}");
+    }
+}
+
+#[test]
+fn all_bits_are_no_declaration() {
+    let deep: DynamicImage = deep_picture(12).into();
+    assert_eq!(decode(&deep_png(&deep, &[16; 3])).unwrap(), deep);
+    let values = deep_picture(12).iter().flat_map(|value| value.to_be_bytes()).collect();
+    let pnm = [b"P6 12 7 65535\n".to_vec(), values].concat();
+    assert_eq!(decode(&pnm).unwrap(), deep);
+}
+
+#[test]
+fn the_largest_value_of_16_bits_without_a_depth_is_told() {
+    let folder = TempDir::new().unwrap();
+    let largest = |bytes: &[u8]| largest_value(write(&folder, "image", bytes), &Limits::default());
+    let deep: DynamicImage = deep_picture(12).into();
+    for format in [ImageFormat::Png, ImageFormat::Tiff] {
+        // 220 of 255, in 12 bits.
+        assert_eq!(largest(&encoded(&deep, format)).unwrap(), Some(3533), "{format:?}");
+        assert_eq!(largest(&encoded(&picture().into(), format)).unwrap(), None, "{format:?}");
+    }
+    assert_eq!(largest(&deep_png(&deep, &[12; 3])).unwrap(), None);
+    assert_eq!(largest(b"P5 1 1 4095\n\x0f\xff").unwrap(), None);
+    assert_eq!(largest(b"P5 1 1 65535\n\x0f\xff").unwrap(), Some(4095));
+    // Not decoded: the damage to pixels of 8 bits is left to whoever decodes them.
+    assert_eq!(largest(b"P5 9 9 255\n").unwrap(), None);
+    assert!(matches!(largest(b"P5 9 9 65535\n"), Err(DataError::Decode { .. })));
+    assert!(matches!(largest(b"no image"), Err(DataError::Decode { .. })));
 }

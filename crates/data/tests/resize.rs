@@ -7,7 +7,8 @@ use nfbmr_data::{Limits, SizeError, load_image, resize_rgb, to_rgb8};
 
 fn fixture(name: &str) -> RgbImage {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/resize");
-    to_rgb8(&load_image(folder.join(format!("{name}.png")), &Limits::default()).unwrap())
+    to_rgb8(&load_image(folder.join(format!("{name}.png")), &Limits::default()).unwrap(), None)
+        .unwrap()
 }
 
 #[test]

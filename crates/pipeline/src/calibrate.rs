@@ -117,7 +117,7 @@ fn calibrate<B: Backend>(
     let mut seen_before = HashSet::new();
     let mut trained_on = Vec::new();
     let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
-    images.try_for_decoded(|images, indices, seen| {
+    images.try_for_decoded(&pipeline.config, |images, indices, seen| {
         let content = |image| Ok(fingerprint(&pipeline.config.fit(image)?.image));
         let contents: Vec<Fingerprint> =
             images.par_iter().map(content).collect::<Result<_, PipelineError>>()?;

@@ -47,6 +47,11 @@ pub struct PipelineConfig {
     pub input_size: u32,
     /// How an image that isn't square is brought to S x S.
     pub fit: Fit,
+    /// The value that is white in 16-bit images which don't declare it, 255 to 65535; a larger value is an
+    /// error of its image. Where it isn't set, training guesses it from its images (see
+    /// [`white_level`](crate::white_level)), and it is 65535 if none of them is such an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white_level: Option<u16>,
     /// The part of each image that is inspected; all of it by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
@@ -271,6 +276,7 @@ impl Default for PipelineConfig {
             scales: Scales::Pyramid,
             input_size: 320,
             fit: Fit::Squash,
+            white_level: None,
             mask: None,
             tiling: None,
             augmentation: Augmentation::Off,
@@ -322,6 +328,7 @@ impl PipelineConfig {
             scales: Scales::Joint,
             input_size: 768,
             fit: Fit::Squash,
+            white_level: None,
             mask: None,
             tiling: None,
             augmentation: Augmentation::Off,
@@ -405,6 +412,10 @@ impl PipelineConfig {
         if !(1..=MAX_INPUT).contains(&self.input_size) {
             let problem =
                 format!("input_size must be 1 to {MAX_INPUT} pixels, found {}", self.input_size);
+            return Err(PipelineError::Config(problem));
+        }
+        if let Some(found) = self.white_level.filter(|&white| white < u8::MAX.into()) {
+            let problem = format!("white_level must be 255 to 65535, found {found}");
             return Err(PipelineError::Config(problem));
         }
         if let Some(whitening) = &self.whitening {
@@ -491,7 +502,7 @@ impl PipelineConfig {
 
     /// The same before anything is painted over.
     pub(crate) fn fitted(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
-        Ok(fit_rgb(&to_rgb8(image), self.input_size, self.fit)?)
+        Ok(fit_rgb(&to_rgb8(image, self.white_level)?, self.input_size, self.fit)?)
     }
 
     /// An image as training sees it, then its copies.
@@ -530,7 +541,7 @@ impl PipelineConfig {
         let target = self.target_cnn.as_ref().filter(|_| self.system.has_target_cnn());
         let target = target.map(|target| (target.backbone, target.level_blocks(self.system)));
         let images = (self.input_size, self.fit, self.mask.clone(), self.tiling, self.augmentation);
-        Ok((self.backbone, self.source_levels()?, target, images))
+        Ok((self.backbone, self.source_levels()?, target, self.white_level, images))
     }
 
     /// The work of one detection by `nf-bmr`.

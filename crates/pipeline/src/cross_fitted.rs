@@ -103,7 +103,7 @@ impl<B: Backend> CrossFitted<B> {
     /// Scores one image of any size.
     ///
     /// # Errors
-    /// If the image has no pixels, or a model gives it a score or a value of the map that isn't finite.
+    /// If the image has no pixels or a value that has no brightness, or a model gives it a score or a value of the map that isn't finite.
     pub fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
         self.joint(self.models.iter().map(|model| model.detect(image)).collect::<Result<_, _>>()?)
     }
@@ -113,7 +113,7 @@ impl<B: Backend> CrossFitted<B> {
     /// # Errors
     /// As [`Self::detect`].
     pub fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
-        self.detect(&frame.to_image())
+        self.detect(&frame.to_image()?)
     }
 
     /// Scores images of any sizes, in order.
@@ -167,6 +167,10 @@ fn mean_component<'a>(parts: impl Iterator<Item = Option<&'a Component>>) -> Opt
 }
 
 impl<B: Backend> AnomalyModel for CrossFitted<B> {
+    fn white_level(&self) -> Option<u16> {
+        self.config().white_level
+    }
+
     fn detect_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
         self.detect_batch(images)
     }

@@ -142,7 +142,7 @@ fn calibrate<B: Backend>(
     let mut reporter = Reporter::new(Phase::Calibration, 1, images.len(), progress);
     let mut image_scores = vec![Vec::new(); models.len()];
     let mut pixel_scores = vec![Vec::new(); models.len()];
-    images.try_for_decoded(|images, indices, seen| {
+    images.try_for_decoded(models[0].config(), |images, indices, seen| {
         for (image, &index) in images.iter().zip(indices) {
             let content = fingerprint(&models[0].config().fit(image)?.image);
             // Removed, so that contents which repeat count once.

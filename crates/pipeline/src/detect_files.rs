@@ -1,8 +1,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use image::DynamicImage;
-use nfbmr_data::{DataError, Limits, load_image};
+use image::{DynamicImage, RgbImage};
+use nfbmr_data::{DataError, Limits, load_rgb8};
 use rayon::prelude::*;
 
 use crate::error::PipelineError;
@@ -13,8 +13,8 @@ use crate::traits::AnomalyModel;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scored {
-    /// The decoded image.
-    pub image: DynamicImage,
+    /// The decoded image, in 8 bits by the white level of the model.
+    pub image: RgbImage,
     /// Its score and anomaly map.
     pub detection: Detection,
 }
@@ -33,8 +33,10 @@ pub fn detect_files(
     limits: &Limits,
     each: &mut ScoredFn<'_>,
 ) {
+    let white_level = model.white_level();
+    let load = |path: &PathBuf| Ok(load_rgb8(path, limits, white_level)?.into());
     let load = |paths: Option<&[PathBuf]>| -> Vec<Result<DynamicImage, DataError>> {
-        paths.unwrap_or_default().par_iter().map(|path| load_image(path, limits)).collect()
+        paths.unwrap_or_default().par_iter().map(load).collect()
     };
     let mut chunks = paths.chunks(rayon::current_num_threads());
     let mut paths = paths.iter();
@@ -70,7 +72,9 @@ fn score(
     let mut scored = images.into_iter().zip(detections);
     let place = |error: Option<DataError>| match error {
         Some(error) => Some(Err(error.into())),
-        None => scored.next().map(|(image, detection)| Ok(Scored { image, detection: detection? })),
+        None => scored.next().map(|(image, detection)| {
+            Ok(Scored { image: image.into_rgb8(), detection: detection? })
+        }),
     };
     errors.into_iter().filter_map(place).collect()
 }

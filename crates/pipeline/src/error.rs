@@ -4,7 +4,7 @@ use nfbmr_backbone::{BackboneError, WeightsError};
 use nfbmr_backend::{DeviceError, StateError};
 use nfbmr_bmr::{BmrError, BpfmError};
 use nfbmr_cache::CacheError;
-use nfbmr_data::{DataError, FrameError, SizeError};
+use nfbmr_data::{DataError, FrameError, PixelError, SizeError};
 use nfbmr_flow::FlowError;
 use nfbmr_metrics::MetricError;
 use nfbmr_peers::PeerError;
@@ -28,6 +28,9 @@ pub enum PipelineError {
     /// An image that can't be brought to the network's size.
     #[error(transparent)]
     Size(#[from] SizeError),
+    /// An image with values that have no brightness.
+    #[error(transparent)]
+    Pixels(#[from] PixelError),
     /// A camera frame that doesn't hold what it says.
     #[error(transparent)]
     Frame(#[from] FrameError),

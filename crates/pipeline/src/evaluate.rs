@@ -1,7 +1,8 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use nfbmr_data::{Limits, Sample, load_image, load_masks};
+use image::DynamicImage;
+use nfbmr_data::{Limits, Sample, load_masks, load_rgb8};
 use nfbmr_metrics::{
     Bounded, MetricError, OperatingPoint, PixelHistogram, auroc, average_precision, f1_max,
 };
@@ -81,7 +82,7 @@ pub fn evaluate(
     let mut pixels = samples.iter().all(masked).then(PixelHistogram::new);
     let mut images = Vec::with_capacity(samples.len());
     for sample in samples {
-        let image = load_image(&sample.path, limits)?;
+        let image: DynamicImage = load_rgb8(&sample.path, limits, model.white_level())?.into();
         let start = Instant::now();
         let detection = model.detect(&image)?;
         let time = start.elapsed();

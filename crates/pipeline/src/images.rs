@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{DataError, Limits, OnBadFile, load_chunks, load_image};
+use nfbmr_data::{DataError, Limits, OnBadFile, load_chunks, load_rgb8};
 use rayon::prelude::*;
 
 use crate::calibrate_error::ImageName;
@@ -11,7 +11,7 @@ use crate::config::PipelineConfig;
 use crate::error::PipelineError;
 
 /// Images that are decoded and in memory together.
-const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 8;
 
 /// Images to train on or to calibrate on: files, decoded a few at a time, or decoded images.
 ///
@@ -123,8 +123,8 @@ impl<'a> Images<'a> {
     ) -> Result<(), PipelineError> {
         match self {
             Self::Files { paths, limits, mut on_bad } => {
-                let PipelineConfig { input_size, fit, .. } = *config;
-                for loaded in load_chunks(paths, CHUNK, &limits, input_size, fit) {
+                let PipelineConfig { input_size, fit, white_level, .. } = *config;
+                for loaded in load_chunks(paths, CHUNK, &limits, white_level, input_size, fit) {
                     let seen = loaded.len();
                     let good = on_bad.keep_good(loaded)?.into_par_iter();
                     let images: Vec<_> =
@@ -148,14 +148,17 @@ impl<'a> Images<'a> {
     /// As [`Self::try_for_chunks`], with images of their own sizes and the index of each.
     pub(crate) fn try_for_decoded(
         self,
+        config: &PipelineConfig,
         mut f: impl FnMut(&[DynamicImage], &[usize], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         match self {
             Self::Files { paths, limits, mut on_bad } => {
                 let files: Vec<(usize, &PathBuf)> = paths.iter().enumerate().collect();
                 for files in files.chunks(CHUNK) {
-                    let load =
-                        |&(index, path): &(usize, _)| Ok((load_image(path, &limits)?, index));
+                    let load = |&(index, path): &(usize, _)| {
+                        let image = load_rgb8(path, &limits, config.white_level)?;
+                        Ok((DynamicImage::from(image), index))
+                    };
                     let loaded: Vec<_> = files.par_iter().map(load).collect();
                     let (images, good): (Vec<_>, Vec<_>) =
                         on_bad.keep_good(loaded)?.into_iter().unzip();

@@ -68,6 +68,7 @@ mod train;
 mod trainer;
 mod traits;
 mod weights;
+mod white_level;
 
 pub use augmentation::Augmentation;
 pub use calibrate_error::{CalibrateError, ImageName};
@@ -101,3 +102,4 @@ pub use traits::{
     AnomalyModel, BidirectionalMapper, FeatureExtractor, Residuals, Target, TargetSpace,
 };
 pub use weights::BackboneWeights;
+pub use white_level::{WhiteLevel, white_level};

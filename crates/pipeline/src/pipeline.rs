@@ -108,7 +108,8 @@ impl<B: Backend> Pipeline<B> {
     /// Scores one image of any size.
     ///
     /// # Errors
-    /// If the image has no pixels, or a calibrated model gives it a score that isn't finite.
+    /// If the image has no pixels or a value that has no brightness ([`PipelineError::Pixels`]), or a
+    /// calibrated model gives it a score that isn't finite.
     pub fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
         let mut detections = self.detect_chunk(std::slice::from_ref(image))?;
         Ok(detections.remove(0))
@@ -117,9 +118,9 @@ impl<B: Backend> Pipeline<B> {
     /// Scores a camera frame.
     ///
     /// # Errors
-    /// As [`Self::detect`].
+    /// As [`Self::detect`], and [`PipelineError::Frame`] for a value that its format doesn't have.
     pub fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
-        self.detect(&frame.to_image())
+        self.detect(&frame.to_image()?)
     }
 
     /// Scores images of any sizes, in order.
@@ -203,6 +204,10 @@ impl<B: Backend> Pipeline<B> {
 }
 
 impl<B: Backend> AnomalyModel for Pipeline<B> {
+    fn white_level(&self) -> Option<u16> {
+        self.config.white_level
+    }
+
     fn detect_batch(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
         self.detect_batch(images)
     }

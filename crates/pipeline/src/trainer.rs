@@ -22,6 +22,7 @@ use crate::samples::{Part, SharedSamples, derive};
 use crate::session::Session;
 use crate::target_flow::TargetFlow;
 use crate::weights::BackboneWeights;
+use crate::white_level::white_level;
 
 /// Images whose statistics are collected together.
 const CHUNK: usize = 8;
@@ -122,7 +123,8 @@ impl FlowKey {
 }
 
 impl<B: Backend> Trainer<B> {
-    /// Extracts the features of images of good parts, or takes them from the cache.
+    /// Extracts the features of images of good parts, or takes them from the cache. A white level that the
+    /// configuration leaves open is guessed from the images ([`white_level`]).
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that
@@ -147,6 +149,7 @@ impl<B: Backend> Trainer<B> {
         let in_memory = storage.holds(images.len(), needed)?;
         memory::check(config, if in_memory { needed } else { 0 })?;
         let cache = storage.cache.as_ref();
+        let config = &resolve(config, &images)?;
         let extractor = Extractor { networks, config, cache, device };
         let (mut levels, contents) = extract_features(&extractor, images, in_memory, progress)?;
         let targets = levels.split_off(source.level_blocks().len());
@@ -187,13 +190,20 @@ impl<B: Backend> Trainer<B> {
         }
     }
 
-    /// Whether the features are those that a configuration needs.
+    /// Whether the features are those that a configuration needs; a white level that it leaves open is that of
+    /// the features.
     ///
     /// # Errors
     /// As [`PipelineConfig::validate`].
     pub fn suits(&self, config: &PipelineConfig) -> Result<bool, PipelineError> {
         config.validate()?;
-        Ok(config.inputs()? == self.config.inputs()?)
+        Ok(self.with_white_level(config).inputs()? == self.config.inputs()?)
+    }
+
+    /// A configuration with the white level of the features where it has none.
+    fn with_white_level(&self, config: &PipelineConfig) -> PipelineConfig {
+        let white_level = config.white_level.or(self.config.white_level);
+        PipelineConfig { white_level, ..config.clone() }
     }
 
     /// Trains a system. The same configuration, images, backend and thread count give the same model,
@@ -209,10 +219,11 @@ impl<B: Backend> Trainer<B> {
         progress: &mut ProgressFn<'_>,
     ) -> Result<Pipeline<B>, PipelineError> {
         if !self.suits(config)? {
-            let problem = "expected the backbones, blocks, scales, input_size, fit, mask, tiling and \
-                           augmentation of the features";
+            let problem = "expected the backbones, blocks, scales, input_size, fit, white_level, mask, \
+                           tiling and augmentation of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
+        let config = &self.with_white_level(config);
         memory::check(config, 0)?;
         let whitening = config.whitening.as_ref().filter(|_| config.system.has_flow());
         if let Some(whitening) = whitening
@@ -326,6 +337,17 @@ impl<B: Backend> Trainer<B> {
         }
         Ok(Whitened { config: config.clone(), whitenings, y: white })
     }
+}
+
+/// The configuration with the white level of the images, where it leaves that open.
+fn resolve(config: &PipelineConfig, images: &Images<'_>) -> Result<PipelineConfig, PipelineError> {
+    let mut config = config.clone();
+    if config.white_level.is_none() {
+        // Bad files are told when features are extracted.
+        let mut skipped = Vec::new();
+        config.white_level = white_level(images.again(&mut skipped))?.map(|level| level.value);
+    }
+    Ok(config)
 }
 
 /// Bytes of the features of so many images, with what they become in training.

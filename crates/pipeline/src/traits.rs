@@ -67,6 +67,12 @@ pub trait BidirectionalMapper<B: Backend>: Send + Sync {
 
 /// A trained detector of any kind: images in, scores and anomaly maps out.
 pub trait AnomalyModel: Send + Sync {
+    /// The value of white in 16-bit images that don't declare it; 65535 where there is none. Whoever shows an
+    /// image next to its map reads it by this one too, with [`load_rgb8`](nfbmr_data::load_rgb8).
+    fn white_level(&self) -> Option<u16> {
+        None
+    }
+
     /// Scores images of any sizes, in order.
     ///
     /// # Errors
@@ -84,7 +90,7 @@ pub trait AnomalyModel: Send + Sync {
     /// # Errors
     /// As [`Self::detect_batch`].
     fn detect_frame(&self, frame: &Frame<'_>) -> Result<Detection, PipelineError> {
-        self.detect(&frame.to_image())
+        self.detect(&frame.to_image()?)
     }
 
     /// Source and target features of an image, averaged over its positions; `None` of a detector without

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use image::{GrayImage, Luma, Rgb};
+use image::{GrayImage, ImageBuffer, Luma, Rgb};
 
 use crate::support::{GEARS, Ran, Shop};
 
@@ -204,4 +204,55 @@ fn what_a_mask_leaves_out_changes_no_score() {
     GrayImage::new(4, 4).save(shop.path("dark.png")).unwrap();
     shop.nfbmr(&format!("{train} dark.png")).fails(&["mask: expected bright pixels"]);
     shop.nfbmr(&format!("{train} absent.png")).fails(&["cannot read absent.png"]);
+}
+
+#[test]
+fn the_white_level_of_16_bit_images_is_guessed_and_said() {
+    let shop = Shop::new();
+    let deep = |from: &str, to: &str, brightest: u16| {
+        let image = image::open(GEARS.join(from)).unwrap().into_rgb8();
+        let deep = |value: u8| ((u32::from(value) * 4095 + 127) / 255) as u16;
+        let (width, height) = image.dimensions();
+        let mut image: ImageBuffer<Rgb<u16>, _> =
+            ImageBuffer::from_fn(width, height, |x, y| Rgb(image[(x, y)].0.map(deep)));
+        image[(0, 0)] = Rgb([brightest; 3]);
+        fs::create_dir_all(shop.path(to).parent().unwrap()).unwrap();
+        image.save(shop.path(to)).unwrap();
+    };
+    for index in 0..8 {
+        deep(&format!("train/good/{index:03}.png"), &format!("deep/{index}.png"), 4095);
+    }
+    shop.image("train/good/008.png", "deep/8.png");
+    let line = "train deep -o part.nfbmr --config small.toml";
+    let ran = shop.nfbmr(line).succeeds();
+    // Images held out count too, and those of 8 bits don't.
+    let said = "white level: 4095, guessed from 8 images of 16 bits, whose largest value is 4095; \
+                `--set white_level=` sets another\n";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let inspected = shop.nfbmr("inspect part.nfbmr").succeeds().stdout;
+    assert!(
+        inspected.contains("48 x 48 pixels, white level 4095 of 16-bit images\n"),
+        "{inspected}"
+    );
+
+    deep("test/good/000.png", "new/0.png", 4095);
+    deep("test/good/000.png", "new/1.png", 9000);
+    let ran = shop.nfbmr("detect -q part.nfbmr new --heatmaps maps");
+    let records = ran.records();
+    assert_eq!(ran.code, Some(2));
+    assert!(records[0]["score"].is_number(), "{}", ran.stdout);
+    let error = records[1]["error"].as_str().unwrap();
+    assert!(error.contains("up to 4095 (the model's white level), found 9000"), "{error}");
+    let heatmap = image::open(shop.path("maps/0_heatmap.png")).unwrap().into_rgb8();
+    let brightest = heatmap.iter().copied().max().unwrap();
+    assert!(brightest > 100, "{brightest}");
+
+    let set = shop.nfbmr(&format!("{line} --set white_level=65535")).succeeds();
+    assert!(!set.stderr.contains("white level"), "{}", set.stderr);
+    shop.nfbmr(&format!("{line} --set white_level=1023")).fails(&[
+        "cannot use deep/",
+        "expected 16-bit values up to 1023 (the model's white level), found 4",
+    ]);
+    shop.nfbmr(&format!("{line} --set white_level=100"))
+        .fails(&["white_level must be 255 to 65535, found 100"]);
 }
