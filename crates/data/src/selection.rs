@@ -107,16 +107,13 @@ impl Selection {
                 false => Self::of_file(path),
             };
             if found.images.is_empty() && path.is_dir() {
-                return Err(DataError::NoGoodImages {
-                    path: path.clone(),
-                    found: found.to_string(),
-                });
+                return Err(none_left(path, &found));
             }
             all.images.extend(found.images);
             all.left_out.extend(found.left_out);
         }
         if let (true, Some(path)) = (all.images.is_empty(), paths.first()) {
-            return Err(DataError::NoGoodImages { path: path.clone(), found: all.to_string() });
+            return Err(none_left(path, &all));
         }
         let mut seen = HashSet::new();
         all.images.sort_unstable();
@@ -284,6 +281,12 @@ impl LabelledSelection {
         };
         Ok(Self { set, left_out })
     }
+}
+
+/// That no image is left, and what was left out.
+fn none_left(path: &Path, selection: &Selection) -> DataError {
+    let found = format!("none{}", LeftOutLine(&selection.left_out));
+    DataError::NoGoodImages { path: path.to_owned(), found }
 }
 
 /// The data set in a folder, and its layout; `None` for a folder that is none.

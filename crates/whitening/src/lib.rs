@@ -38,6 +38,7 @@ mod cholesky;
 mod config;
 mod error;
 mod fit;
+mod left_out;
 mod moments;
 mod whitening;
 
@@ -45,5 +46,6 @@ pub use cholesky::inverse_cholesky;
 pub use config::{WhiteningConfig, Window};
 pub use error::WhiteningError;
 pub use fit::WhiteningFit;
+pub use left_out::distances_left_out;
 pub use moments::Moments;
 pub use whitening::Whitening;

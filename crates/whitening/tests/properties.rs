@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Cpu;
-use nfbmr_whitening::{WhiteningConfig, WhiteningError, WhiteningFit};
+use nfbmr_whitening::{WhiteningConfig, WhiteningError, WhiteningFit, distances_left_out};
 use proptest::prelude::*;
 
 fn features(shape: [usize; 4], values: Vec<f32>) -> Tensor<Cpu, 4> {
@@ -18,6 +18,31 @@ fn white(config: &WhiteningConfig, y: &Tensor<Cpu, 4>) -> Result<Vec<f32>, White
 }
 
 proptest! {
+    /// The distance of an image to statistics that it was left out of is that of statistics which never had it.
+    #[test]
+    fn an_image_is_left_out_as_if_it_had_never_been_there(
+        images in 6usize..12,
+        seed in prop::collection::vec(-1f32..1.0, 12 * 3 * 2),
+    ) {
+        let shape = [images, 3, 1, 2];
+        let y = features(shape, seed[..images * 6].to_vec());
+        let config = WhiteningConfig { neighborhood: 1, prior: 0.0, ridge: 1e-7, ..WhiteningConfig::default() };
+        let fitted = |y: Tensor<Cpu, 4>| {
+            let mut fit = WhiteningFit::new(&config, &[2, 1], [1, 2]).unwrap();
+            fit.add(y).unwrap();
+            fit.finish::<Cpu>(&Default::default()).unwrap()
+        };
+        let (last, others) = (y.clone().narrow(0, images - 1, 1), y.clone().narrow(0, 0, images - 1));
+        let z = fitted(y).forward(last.clone()).unwrap();
+        let found = distances_left_out(&config, images, &[2, 1], z);
+        let z = fitted(others).forward(last).unwrap().powi_scalar(2).mean_dim(1);
+        let expected: Vec<f32> = z.into_data().iter().collect();
+        for (found, expected) in found.iter().zip(expected) {
+            let expected = f64::from(expected);
+            prop_assert!((found - expected).abs() <= 0.02 * expected + 1e-3, "{found} for {expected}");
+        }
+    }
+
     /// Without a prior and averages, the images it was fitted to have mean 0 and covariance I but for the
     /// ridge, at every position.
     #[test]

@@ -60,7 +60,7 @@ fn rates_that_the_images_do_not_support_are_refused() {
     // What the hint says is granted.
     shop.nfbmr("calibrate model.nfbmr more --max-false-alarms 0.143").succeeds();
     shop.nfbmr("calibrate model.nfbmr absent").fails(&["cannot read absent"]);
-    shop.nfbmr("calibrate model.nfbmr").fails(&["<DIR>"]);
+    shop.nfbmr("calibrate model.nfbmr").fails(&["expected folders of images or `--list FILE`"]);
 }
 
 #[test]
@@ -84,6 +84,6 @@ fn bad_images_stop_it_or_are_skipped() {
     fs::write(shop.path("more/broken.png"), "").unwrap();
     shop.nfbmr("calibrate model.nfbmr more").fails(&["cannot decode more/broken.png"]);
     let ran = shop.nfbmr("calibrate -q model.nfbmr more --skip-bad").succeeds();
-    assert!(ran.stderr.starts_with("skipped: cannot decode more/broken.png"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nskipped: cannot decode more/broken.png"), "{}", ran.stderr);
     assert!(ran.stdout.contains("calibrated on 6 other images"), "{}", ran.stdout);
 }

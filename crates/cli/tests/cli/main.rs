@@ -7,6 +7,7 @@ mod export;
 mod folds;
 mod inspect;
 mod resume;
+mod selection;
 mod support;
 mod train;
 mod train_config;
