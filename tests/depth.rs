@@ -138,6 +138,17 @@ fn a_declared_depth_gives_the_score_of_8_bits() {
 }
 
 #[test]
+fn a_model_of_8_bits_alone_refuses_what_may_be_12_bits() {
+    let error = SHALLOW.detect(&deep(&GEARS[5]).into()).unwrap_err().to_string();
+    assert!(error.starts_with("expected a white level for 16-bit values up to "), "{error}");
+    let mut full = deep(&GEARS[5]);
+    full.iter_mut()
+        .for_each(|value| *value = ((u32::from(*value) * 255 + 2047) / 4095 * 257) as u16);
+    let expected = SHALLOW.detect(&GEARS[5]).unwrap();
+    assert_same(&SHALLOW.detect(&full.into()).unwrap(), &expected);
+}
+
+#[test]
 fn frames_give_the_score_of_8_bits() {
     let (side, grey) = (suite::SIDE, GEARS[5].to_luma8());
     let bytes =

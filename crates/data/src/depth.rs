@@ -69,15 +69,19 @@ pub fn largest_16_bit(image: &DynamicImage) -> Option<u16> {
 
 /// That all values but alpha are from 0 to 1, in an image of floats.
 pub(crate) fn check_floats(image: &DynamicImage) -> Result<(), PixelError> {
-    let bad = |value: &&f32| !(0.0..=1.0).contains(*value);
-    let found = match image {
-        DynamicImage::ImageRgb32F(colour) => colour.iter().find(bad),
+    let from_middle = |value: &f32| (value - 0.5).abs();
+    let farther = |a: &&f32, b: &&f32| from_middle(a).total_cmp(&from_middle(b));
+    let farthest = match image {
+        DynamicImage::ImageRgb32F(colour) => colour.iter().max_by(farther),
         DynamicImage::ImageRgba32F(colour) => {
-            colour.pixels().flat_map(|Rgba([colour @ .., _])| colour).find(bad)
+            colour.pixels().flat_map(|Rgba([colour @ .., _])| colour).max_by(farther)
         }
         _ => None,
     };
-    found.map_or(Ok(()), |&found| Err(PixelError::Float { found }))
+    match farthest {
+        Some(&found) if !(0.0..=1.0).contains(&found) => Err(PixelError::Float { found }),
+        _ => Ok(()),
+    }
 }
 
 fn without_alpha(image: &DynamicImage) -> Cow<'_, DynamicImage> {

@@ -283,10 +283,19 @@ pub enum PixelError {
         /// The largest value found.
         found: u16,
     },
+    /// Values of 16 bits may be those of 10, 12 or 14, and nothing says which.
+    #[error(
+        "expected a white level for 16-bit values up to {found}, found none: train with images of \
+         this kind or set `white_level`"
+    )]
+    NoWhite {
+        /// The largest value.
+        found: u16,
+    },
     /// A float is none from black to white.
     #[error("expected float values from 0 to 1, found {found}")]
     Float {
-        /// The first such value.
+        /// The value that is farthest from there.
         found: f32,
     },
 }

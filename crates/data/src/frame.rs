@@ -23,13 +23,13 @@ pub enum PixelFormat {
     Mono12,
     /// Grey from 0 to 16383.
     Mono14,
-    /// Grey from 0 to the model's white level; without one, 65535.
+    /// Grey from 0 to the model's white level.
     Mono16,
     /// Three bytes: red, green, blue.
     Rgb8,
     /// Three bytes: blue, green, red.
     Bgr8,
-    /// Red, green and blue from 0 to the model's white level; without one, 65535.
+    /// Red, green and blue from 0 to the model's white level.
     Rgb16,
 }
 

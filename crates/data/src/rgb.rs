@@ -5,15 +5,20 @@ use image::{DynamicImage, RgbImage};
 use crate::depth::{check_floats, eight_bits, largest_16_bit};
 use crate::error::PixelError;
 
+/// The largest value of cameras with fewer than 16 bits.
+const FOURTEEN_BITS: u16 = 16383;
+
 /// Converts to three channels of 8 bits.
 ///
-/// Grey is replicated to the three channels. 16 bit values are scaled by 255 / `white_level`, or by
-/// 255 / 65535 where there is none, and rounded to the nearest; values of 8 bits are as they are.
+/// Grey is replicated to the three channels. 16 bit values are scaled by 255 / `white_level` and
+/// rounded to the nearest; values of 8 bits are as they are. Without a white level it is 65535, of an
+/// image with a value above 16383: a darker one may be of a camera with fewer bits, and is refused.
 /// Float values are scaled by 255. An alpha channel is dropped, not blended: transparent pixels keep
 /// the colour that the file stores for them.
 ///
 /// # Errors
-/// [`PixelError`] for a 16 bit value above white, and for a float that isn't from 0 to 1.
+/// [`PixelError`] for a 16 bit value above white, for an image whose white isn't known, and for a
+/// float that isn't from 0 to 1.
 ///
 /// ```
 /// use image::{DynamicImage, ImageBuffer, Luma};
@@ -29,10 +34,12 @@ use crate::error::PixelError;
 /// ```
 pub fn to_rgb8(image: &DynamicImage, white_level: Option<u16>) -> Result<RgbImage, PixelError> {
     check_floats(image)?;
-    if largest_16_bit(image).is_none() {
-        return Ok(image.to_rgb8());
-    }
-    let white = white_level.unwrap_or(u16::MAX);
+    let Some(largest) = largest_16_bit(image) else { return Ok(image.to_rgb8()) };
+    let white = match white_level {
+        Some(white) => white,
+        None if largest > FOURTEEN_BITS => u16::MAX,
+        None => return Err(PixelError::NoWhite { found: largest }),
+    };
     let narrow = eight_bits(image, white);
     Ok(narrow.map_err(|found| PixelError::AboveWhite { white, found })?.into_rgb8())
 }
@@ -81,6 +88,17 @@ mod tests {
         );
         let shallow = GrayImage::from_pixel(1, 1, Luma([77]));
         assert_eq!(to_rgb8(&shallow.into(), Some(4095)).unwrap().as_raw(), &[77; 3]);
+    }
+
+    #[test]
+    fn without_a_white_level_full_range_is_told_from_fewer_bits() {
+        let convert =
+            |value: u16| to_rgb8(&ImageBuffer::from_pixel(1, 1, Luma([value])).into(), None);
+        assert_eq!(convert(0x8080).unwrap().as_raw(), &[128; 3]);
+        assert_eq!(convert(16384).unwrap().as_raw(), &[64; 3]);
+        for found in [0, 1023, 4095, 16383] {
+            assert_eq!(convert(found), Err(PixelError::NoWhite { found }));
+        }
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub struct PipelineConfig {
     pub fit: Fit,
     /// The value that is white in 16-bit images which don't declare it, 255 to 65535; a larger value is an
     /// error of its image. Where it isn't set, training guesses it from its images (see
-    /// [`white_level`](crate::white_level)), and it is 65535 if none of them is such an image.
+    /// [`white_level`](crate::white_level)). A model that has seen no such image has none, and reads one by
+    /// 65535 if that has a value above 16383; it refuses a darker one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub white_level: Option<u16>,
     /// The part of each image that is inspected; all of it by default.

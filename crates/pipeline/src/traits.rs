@@ -67,8 +67,8 @@ pub trait BidirectionalMapper<B: Backend>: Send + Sync {
 
 /// A trained detector of any kind: images in, scores and anomaly maps out.
 pub trait AnomalyModel: Send + Sync {
-    /// The value of white in 16-bit images that don't declare it; 65535 where there is none. Whoever shows an
-    /// image next to its map reads it by this one too, with [`load_rgb8`](nfbmr_data::load_rgb8).
+    /// The value of white in 16-bit images that don't declare it, for [`to_rgb8`](nfbmr_data::to_rgb8) and
+    /// [`load_rgb8`](nfbmr_data::load_rgb8): an image that is shown next to its map is read by it too.
     fn white_level(&self) -> Option<u16> {
         None
     }
