@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let frame = Frame::new(image.as_raw(), width, height, 3 * width as usize, PixelFormat::Rgb8)?;
     let detection = pipeline.detect_frame(&frame)?;
     let map = &detection.anomaly_map;
-    let worst = map.values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    let values = map.values.iter().enumerate().filter(|(index, _)| map.is_inspected(*index));
+    let worst = values.max_by(|a, b| a.1.total_cmp(b.1));
     let index = worst.map_or(0, |(index, _)| index as u32);
     println!("score {}", detection.score);
     println!("most anomalous at x = {}, y = {}", index % map.width, index / map.width);

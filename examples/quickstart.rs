@@ -99,7 +99,7 @@ fn show(samples: &[Sample], detections: &[Detection]) -> Result<[RgbImage; 3], B
     // One scale for the whole set: from the median to the largest value over its good images.
     let good = samples.iter().zip(detections).filter(|(sample, _)| !sample.is_defect());
     let mut values: Vec<f32> =
-        good.flat_map(|(_, detection)| detection.anomaly_map.values.iter().copied()).collect();
+        good.flat_map(|(_, detection)| detection.anomaly_map.inspected_values()).collect();
     values.sort_unstable_by(f32::total_cmp);
     let (low, high) = (values[values.len() / 2], values[values.len() - 1]);
     let heatmap = nfbmr::heatmap(&image, &detection.anomaly_map, low, 2.0 * high)?;

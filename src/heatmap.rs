@@ -1,7 +1,11 @@
 use image::RgbImage;
 use nfbmr_pipeline::{PipelineError, ScoreMap};
 
-/// An anomaly map over its image: nothing at `low`, full colour (of the scale Inferno) at `high`.
+/// A grey, which the scale doesn't have.
+const OUTSIDE: [u8; 3] = [128; 3];
+
+/// An anomaly map over its image: nothing at `low`, full colour (of the scale Inferno) at `high`. What isn't
+/// inspected stays as it is in the image.
 ///
 /// A map of another size is brought to the image's. A `low` and `high` for all images of a part make them
 /// comparable: half of the range between them is a sensible place for the threshold.
@@ -20,7 +24,10 @@ pub fn heatmap(
     };
     let map = resized.as_ref().unwrap_or(map);
     let mut overlay = image.clone();
-    for (pixel, &value) in overlay.pixels_mut().zip(&map.values) {
+    for (index, (pixel, &value)) in overlay.pixels_mut().zip(&map.values).enumerate() {
+        if !map.is_inspected(index) {
+            continue;
+        }
         let (heat, color) = color(value, low, high);
         for (channel, color) in pixel.0.iter_mut().zip(color) {
             let mixed =
@@ -31,11 +38,11 @@ pub fn heatmap(
     Ok(overlay)
 }
 
-/// An anomaly map in the colours of [`heatmap`] alone.
+/// An anomaly map in the colours of [`heatmap`] alone, grey where it isn't inspected.
 pub(crate) fn colored(map: &ScoreMap, low: f32, high: f32) -> RgbImage {
     let mut image = RgbImage::new(map.width, map.height);
-    for (pixel, &value) in image.pixels_mut().zip(&map.values) {
-        pixel.0 = color(value, low, high).1;
+    for (index, (pixel, &value)) in image.pixels_mut().zip(&map.values).enumerate() {
+        pixel.0 = if map.is_inspected(index) { color(value, low, high).1 } else { OUTSIDE };
     }
     image
 }
@@ -59,7 +66,7 @@ mod tests {
     #[test]
     fn the_scale_goes_from_low_to_high() {
         let image = RgbImage::from_pixel(3, 1, Rgb([100; 3]));
-        let map = |values: [f32; 3]| ScoreMap { width: 3, height: 1, values: values.to_vec() };
+        let map = |values: [f32; 3]| ScoreMap::new(3, 1, values.to_vec());
         let drawn = heatmap(&image, &map([-9.0, 3.0, 9.0]), 2.0, 4.0).unwrap();
         let at = |x: u32| drawn.get_pixel(x, 0).0;
         // Inferno starts nearly black and ends pale yellow.
@@ -74,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_map_alone_has_the_same_scale() {
-        let map = ScoreMap { width: 3, height: 1, values: vec![-9.0, 3.0, 9.0] };
+        let map = ScoreMap::new(3, 1, vec![-9.0, 3.0, 9.0]);
         let drawn = colored(&map, 2.0, 4.0);
         let [low, middle, high] = [0, 1, 2].map(|x| drawn.get_pixel(x, 0).0);
         assert!(low.iter().all(|&channel| channel < 5), "{low:?}");
@@ -85,9 +92,22 @@ mod tests {
     #[test]
     fn a_map_is_brought_to_its_image() {
         let image = RgbImage::new(8, 6);
-        let map = ScoreMap { width: 1, height: 1, values: vec![1.0] };
+        let map = ScoreMap::new(1, 1, vec![1.0]);
         assert_eq!(heatmap(&image, &map, 0.0, 1.0).unwrap().dimensions(), (8, 6));
-        let none = ScoreMap { width: 0, height: 0, values: Vec::new() };
+        let none = ScoreMap::new(0, 0, Vec::new());
         assert!(matches!(heatmap(&image, &none, 0.0, 1.0), Err(PipelineError::Size(_))));
+    }
+
+    #[test]
+    fn what_is_not_inspected_has_no_colour() {
+        let image = RgbImage::from_pixel(4, 2, Rgb([100; 3]));
+        let map =
+            ScoreMap { inspected: Some(vec![true, false]), ..ScoreMap::new(2, 1, vec![9.0; 2]) };
+        let drawn = heatmap(&image, &map, 2.0, 4.0).unwrap();
+        for (x, _, pixel) in drawn.enumerate_pixels() {
+            assert_eq!(pixel.0 == [100; 3], x >= 2, "{x}: {pixel:?}");
+        }
+        let drawn = colored(&map, 2.0, 4.0);
+        assert!(drawn.get_pixel(0, 0).0[0] > 245 && drawn.get_pixel(1, 0).0 == OUTSIDE);
     }
 }

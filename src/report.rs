@@ -101,7 +101,7 @@ pub fn examples(
     // One scale for all: from the median of the worst good images to twice their largest value.
     let mut values: Vec<f32> = shown[..worst.len()]
         .iter()
-        .flat_map(|shown| shown.detection.anomaly_map.values.iter().copied())
+        .flat_map(|shown| shown.detection.anomaly_map.inspected_values())
         .collect();
     values.sort_unstable_by(f32::total_cmp);
     let low = values.get(values.len() / 2).copied().unwrap_or(0.0);

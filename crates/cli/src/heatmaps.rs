@@ -89,8 +89,8 @@ fn typical(cross: &CrossCalibration) -> Option<(f32, f32)> {
     Some((*scores.scores().first()?, scores.threshold(cross.rate()).ok()?.value))
 }
 
-/// The lowest and the highest value of a map.
+/// The lowest and the highest value of a map, where it is inspected.
 fn range(map: &ScoreMap) -> (f32, f32) {
     let ends = (f32::INFINITY, f32::NEG_INFINITY);
-    map.values.iter().fold(ends, |(low, high), &value| (low.min(value), high.max(value)))
+    map.inspected_values().fold(ends, |(low, high), value| (low.min(value), high.max(value)))
 }

@@ -5,7 +5,7 @@ use nfbmr::ModelInfo;
 use crate::calibrate::in_words;
 use crate::config;
 use crate::error::CliError;
-use crate::output::{count, print};
+use crate::output::{count, inspected, print};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -56,7 +56,7 @@ fn in_lines(info: &ModelInfo) -> String {
     format!(
         "system {}, seed {}, configuration {}\n\
          backbone {} to block {}, input {} x {} pixels{tiles}{white_level}\n\
-         weights of the backbone {included}, SHA-256 {}\n\
+         {}weights of the backbone {included}, SHA-256 {}\n\
          format version {}, {:.1} MB\n\
          trained on {training}\n\
          {calibrated}",
@@ -67,6 +67,7 @@ fn in_lines(info: &ModelInfo) -> String {
         config.backbone.block,
         config.input_size,
         config.input_size,
+        inspected(config),
         info.backbone_sha256,
         info.format_version,
         info.bytes as f64 / 1e6,

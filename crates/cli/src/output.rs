@@ -5,6 +5,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
+use nfbmr::PipelineConfig;
+use nfbmr::pipeline::Mask;
+
 use crate::error::CliError;
 
 /// Writes a line on standard error, without what names of files could do to a terminal. A line that nobody
@@ -41,6 +44,16 @@ pub fn check_writable(path: &Path) -> Result<(), CliError> {
 /// Makes a folder for results.
 pub fn make_folder(path: &Path) -> Result<(), CliError> {
     fs::create_dir_all(path).map_err(|source| CliError::Write { path: path.to_owned(), source })
+}
+
+/// A line that says how much of an image a model inspects; empty where that is all.
+pub fn inspected(config: &PipelineConfig) -> String {
+    let share = match config.mask.as_ref().map(Mask::share) {
+        None => return String::new(),
+        Some(share) if share < 0.001 => "less than 0.1 %".to_owned(),
+        Some(share) => percent(share),
+    };
+    format!("inspected: {share} of the image\n")
 }
 
 /// `1 image`, `2 images`.

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use nfbmr::ModelInfo;
 use nfbmr::calibration::FalseAlarmRate;
-use nfbmr::data::{
-    DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out, load_image,
-};
+use nfbmr::data::{DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out};
 use nfbmr::pipeline::Mask;
 use nfbmr::{CrossFitting, Images, WhiteLevel, weights, white_level};
 
@@ -17,7 +15,7 @@ use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::{Compute, check_weights};
-use crate::output::{check_writable, count, note, print};
+use crate::output::{check_writable, count, inspected, note, print};
 use crate::progress::{Bar, Verbosity};
 use crate::unfinished::Unfinished;
 
@@ -51,8 +49,8 @@ pub struct Args {
     /// images held out, or in folds, support.
     #[arg(long, value_name = "RATE")]
     max_false_alarms: Option<f64>,
-    /// A picture of what is inspected: bright pixels are, dark ones aren't. It is laid over every image, in
-    /// training and in detection.
+    /// A picture of what is inspected: what is bright, or opaque in a picture that is transparent in part. It is
+    /// laid over every image, in training and in detection.
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
     /// Go on where an interrupted training of the same model stands; the model is the same to the bit as
@@ -79,8 +77,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let recorded = own.as_ref().map(|own| own.config()).transpose()?.flatten();
     let mut config = args.config.resolve(recorded)?;
     if let Some(path) = &args.mask {
-        config.mask = Some(Mask::new(&load_image(path, &Limits::default())?)?);
-        config.validate()?;
+        config.mask = Some(Mask::load(path, &Limits::default())?);
     }
     if args.print_config {
         return print(config::to_toml(&config)?);
@@ -178,9 +175,10 @@ fn summary(output: &Path, info: &ModelInfo, time: Duration) -> String {
     let calibrated = in_words(info.calibration.as_ref(), info.cross_calibration.as_ref())
         .unwrap_or_else(|| "not calibrated: `nfbmr calibrate` sets the threshold\n".to_owned());
     format!(
-        "{}: trained on {images} in {:.0} s, {:.1} MB\n{calibrated}",
+        "{}: trained on {images} in {:.0} s, {:.1} MB\n{}{calibrated}",
         output.display(),
         time.as_secs_f64(),
         info.bytes as f64 / 1e6,
+        inspected(&info.config),
     )
 }

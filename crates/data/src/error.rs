@@ -61,14 +61,6 @@ pub enum DataError {
         /// The encoder's answer.
         source: image::ImageError,
     },
-    /// A decoded image could not be brought to the wanted size.
-    #[error("cannot resize {}: {source}", path.display())]
-    Resize {
-        /// The file that the image came from.
-        path: PathBuf,
-        /// The sizes at fault.
-        source: SizeError,
-    },
     /// A folder or list does not hold what a data set needs.
     #[error("expected {expected} in {}, found {found}", path.display())]
     Layout {

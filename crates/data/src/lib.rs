@@ -4,9 +4,9 @@
 //!   [`to_rgb8`] brings either to the three 8 bit channels that the models take.
 //! - [`resize_rgb`] and [`fit_rgb`] bring an image to the model's input size.
 //! - [`datasets`] lists the images of a data set in one of the layouts of [`Layout`], which
-//!   [`mvtec`] and others read by themselves, and [`path_list`] those of a text file;
-//!   [`par_load`] and [`load_chunks`] decode them in parallel, and [`OnBadFile`] says what to do
-//!   about those that cannot be decoded. [`load_masks`] decodes the masks of a defect.
+//!   [`mvtec`] and others read by themselves, and [`path_list`] those of a text file; [`OnBadFile`]
+//!   says what to do about those that cannot be decoded. [`Marked`] is what a mask marks, and
+//!   [`load_masks`] decodes those of a defect.
 //! - [`hold_out`] keeps some images of a folder out of training.
 //! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!
@@ -77,8 +77,8 @@ pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::{Frame, PixelFormat};
 pub use hold_out::{HoldOut, hold_out};
 pub use listing::{Listing, is_image_path, list_files, list_images};
-pub use load::{load_chunks, load_rgb, load_rgb8, par_load};
-pub use mask::load_masks;
+pub use load::load_rgb8;
+pub use mask::{Marked, load_mask, load_masks};
 pub use on_bad_file::OnBadFile;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;

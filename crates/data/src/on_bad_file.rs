@@ -5,11 +5,10 @@ use crate::error::DataError;
 /// What to do about files that cannot be loaded: the caller's choice.
 ///
 /// ```
-/// use nfbmr_data::{Fit, Limits, OnBadFile, par_load};
+/// use nfbmr_data::{Limits, OnBadFile, load_image};
 ///
 /// # fn main() -> Result<(), nfbmr_data::DataError> {
-/// let files = ["none.png", "nowhere.png"];
-/// let loaded = || par_load(&files, &Limits::default(), None, 64, Fit::Squash);
+/// let loaded = || ["none.png", "nowhere.png"].map(|path| load_image(path, &Limits::default()));
 /// assert!(OnBadFile::Stop.keep_good(loaded()).is_err());
 ///
 /// let mut skipped = Vec::new();

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use image::{Rgb, RgbImage};
 use nfbmr_data::{
-    DataError, Fit, Label, Limits, OnBadFile, folder, list_images, load_chunks, load_rgb, mvtec,
-    mvtec_categories, par_load, path_list,
+    DataError, Label, Limits, OnBadFile, folder, list_images, load_image, mvtec, mvtec_categories,
+    path_list,
 };
 use support::{layout_error, relative, touch};
 use tempfile::TempDir;
@@ -169,18 +169,13 @@ fn loading_keeps_the_order_and_names_bad_files() {
         paths.push(path);
     }
     let limits = Limits::default();
-    let all = |paths: &[PathBuf]| par_load(paths, &limits, None, (8, 4), Fit::Squash);
+    let all =
+        |paths: &[PathBuf]| paths.iter().map(|path| load_image(path, &limits)).collect::<Vec<_>>();
     let images = OnBadFile::Stop.keep_good(all(&paths)).unwrap();
     assert_eq!(images.len(), 10);
-    for (grey, image) in images.iter().enumerate() {
-        assert_eq!(image.image, RgbImage::from_pixel(8, 4, Rgb([grey as u8; 3])));
+    for (grey, image) in (0..).zip(&images) {
+        assert_eq!(image.to_rgb8(), RgbImage::from_pixel(9 + grey, 6, Rgb([grey as u8; 3])));
     }
-
-    let chunks: Vec<Vec<_>> = load_chunks(&paths, 4, &limits, None, (8, 4), Fit::Squash)
-        .map(|chunk| chunk.into_iter().map(Result::unwrap).collect())
-        .collect();
-    assert_eq!(chunks.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
-    assert_eq!(chunks.concat(), images);
 
     fs::write(&paths[7], b"text").unwrap();
     fs::write(&paths[3], b"text").unwrap();
@@ -198,7 +193,4 @@ fn loading_keeps_the_order_and_names_bad_files() {
         })
         .collect();
     assert_eq!(names, [&paths[3], &paths[7]]);
-
-    let error = load_rgb(&paths[0], &limits, None, 0, Fit::Squash).unwrap_err();
-    assert!(matches!(&error, DataError::Resize { path, .. } if *path == paths[0]), "{error:?}");
 }

@@ -96,4 +96,17 @@ impl MetricError {
             None => Ok(()),
         }
     }
+
+    /// Whether `mask` has a value for each score of `map`.
+    pub(crate) fn check_mask(
+        mask: &[bool],
+        map: &[f32],
+        width: u32,
+        height: u32,
+    ) -> Result<(), Self> {
+        match mask.len() == map.len() {
+            true => Ok(()),
+            false => Err(Self::MaskSize { width, height, pixels: mask.len() }),
+        }
+    }
 }

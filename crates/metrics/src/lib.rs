@@ -4,7 +4,7 @@
 //! |---|---|
 //! | images, exact | [`auroc`], [`average_precision`], [`roc_curve`], [`operating_point`] (precision, recall and F1 at a threshold), [`f1_max`] |
 //! | pixels, streamed | [`PixelHistogram`]: AUROC, AUPRO, highest F1, each with an error bound |
-//! | an anomaly map | [`defect_regions`]: boxes, areas and peaks of what is above a threshold |
+//! | an anomaly map | [`defect_regions`]: boxes, areas and peaks of what is above a threshold; [`marked_regions`] of any pixels |
 //! | test samples | [`Bootstrap`]: a confidence interval for any metric over images |
 //! | training runs | [`mean_std`] |
 //!
@@ -54,4 +54,4 @@ pub use error::MetricError;
 pub use mean_std::{MeanStd, mean_std};
 pub use operating_point::{OperatingPoint, f1_max, operating_point};
 pub use pixel::PixelHistogram;
-pub use regions::{DefectRegion, defect_regions};
+pub use regions::{DefectRegion, defect_regions, marked_regions};

@@ -66,19 +66,36 @@ impl PixelHistogram {
         height: u32,
         mask: Option<&[bool]>,
     ) -> Result<(), MetricError> {
-        MetricError::check_map(map, width, height)?;
-        if let Some(mask) = mask.filter(|mask| mask.len() != map.len()) {
-            return Err(MetricError::MaskSize { width, height, pixels: mask.len() });
-        }
+        self.add_inspected(map, width, height, mask, None)
+    }
 
-        let Some(mask) = mask else {
-            map.iter().for_each(|&score| self.bins.at(score).normal += 1);
-            return Ok(());
-        };
-        for (&score, _) in map.iter().zip(mask).filter(|(_, is_defect)| !**is_defect) {
-            self.bins.at(score).normal += 1;
+    /// As [`add`](Self::add) of the pixels that are `inspected`, as though the image had no others:
+    /// a defect that lies outside in part is the rest of it. `None` means all.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), whose [`MetricError::MaskSize`] goes for `inspected` too.
+    pub fn add_inspected(
+        &mut self,
+        map: &[f32],
+        width: u32,
+        height: u32,
+        mask: Option<&[bool]>,
+        inspected: Option<&[bool]>,
+    ) -> Result<(), MetricError> {
+        MetricError::check_map(map, width, height)?;
+        for pixels in [mask, inspected].into_iter().flatten() {
+            MetricError::check_mask(pixels, map, width, height)?;
         }
-        for_each_component(mask, width as usize, |component| {
+        let all = |of: Option<&[bool]>, value| of.map_or(vec![value; map.len()], <[_]>::to_vec);
+        let inspected = all(inspected, true);
+        let mut mask = all(mask, false);
+        for ((&score, is_defect), inspected) in map.iter().zip(&mut mask).zip(inspected) {
+            if inspected && !*is_defect {
+                self.bins.at(score).normal += 1;
+            }
+            *is_defect &= inspected;
+        }
+        for_each_component(&mask, width as usize, |component| {
             self.components += 1;
             let share = 1.0 / component.len() as f64;
             for &pixel in component {

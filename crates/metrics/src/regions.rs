@@ -60,13 +60,29 @@ pub fn defect_regions(
     height: u32,
     threshold: f32,
 ) -> Result<Vec<DefectRegion>, MetricError> {
-    MetricError::check_map(map, width, height)?;
     if threshold.is_nan() {
         return Err(MetricError::NanThreshold);
     }
-    let mask: Vec<bool> = map.iter().map(|&score| score > threshold).collect();
+    let above: Vec<bool> = map.iter().map(|&score| score > threshold).collect();
+    marked_regions(map, width, height, &above)
+}
+
+/// The 8-connected regions of the pixels that are marked, whatever their scores: those of
+/// [`defect_regions`] where the pixels above a threshold are.
+///
+/// # Errors
+/// [`MetricError::MapSize`] and [`MetricError::NanScore`] as [`defect_regions`],
+/// [`MetricError::MaskSize`] where there is not a mark for each pixel.
+pub fn marked_regions(
+    map: &[f32],
+    width: u32,
+    height: u32,
+    marked: &[bool],
+) -> Result<Vec<DefectRegion>, MetricError> {
+    MetricError::check_map(map, width, height)?;
+    MetricError::check_mask(marked, map, width, height)?;
     let mut regions = Vec::new();
-    for_each_component(&mask, width as usize, |pixels| regions.extend(region(map, width, pixels)));
+    for_each_component(marked, width as usize, |pixels| regions.extend(region(map, width, pixels)));
     regions.sort_by(|a, b| {
         b.peak.total_cmp(&a.peak).then((a.peak_y, a.peak_x).cmp(&(b.peak_y, b.peak_x)))
     });

@@ -102,6 +102,27 @@ proptest! {
     }
 
     #[test]
+    fn what_is_not_inspected_might_as_well_not_be_there(images in images(), scores: f32, marked: bool) {
+        prop_assume!(!scores.is_nan());
+        // Each image with a column more, which isn't inspected.
+        let mut wider = PixelHistogram::new();
+        for Image { map, width, height, mask } in &images {
+            fn widen<T: Copy>(values: &[T], more: T, width: u32) -> Vec<T> {
+                values.chunks(width as usize).flat_map(|row| [row, &[more]].concat()).collect()
+            }
+            let inspected = widen(&vec![true; map.len()], false, *width);
+            let mask = mask.as_ref().map(|mask| widen(mask, marked, *width));
+            let (map, width) = (widen(map, scores, *width), width + 1);
+            let (mask, inspected) = (mask.as_deref(), Some(&inspected[..]));
+            wider.add_inspected(&map, width, *height, mask, inspected).unwrap();
+        }
+        let found = (wider.auroc().unwrap(), wider.aupro(0.3).unwrap(), wider.f1_max().unwrap());
+        let expected = metrics(&images);
+        prop_assert!(close(&found, &expected), "{found:?} is not {expected:?}");
+        prop_assert_eq!(found.2, expected.2);
+    }
+
+    #[test]
     fn an_empty_mask_is_no_mask(images in images()) {
         let spelt_out: Vec<Image> = images
             .iter()

@@ -1,6 +1,6 @@
 //! Defect regions against scipy and their invariants.
 
-use nfbmr_metrics::{DefectRegion, MetricError, defect_regions};
+use nfbmr_metrics::{DefectRegion, MetricError, defect_regions, marked_regions};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -33,6 +33,8 @@ fn unusable_maps_are_refused() {
     let nan = defect_regions(&[1.0, f32::NAN], 2, 1, 0.0);
     assert_eq!(nan, Err(MetricError::NanScore { index: 1 }));
     assert_eq!(defect_regions(&[1.0], 1, 1, f32::NAN), Err(MetricError::NanThreshold));
+    let short = MetricError::MaskSize { width: 2, height: 1, pixels: 1 };
+    assert_eq!(marked_regions(&[1.0; 2], 2, 1, &[true]), Err(short));
 }
 
 #[test]
@@ -71,6 +73,23 @@ proptest! {
             prop_assert!((x..x + region.width).contains(&peak_x));
             prop_assert!((y..y + region.height).contains(&peak_y));
         }
+    }
+
+    #[test]
+    fn marked_regions_hold_what_is_marked((map, width, height) in map(), threshold in -1f32..4.0) {
+        let marked: Vec<bool> = map.iter().map(|&score| score <= threshold).collect();
+        let regions = marked_regions(&map, width, height, &marked).unwrap();
+        // Turned around, they are what is above.
+        let around: Vec<f32> = map.iter().map(|score| -score).collect();
+        let above = defect_regions(&around, width, height, (-threshold).next_down()).unwrap();
+        let boxes = |regions: &[DefectRegion]| {
+            let mut boxes: Vec<_> = regions.iter().map(|r| (r.x, r.y, r.width, r.height, r.area)).collect();
+            boxes.sort_unstable();
+            boxes
+        };
+        prop_assert_eq!(boxes(&regions), boxes(&above));
+        let least = regions.iter().map(|region| region.peak).fold(f32::NEG_INFINITY, f32::max);
+        prop_assert!(least <= threshold);
     }
 
     #[test]

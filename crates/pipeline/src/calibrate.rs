@@ -83,16 +83,15 @@ impl<B: Backend> Pipeline<B> {
     }
 }
 
-/// The score of an image and the largest value of its anomaly map, all of which are finite.
+/// The score of an image and the largest value of its anomaly map where that is inspected, all of which are finite.
 pub(crate) fn scores(
     detection: &Detection,
     image: impl FnOnce() -> ImageName,
 ) -> Result<(f32, f32), CalibrateError> {
-    let values = &detection.anomaly_map.values;
-    let mut all = values.iter().chain([&detection.score]);
-    match all.find(|value| !value.is_finite()) {
-        Some(&found) => Err(CalibrateError::NonFiniteScore { image: image(), found }),
-        None => Ok((detection.score, values.iter().copied().fold(f32::NEG_INFINITY, f32::max))),
+    let values = || detection.anomaly_map.inspected_values();
+    match values().chain([detection.score]).find(|value| !value.is_finite()) {
+        Some(found) => Err(CalibrateError::NonFiniteScore { image: image(), found }),
+        None => Ok((detection.score, values().fold(f32::NEG_INFINITY, f32::max))),
     }
 }
 

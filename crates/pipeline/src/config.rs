@@ -2,7 +2,7 @@ use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
 use nfbmr_backend::Backend;
 use nfbmr_bmr::{BmrConfig, BpfmConfig};
-use nfbmr_data::{Fit, Fitted, fit_rgb, to_rgb8};
+use nfbmr_data::{Fit, Fitted, Rect, fit_rgb, to_rgb8};
 use nfbmr_flow::FlowConfig;
 use nfbmr_peers::{PadimConfig, PatchCoreConfig};
 use nfbmr_whitening::WhiteningConfig;
@@ -422,9 +422,6 @@ impl PipelineConfig {
         if let Some(whitening) = &self.whitening {
             whitening.validate()?;
         }
-        if let Some(mask) = &self.mask {
-            mask.check(self.input_size)?;
-        }
         if let Some(tiling) = self.tiling {
             tiling.check(self.input_size)?;
         }
@@ -496,24 +493,27 @@ impl PipelineConfig {
         BpfmConfig { latent: level.width(self.bpfm.latent), ..self.bpfm.clone() }
     }
 
-    /// An image as the network sees it.
+    /// An image as the network sees it, in training and in detection. What isn't inspected is painted over
+    /// before pixels are mixed by the resize, and after.
     pub(crate) fn fit(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
-        Ok(self.masked(self.fitted(image)?))
+        let image = to_rgb8(image, self.white_level)?;
+        let content = Rect { x: 0, y: 0, width: image.width(), height: image.height() };
+        let Fitted { image, .. } = self.masked(Fitted { image, content });
+        Ok(self.masked(fit_rgb(&image, self.input_size, self.fit)?))
     }
 
-    /// The same before anything is painted over.
-    pub(crate) fn fitted(&self, image: &DynamicImage) -> Result<Fitted, PipelineError> {
-        Ok(fit_rgb(&to_rgb8(image, self.white_level)?, self.input_size, self.fit)?)
-    }
-
-    /// An image as training sees it, then its copies.
-    pub(crate) fn training_images(&self, fitted: &Fitted) -> Vec<RgbImage> {
-        let copies = self.augmentation.copies_of(fitted).into_iter();
-        copies.map(|fitted| self.masked(fitted).image).collect()
+    /// An image as the network sees it, then its copies. What a turned one shows where nothing is inspected is
+    /// painted over once more.
+    pub(crate) fn training_images(
+        &self,
+        image: &DynamicImage,
+    ) -> Result<Vec<RgbImage>, PipelineError> {
+        let copies = self.augmentation.copies_of(&self.fit(image)?).into_iter();
+        Ok(copies.map(|copy| self.masked(copy).image).collect())
     }
 
     /// What isn't inspected, painted over.
-    pub(crate) fn masked(&self, mut fitted: Fitted) -> Fitted {
+    fn masked(&self, mut fitted: Fitted) -> Fitted {
         if let Some(mask) = &self.mask {
             let mean = self.backbone.normalization.mean.map(|mean| (255.0 * mean).round() as u8);
             mask.paint(&mut fitted.image, fitted.content, Rgb(mean));

@@ -89,13 +89,17 @@ impl CrossCalibration {
         self.image_scores.verdict(scores, self.rate)
     }
 
-    /// Whether each pixel is anomalous, by the maps of the models of the folds, all of one size.
+    /// Whether each pixel is anomalous, by the maps of the models of the folds, all of one size; those that
+    /// aren't inspected are not.
     pub(crate) fn anomalous_pixels(
         &self,
         maps: &[&ScoreMap],
     ) -> Result<Vec<bool>, CalibrationError> {
         let pixels = maps.iter().map(|map| map.values.len()).min().unwrap_or(0);
         let anomalous = |scores: &mut Vec<f32>, pixel: usize| {
+            if !maps[0].is_inspected(pixel) {
+                return Ok(false);
+            }
             scores.clear();
             scores.extend(maps.iter().map(|map| map.values[pixel]));
             Ok(self.pixel_scores.p_value(scores)? <= self.rate.get())

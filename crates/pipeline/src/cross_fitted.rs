@@ -148,14 +148,15 @@ impl<B: Backend> CrossFitted<B> {
     }
 }
 
-/// The mean of maps of one size, at least one.
+/// The mean of maps of one size and one mask, at least one.
 fn mean_map(maps: &[&ScoreMap]) -> ScoreMap {
     let mut sums = vec![0f64; maps[0].values.len()];
     for map in maps {
         sums.iter_mut().zip(&map.values).for_each(|(sum, &value)| *sum += f64::from(value));
     }
     let values = sums.into_iter().map(|sum| (sum / maps.len() as f64) as f32).collect();
-    ScoreMap { values, ..*maps[0] }
+    let ScoreMap { width, height, ref inspected, .. } = *maps[0];
+    ScoreMap { width, height, values, inspected: inspected.clone() }
 }
 
 /// The mean of a part that all models have, at least one.

@@ -1,18 +1,22 @@
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::DynamicImage;
-use nfbmr_data::{Limits, Sample, load_masks, load_rgb8};
+use nfbmr_data::{Limits, Sample, Size, load_mask, load_rgb8};
 use nfbmr_metrics::{
     Bounded, MetricError, OperatingPoint, PixelHistogram, auroc, average_precision, f1_max,
 };
 
 use crate::error::PipelineError;
+use crate::map::ScoreMap;
 use crate::score::{Component, Detection};
 use crate::traits::AnomalyModel;
 
 /// The false-positive rate up to which AUPRO is taken.
 const AUPRO_LIMIT: f64 = 0.3;
+/// A mask that marks a larger share of its image may be inverted.
+const MOST: f64 = 0.5;
 
 /// A test image and what a model says of it.
 #[derive(Clone, Debug)]
@@ -38,8 +42,28 @@ pub struct Tested {
 pub struct Evaluation {
     /// The images in the order they were given.
     pub images: Vec<Tested>,
-    /// Of the anomaly maps, where each defect has a mask.
-    pixels: Option<PixelHistogram>,
+    /// Of the anomaly maps of the good images and of the defects that have a mask.
+    pixels: PixelHistogram,
+    masks: MaskUse,
+}
+
+/// What pixel metrics make of the masks of the defects. They count the pixels of the good images and of the
+/// defects of which a mask marks something, as far as they are inspected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MaskUse {
+    /// How many images show a defect.
+    pub defects: usize,
+    /// How many of them have a mask that marks something: the pixel metrics leave the others out.
+    pub used: usize,
+    /// Images of defects that have no mask.
+    pub missing: Vec<PathBuf>,
+    /// Images of defects whose masks mark nothing.
+    pub empty: Vec<PathBuf>,
+    /// Masks that mark more than half of their image, and so perhaps what is no defect.
+    pub mostly_marked: Vec<PathBuf>,
+    /// How many marked pixels are left out as the model doesn't inspect them.
+    pub not_inspected: u64,
 }
 
 /// How well image scores tell defects from normal images.
@@ -78,19 +102,18 @@ pub fn evaluate(
     limits: &Limits,
     each: &mut dyn FnMut(&Tested, &Detection) -> ControlFlow<()>,
 ) -> Result<Evaluation, PipelineError> {
-    let masked = |sample: &Sample| !sample.is_defect() || !sample.masks.is_empty();
-    let mut pixels = samples.iter().all(masked).then(PixelHistogram::new);
+    let (mut pixels, mut masks) = (PixelHistogram::new(), MaskUse::default());
     let mut images = Vec::with_capacity(samples.len());
     for sample in samples {
         let image: DynamicImage = load_rgb8(&sample.path, limits, model.white_level())?.into();
         let start = Instant::now();
         let detection = model.detect(&image)?;
         let time = start.elapsed();
-        if let Some(pixels) = &mut pixels {
-            let size = (image.width(), image.height());
-            let defect = sample.is_defect();
-            let mask = defect.then(|| load_masks(&sample.masks, size, limits)).transpose()?;
-            pixels.add(&detection.anomaly_map.values, size.0, size.1, mask.as_deref())?;
+        let map = &detection.anomaly_map;
+        if !sample.is_defect() {
+            add(&mut pixels, map, None)?;
+        } else if let Some(mask) = masks.mask(sample, map, limits)? {
+            add(&mut pixels, map, Some(&mask))?;
         }
         let score = |part: &Option<Component>| part.as_ref().map(|part| part.score);
         let tested = Tested {
@@ -107,7 +130,47 @@ pub fn evaluate(
             break;
         }
     }
-    Ok(Evaluation { images, pixels })
+    Ok(Evaluation { images, pixels, masks })
+}
+
+fn add(
+    pixels: &mut PixelHistogram,
+    map: &ScoreMap,
+    mask: Option<&[bool]>,
+) -> Result<(), MetricError> {
+    let ScoreMap { width, height, values, inspected } = map;
+    pixels.add_inspected(values, *width, *height, mask, inspected.as_deref())
+}
+
+impl MaskUse {
+    /// The pixels that the masks of a defect mark together, and notes what there is to say of them; `None` where
+    /// there are none.
+    fn mask(
+        &mut self,
+        sample: &Sample,
+        map: &ScoreMap,
+        limits: &Limits,
+    ) -> Result<Option<Vec<bool>>, PipelineError> {
+        self.defects += 1;
+        let mut marked = vec![false; map.values.len()];
+        for path in &sample.masks {
+            let mask = load_mask(path, Size { width: map.width, height: map.height }, limits)?;
+            if mask.share() > MOST {
+                self.mostly_marked.push(path.clone());
+            }
+            marked.iter_mut().zip(mask.pixels).for_each(|(marked, more)| *marked |= more);
+        }
+        if !marked.contains(&true) {
+            let without = if sample.masks.is_empty() { &mut self.missing } else { &mut self.empty };
+            without.push(sample.path.clone());
+            return Ok(None);
+        }
+        self.used += 1;
+        let outside =
+            (0..).zip(&marked).filter(|&(index, &marked)| marked && !map.is_inspected(index));
+        self.not_inspected += outside.count() as u64;
+        Ok(Some(marked))
+    }
 }
 
 impl Evaluation {
@@ -124,19 +187,23 @@ impl Evaluation {
         })
     }
 
-    /// Metrics of the anomaly maps, `None` where a defect has no mask.
+    /// Metrics of the anomaly maps, `None` where no mask marks an inspected pixel. [`Self::masks`] tells which
+    /// defects they leave out.
     ///
     /// # Errors
-    /// [`MetricError::OneClass`] without a marked pixel or without another.
+    /// [`MetricError::OneClass`] where all inspected pixels are marked.
     pub fn pixel_metrics(&self) -> Result<Option<PixelMetrics>, MetricError> {
-        let metrics = |pixels: &PixelHistogram| {
-            Ok(PixelMetrics {
-                auroc: pixels.auroc()?,
-                aupro: pixels.aupro(AUPRO_LIMIT)?,
-                f1_max: pixels.f1_max()?,
-            })
+        let auroc = match self.pixels.auroc() {
+            Err(MetricError::OneClass { positives: 0, .. }) => return Ok(None),
+            auroc => auroc?,
         };
-        self.pixels.as_ref().map(metrics).transpose()
+        let (aupro, f1_max) = (self.pixels.aupro(AUPRO_LIMIT)?, self.pixels.f1_max()?);
+        Ok(Some(PixelMetrics { auroc, aupro, f1_max }))
+    }
+
+    /// Which masks of defects the pixel metrics are of.
+    pub fn masks(&self) -> &MaskUse {
+        &self.masks
     }
 
     /// The AUROC of a part's scores, `None` for a system without that part.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{DataError, Limits, OnBadFile, load_chunks, load_rgb8};
+use nfbmr_data::{DataError, Limits, OnBadFile, load_rgb8};
 use rayon::prelude::*;
 
 use crate::calibrate_error::ImageName;
@@ -121,24 +121,23 @@ impl<'a> Images<'a> {
         config: &PipelineConfig,
         mut f: impl FnMut(&[Vec<RgbImage>], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
+        let copies = |image: &DynamicImage| config.training_images(image);
         match self {
             Self::Files { paths, limits, mut on_bad } => {
-                let PipelineConfig { input_size, fit, white_level, .. } = *config;
-                for loaded in load_chunks(paths, CHUNK, &limits, white_level, input_size, fit) {
-                    let seen = loaded.len();
-                    let good = on_bad.keep_good(loaded)?.into_par_iter();
-                    let images: Vec<_> =
-                        good.map(|fitted| config.training_images(&fitted)).collect();
-                    f(&images, seen)?;
+                // At once, so that no more whole images are in memory than threads run.
+                let load = |path: &PathBuf| {
+                    Ok(copies(&load_rgb8(path, &limits, config.white_level)?.into()))
+                };
+                for paths in paths.chunks(CHUNK) {
+                    let loaded: Vec<_> = paths.par_iter().map(load).collect();
+                    let good = on_bad.keep_good(loaded)?.into_iter();
+                    f(&good.collect::<Result<Vec<_>, _>>()?, paths.len())?;
                 }
             }
             Self::Decoded(images) => {
                 for images in images.chunks(CHUNK) {
-                    let fitted: Vec<_> = images
-                        .par_iter()
-                        .map(|image| Ok(config.training_images(&config.fitted(image)?)))
-                        .collect::<Result<_, PipelineError>>()?;
-                    f(&fitted, images.len())?;
+                    let copies = images.par_iter().map(copies).collect::<Result<Vec<_>, _>>()?;
+                    f(&copies, images.len())?;
                 }
             }
         }

@@ -69,10 +69,6 @@ impl LevelMaps<ScoreMap> {
 pub(crate) fn to_maps<B: Backend>(maps: Tensor<B, 3>) -> Vec<ScoreMap> {
     let [_, height, width] = maps.dims();
     let values: Vec<f32> = maps.into_data().iter::<f32>().collect();
-    let map = |values: &[f32]| ScoreMap {
-        width: width as u32,
-        height: height as u32,
-        values: values.to_vec(),
-    };
+    let map = |values: &[f32]| ScoreMap::new(width as u32, height as u32, values.to_vec());
     values.chunks(width * height).map(map).collect()
 }

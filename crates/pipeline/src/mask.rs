@@ -1,11 +1,12 @@
 use std::fmt;
+use std::path::Path;
 
 use image::{DynamicImage, Rgb, RgbImage};
-use nfbmr_data::Rect;
+use nfbmr_data::{Limits, Marked, Rect, Size};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
-use crate::map::ScoreMap;
+use crate::overlap::overlapping;
 
 /// The most pixels that a mask has.
 const MAX_PIXELS: u64 = 1 << 26;
@@ -13,8 +14,10 @@ const MAX_PIXELS: u64 = 1 << 26;
 /// The part of an image that is inspected; what lies outside counts neither in training nor in detection.
 ///
 /// It is laid over each image whatever the size of either, and belongs to cameras and parts that don't
-/// move. Pixels outside are painted in the mean colour of the backbone's normalisation before a network sees
-/// them.
+/// move. A pixel of an image is inspected where any pixel of the mask that it overlaps is, so that
+/// something is in an image of any size. The others are painted in the mean colour of the backbone's
+/// normalisation before an image is brought to the network's input, and
+/// [`ScoreMap::inspected`](crate::ScoreMap::inspected) tells which they are.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Runs", into = "Runs")]
 pub struct Mask {
@@ -35,27 +38,39 @@ struct Runs {
 }
 
 impl Mask {
-    /// The bright pixels of an image, as bright as the middle grey or more, are inspected.
+    /// The pixels that an image marks, as [`Marked`] reads masks, are inspected: bright ones, or those that
+    /// aren't transparent.
     ///
     /// # Errors
-    /// [`PipelineError::Config`] for an image without bright pixels, or of more than 2^26 pixels.
+    /// [`PipelineError::Config`] for an image that marks none, or of more than 2^26 pixels.
     pub fn new(image: &DynamicImage) -> Result<Self, PipelineError> {
-        let grey = image.to_luma8();
-        let (width, height) = grey.dimensions();
-        Self::of(width, height, grey.as_raw().iter().map(|&value| value >= 128).collect())
+        Self::of(Marked::of(image)).map_err(PipelineError::Config)
     }
 
-    fn of(width: u32, height: u32, inspected: Vec<bool>) -> Result<Self, PipelineError> {
-        let problem = match inspected.iter().any(|&inside| inside) {
-            _ if u64::from(width) * u64::from(height) > MAX_PIXELS => {
-                format!("mask: expected at most 2^26 pixels, found {width} x {height}")
-            }
+    /// As [`Self::new`], of an image file, whose format may tell more.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`], with the file's name, and [`PipelineError::Data`] for a file that can't be read.
+    pub fn load(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, PipelineError> {
+        let path = path.as_ref();
+        Self::of(Marked::load(path, limits)?)
+            .map_err(|problem| PipelineError::Config(format!("{problem} in {}", path.display())))
+    }
+
+    /// The error is what is wrong.
+    fn of(Marked { size, pixels }: Marked) -> Result<Self, String> {
+        let Size { width, height } = size;
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(format!("mask: expected at most 2^26 pixels, found {size}"));
+        }
+        match pixels.contains(&true) {
+            true => Ok(Self { width, height, inspected: pixels }),
             false => {
-                "mask: expected bright pixels where images are inspected, found none".to_owned()
+                Err("mask: expected bright pixels, or in a transparent picture opaque ones, where \
+                          images are inspected, found none"
+                    .to_owned())
             }
-            true => return Ok(Self { width, height, inspected }),
-        };
-        Err(PipelineError::Config(problem))
+        }
     }
 
     /// The share of the image that is inspected.
@@ -64,67 +79,34 @@ impl Mask {
         inspected as f64 / self.inspected.len() as f64
     }
 
-    /// Something is left of it at the size of the network's input.
-    pub(crate) fn check(&self, side: u32) -> Result<(), PipelineError> {
-        let mut pixels = (0..side).flat_map(|row| (0..side).map(move |column| [column, row]));
-        match pixels.any(|at| self.contains(at, [side; 2])) {
-            true => Ok(()),
-            false => Err(PipelineError::Config(format!(
-                "mask: the inspected part is smaller than a pixel of the network's input, {side} x {side}"
-            ))),
-        }
-    }
-
-    /// Whether the pixel at a column and a row of an image of that size is inspected.
-    fn contains(&self, [column, row]: [u32; 2], [width, height]: [u32; 2]) -> bool {
-        // The mask's pixel under the centre of the image's.
-        let under = |at: u32, of: u32, own: u32| {
-            ((2 * u64::from(at) + 1) * u64::from(own) / (2 * u64::from(of))).min(u64::from(own) - 1)
-        };
-        let (x, y) = (under(column, width, self.width), under(row, height, self.height));
-        self.inspected[(y * u64::from(self.width) + x) as usize]
+    /// Whether each pixel of an image of that size is inspected, row by row; at least one is.
+    pub(crate) fn at(&self, size: Size) -> Vec<bool> {
+        overlapping(&self.inspected, Size { width: self.width, height: self.height }, size)
     }
 
     /// Paints what lies outside, where the image's content is in `content`.
     pub(crate) fn paint(&self, image: &mut RgbImage, content: Rect, colour: Rgb<u8>) {
-        let size = [content.width, content.height];
-        for row in 0..content.height {
-            for column in 0..content.width {
-                if !self.contains([column, row], size) {
-                    image.put_pixel(content.x + column, content.y + row, colour);
-                }
+        let Rect { x, y, width, height } = content;
+        let positions = (0..height).flat_map(|row| (0..width).map(move |column| (column, row)));
+        for ((column, row), inspected) in positions.zip(self.at(Size { width, height })) {
+            if !inspected {
+                image.put_pixel(x + column, y + row, colour);
             }
         }
     }
 
-    /// Which cells of a map over a network input of side `input` show an inspected pixel of the content.
-    pub(crate) fn cells(&self, map: &ScoreMap, content: Rect, input: u32) -> Vec<bool> {
-        let size = [content.width, content.height];
-        let mut cells = vec![false; map.values.len()];
-        let cell =
-            |at: u32, cells: u32| (u64::from(at) * u64::from(cells) / u64::from(input)) as usize;
-        for row in 0..content.height {
-            for column in 0..content.width {
-                if self.contains([column, row], size) {
-                    let y = cell(content.y + row, map.height);
-                    let x = cell(content.x + column, map.width);
-                    cells[y * map.width as usize + x] = true;
-                }
-            }
+    /// Which cells of a map of that size over a network input of side `input` show an inspected pixel of the
+    /// content, row by row; at least one does.
+    pub(crate) fn cells(&self, map: Size, content: Rect, input: u32) -> Vec<bool> {
+        let Rect { x, y, width, height } = content;
+        let mut shown = vec![false; input as usize * input as usize];
+        let lines = shown.chunks_exact_mut(input.max(1) as usize).skip(y as usize);
+        let inspected = self.at(Size { width, height });
+        for (line, inspected) in lines.zip(inspected.chunks(width.max(1) as usize)) {
+            let pixels = line.iter_mut().skip(x as usize).zip(inspected);
+            pixels.for_each(|(shown, &inspected)| *shown = inspected);
         }
-        cells
-    }
-
-    /// Gives the pixels outside the least value of those inspected; the map lies over an image.
-    pub(crate) fn clear(&self, map: &mut ScoreMap) {
-        let size = [map.width, map.height];
-        let positions =
-            || (0..map.height).flat_map(|row| (0..map.width).map(move |column| [column, row]));
-        let outside: Vec<bool> = positions().map(|at| !self.contains(at, size)).collect();
-        let inspected = map.values.iter().zip(&outside).filter(|(_, outside)| !**outside);
-        let least = inspected.map(|(value, _)| *value).fold(f32::INFINITY, f32::min);
-        let masked = map.values.iter_mut().zip(outside).filter(|(_, outside)| *outside);
-        masked.for_each(|(value, _)| *value = least);
+        overlapping(&shown, input.into(), map)
     }
 }
 
@@ -171,7 +153,8 @@ impl TryFrom<Runs> for Mask {
         for (index, run) in runs.into_iter().enumerate() {
             inspected.extend(std::iter::repeat_n(index % 2 == 1, run as usize));
         }
-        Self::of(width, height, inspected)
+        Self::of(Marked { size: (width, height).into(), pixels: inspected })
+            .map_err(PipelineError::Config)
     }
 }
 
@@ -215,16 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_the_network_cannot_see_is_refused() {
-        let mut pixels = [0; 81];
-        pixels[10] = 1;
-        let mask = mask(9, &pixels);
-        mask.check(9).unwrap();
-        assert!(mask.check(2).unwrap_err().to_string().contains("smaller than a pixel"));
-    }
-
-    #[test]
-    fn pixels_outside_are_painted_and_cleared() {
+    fn pixels_outside_are_painted() {
         let mask = mask(2, &[1, 0]);
         assert_eq!(mask.share(), 0.5);
         let mut image = RgbImage::from_pixel(4, 4, Rgb([9; 3]));
@@ -233,10 +207,34 @@ mod tests {
         let painted = |x, y| image.get_pixel(x, y).0 == [1; 3];
         assert!(painted(2, 1) && painted(3, 2));
         assert!(!painted(1, 1) && !painted(2, 0) && !painted(3, 3));
+        assert_eq!(mask.cells(2.into(), content, 4), [true, false, true, false]);
+        // The cell in the middle shows a pixel that is inspected.
+        let cells = mask.cells(3.into(), content, 4);
+        assert_eq!(cells, [true, true, false, true, true, false, true, true, false]);
+    }
 
-        let mut map = ScoreMap { width: 2, height: 2, values: vec![3.0, 8.0, 2.0, 1.0] };
-        assert_eq!(mask.cells(&map, content, 4), [true, false, true, false]);
-        mask.clear(&mut map);
-        assert_eq!(map.values, [3.0, 2.0, 2.0, 2.0]);
+    proptest! {
+        #[test]
+        fn something_is_inspected_in_an_image_of_any_size(
+            width in 1u32..40, rows in prop::collection::vec(0u8..2, 1..60), long in 1u32..5000,
+            at in (0u32..30, 0u32..30), side in 1u32..9,
+        ) {
+            let pixels = &rows[..rows.len() / width as usize * width as usize];
+            prop_assume!(pixels.contains(&1));
+            let mask = mask(width, pixels);
+            prop_assert!(mask.at((1, long).into()).contains(&true));
+            prop_assert!(mask.at((long, 1).into()).contains(&true));
+            let content = Rect { x: at.0, y: at.1, width: 1, height: 2 };
+            prop_assert!(mask.cells(side.into(), content, 32).contains(&true));
+        }
+    }
+
+    #[test]
+    fn a_picture_that_marks_nothing_is_refused() {
+        let problem = |image: DynamicImage| Mask::new(&image).unwrap_err().to_string();
+        let dark = GrayImage::new(3, 3);
+        assert!(problem(dark.into()).contains("mask: expected bright pixels"));
+        let clear = image::RgbaImage::from_pixel(3, 3, image::Rgba([255, 255, 255, 0]));
+        assert!(problem(clear.into()).ends_with("found none"));
     }
 }

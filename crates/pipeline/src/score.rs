@@ -113,9 +113,11 @@ impl Scoring<'_> {
         size: Size,
     ) -> Result<Detection, PipelineError> {
         let at_size = |map: &ScoreMap| {
-            let mut map = map.resize_content(content, self.input, size)?;
-            self.mask.iter().for_each(|mask| mask.clear(&mut map));
-            Ok::<_, PipelineError>(map)
+            let map = map.resize_content(content, self.input, size)?;
+            Ok::<_, PipelineError>(ScoreMap {
+                inspected: self.mask.map(|mask| mask.at(size)),
+                ..map
+            })
         };
         let levels = match maps {
             Maps::Levels(levels) => levels,
@@ -133,7 +135,8 @@ impl Scoring<'_> {
         let cells = fused.last().map(|(map, _)| self.cells(map, content)).unwrap_or_default();
         let component = |levels: Vec<(ScoreMap, f64)>| {
             let score = levels.last().map(|(map, _)| self.pool(map, &cells));
-            let map = across_levels(levels)?;
+            let map = across_levels(levels)?
+                .map(|map| ScoreMap { inspected: self.inspected_cells(&map, content), ..map });
             Ok::<_, PipelineError>(score.zip(map).map(|(score, map)| Component { score, map }))
         };
         let fused = component(fused)?.ok_or_else(|| {
@@ -165,7 +168,8 @@ impl Scoring<'_> {
         let parts: Vec<_> =
             parts.into_iter().filter_map(|(map, unit)| Some((map?, unit))).collect();
         let &(first, _) = parts.first()?;
-        let mut fused = ScoreMap { values: vec![0.0; first.values.len()], ..*first };
+        let zeros = vec![0.0; first.values.len()];
+        let mut fused = ScoreMap::new(first.width, first.height, zeros);
         for (map, unit) in &parts {
             let unit = if plain { 1.0 } else { *unit as f32 };
             for (fused, value) in fused.values.iter_mut().zip(&map.values) {
@@ -188,11 +192,15 @@ impl Scoring<'_> {
         let columns = cells(content.x, content.width, map.width);
         let rows = cells(content.y, content.height, map.height);
         let width = map.width as usize;
-        let inspected = self.mask.map(|mask| mask.cells(map, content, self.input));
-        // In an image so narrow that none of its few pixels is inspected, all are.
-        let inspected = inspected.filter(|cells| cells.contains(&true));
+        let inspected = self.inspected_cells(map, content);
         let cells = rows.flat_map(|row| columns.clone().map(move |column| row * width + column));
         cells.filter(|&cell| inspected.as_ref().is_none_or(|inspected| inspected[cell])).collect()
+    }
+
+    /// Whether each cell shows something that is inspected; `None` where all of the image is.
+    fn inspected_cells(&self, map: &ScoreMap, content: Rect) -> Option<Vec<bool>> {
+        let size = Size { width: map.width, height: map.height };
+        self.mask.map(|mask| mask.cells(size, content, self.input))
     }
 
     /// Pools these cells of a map.
@@ -228,7 +236,7 @@ mod tests {
     }
 
     fn map(values: [f32; 4]) -> ScoreMap {
-        ScoreMap { width: 2, height: 2, values: values.to_vec() }
+        ScoreMap::new(2, 2, values.to_vec())
     }
 
     #[test]
@@ -264,7 +272,7 @@ mod tests {
         let fine = map([2.0, -1.0, 8.0, 0.0]);
         assert!(across_levels(Vec::new()).unwrap().is_none());
         assert_eq!(across_levels(vec![(fine.clone(), 2.0)]).unwrap().unwrap(), fine);
-        let coarse = ScoreMap { width: 1, height: 1, values: vec![12.0] };
+        let coarse = ScoreMap::new(1, 1, vec![12.0]);
         let both = across_levels(vec![(fine, 2.0), (coarse, 3.0)]).unwrap().unwrap();
         assert_eq!((both.width, both.height), (2, 2));
         // A third of the fine map over 2, two thirds of the coarse one over 3.
@@ -276,7 +284,7 @@ mod tests {
     #[test]
     fn the_coarsest_level_gives_the_score() {
         let level = |map| LevelMaps { source: None, target: None, likelihood: Some(map) };
-        let coarse = ScoreMap { width: 1, height: 1, values: vec![3.0] };
+        let coarse = ScoreMap::new(1, 1, vec![3.0]);
         let maps = Maps::Levels(vec![level(map([60.0, 0.0, 0.0, 0.0])), level(coarse)]);
         let scoring = Scoring { units: vec![UNITS; 2], ..scoring(Fusion::Plain) };
         let content = Rect { x: 0, y: 0, width: 64, height: 64 };

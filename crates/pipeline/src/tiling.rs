@@ -136,7 +136,7 @@ impl Tiling {
             }
         }
         let values = sum.iter().zip(weights).map(|(sum, weight)| sum / weight).collect();
-        Some(ScoreMap { width: side, height: side, values })
+        Some(ScoreMap::new(side, side, values))
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     fn map(side: u32, stride: u32, value: impl Fn(u32, u32) -> f32) -> ScoreMap {
         let side = side / stride;
         let values = (0..side * side).map(|cell| value(cell % side, cell / side)).collect();
-        ScoreMap { width: side, height: side, values }
+        ScoreMap::new(side, side, values)
     }
 
     #[test]

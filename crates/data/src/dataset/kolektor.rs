@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::sample::{Dataset, Label, Sample, folder_name, hold_out};
-use crate::decode::{Limits, load_image};
+use crate::decode::Limits;
 use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
-use crate::mask::marked;
+use crate::mask::Marked;
 
 /// What the names of the items' folders start with, before a number.
 const ITEM: &str = "kos";
@@ -36,7 +36,7 @@ const TEST_EVERY: usize = 3;
 /// # Errors
 /// [`DataError::Layout`] where there are fewer than three folders `kos...` or nothing to train on,
 /// [`DataError::Read`] where a folder cannot be read or a mask is missing, and those of
-/// [`load_image`] for masks.
+/// [`Marked::load`] for masks.
 pub fn kolektor(root: impl AsRef<Path>, limits: &Limits) -> Result<Dataset, DataError> {
     let root = root.as_ref();
     let items: Vec<_> = list_folders(root)?.into_iter().filter(|item| is_numbered(item)).collect();
@@ -80,7 +80,7 @@ fn surface(path: PathBuf, limits: &Limits) -> Result<Sample, DataError> {
     let mut mask = path.with_extension("").into_os_string();
     mask.push("_label.bmp");
     let mask = PathBuf::from(mask);
-    if !marked(load_image(&mask, limits)?).contains(&true) {
+    if !Marked::load(&mask, limits)?.pixels.contains(&true) {
         return Ok(Sample::normal(path));
     }
     Ok(Sample { path, label: Label::Defect, defect: None, masks: vec![mask] })
