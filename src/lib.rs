@@ -95,8 +95,8 @@ pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_pipeline::{
     AnomalyModel, Augmentation, BackboneWeights, CalibrateError, Calibration, CrossCalibration,
     CrossFitting, Detection, Images, ModelInfo, Phase, PipelineConfig, PipelineError, Progress,
-    ProgressFn, ScoreMap, Scored, System, Tiling, TrainingStorage, WhiteLevel, detect_files,
-    white_level,
+    ProgressFn, ScoreMap, Scored, Suspect, System, Tiling, TrainingStorage, WhiteLevel,
+    detect_files, white_level,
 };
 
 /// NF-BMR on the default CPU backend; [`pipeline::Pipeline`] is the generic one.

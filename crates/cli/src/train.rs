@@ -7,7 +7,7 @@ use nfbmr::ModelInfo;
 use nfbmr::calibration::FalseAlarmRate;
 use nfbmr::data::{DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out};
 use nfbmr::pipeline::Mask;
-use nfbmr::{CrossFitting, Images, WhiteLevel, weights, white_level};
+use nfbmr::{AnomalyModel, CrossFitting, Images, Suspect, WhiteLevel, weights, white_level};
 
 use crate::calibrate::{check_rate, in_words};
 use crate::config::{self, ConfigArgs};
@@ -122,6 +122,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     if !calibration.is_empty() {
         model.calibrate(args.images(&calibration, &mut skipped), rate, &mut show)?;
     }
+    tell_suspects(&*model, &bar);
     interrupt::check()?;
     // What isn't embedded may not be at hand where the model is used.
     match own {
@@ -167,6 +168,20 @@ impl Args {
             false => OnBadFile::Stop,
         };
         Images::Files { paths, limits: Limits::default(), on_bad }
+    }
+}
+
+/// Lists the images that are far out of the others.
+fn tell_suspects(model: &dyn AnomalyModel, bar: &Bar) {
+    let Some(suspects) = model.suspects() else {
+        bar.note("not looked for: images unlike the others, as there are too few or the settings rule it out");
+        return;
+    };
+    for Suspect { image, times, .. } in suspects {
+        bar.note(format_args!(
+            "look at {image}: scored by the others it is far out, {times:.1} times their median; a defect among the \
+             good?"
+        ));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::images::Images;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::score::Detection;
+use crate::suspects::{Suspect, far_out};
 
 impl<B: Backend> Pipeline<B> {
     /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
@@ -37,7 +38,13 @@ impl<B: Backend> Pipeline<B> {
         // Which would judge the scores that replace it.
         let earlier = self.calibration.take();
         match calibrate(self, images.into(), rate, progress) {
-            Ok(calibration) => Ok(self.calibration.insert(calibration)),
+            Ok((calibration, suspects)) => {
+                // Beside those of the training, if it was this one's.
+                if let Some(suspects) = suspects {
+                    self.suspects.get_or_insert_default().extend(suspects);
+                }
+                Ok(self.calibration.insert(calibration))
+            }
             Err(error) => {
                 self.calibration = earlier;
                 Err(error)
@@ -95,13 +102,13 @@ pub(crate) fn scores(
     }
 }
 
-/// The calibration of a model by images of good parts.
+/// The calibration of a model by images of good parts, and those of them that are far out of the others.
 fn calibrate<B: Backend>(
     pipeline: &Pipeline<B>,
     images: Images<'_>,
     rate: Option<FalseAlarmRate>,
     progress: &mut ProgressFn<'_>,
-) -> Result<Calibration, PipelineError> {
+) -> Result<(Calibration, Option<Vec<Suspect>>), PipelineError> {
     let count = images.len();
     // Before any of them is scored. Once bad files and repeated contents are left out there may be fewer.
     if let Some(rate) = rate
@@ -116,6 +123,7 @@ fn calibrate<B: Backend>(
     let mut seen_before = HashSet::new();
     let mut trained_on = Vec::new();
     let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
+    let mut named = Vec::new();
     images.try_for_decoded(&pipeline.config, |images, indices, seen| {
         let content = |image| Ok(fingerprint(&pipeline.config.fit(image)?.image));
         let contents: Vec<Fingerprint> =
@@ -132,6 +140,7 @@ fn calibrate<B: Backend>(
                 }
                 let (image, pixel) = scores(detection, || names.get(index))?;
                 image_scores.push(image);
+                named.push((names.get(index), f64::from(image)));
                 pixel_scores.push(pixel);
             }
         }
@@ -142,5 +151,6 @@ fn calibrate<B: Backend>(
         return Err(CalibrateError::TrainedOn { found, first }.into());
     }
     tracing::info!(images = image_scores.len(), given = count, "calibrated");
-    Ok(Calibration::new(image_scores, pixel_scores, rate).map_err(CalibrateError::from)?)
+    let calibration = Calibration::new(image_scores, pixel_scores, rate);
+    Ok((calibration.map_err(CalibrateError::from)?, far_out(&named)))
 }

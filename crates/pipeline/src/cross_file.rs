@@ -42,7 +42,7 @@ pub(crate) fn to_bytes<B: Backend>(
     model: &CrossFitted<B>,
     include_backbone: bool,
 ) -> Result<Vec<u8>, ModelError> {
-    let CrossFitted { models, calibration } = model;
+    let CrossFitted { models, calibration, suspects: _ } = model;
     let metadata = serde_json::to_string(&Metadata {
         format_version: CROSS_FORMAT_VERSION,
         folds: models.len(),
@@ -183,7 +183,7 @@ pub(crate) fn from_bytes<B: Backend>(
         check_alike(fold, same, model.calibration().is_none())?;
         models.push(model);
     }
-    Ok(CrossFitted { models, calibration })
+    Ok(CrossFitted { models, calibration, suspects: None })
 }
 
 fn of_fold(fold: usize, source: ModelError) -> ModelError {

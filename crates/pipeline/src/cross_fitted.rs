@@ -17,6 +17,7 @@ use crate::map::ScoreMap;
 use crate::pipeline::Pipeline;
 use crate::progress::ProgressFn;
 use crate::score::{Component, Detection};
+use crate::suspects::Suspect;
 use crate::traits::AnomalyModel;
 use crate::weights::BackboneWeights;
 
@@ -34,6 +35,8 @@ pub struct CrossFitted<B: Backend> {
     /// Of one configuration, as many as the calibration has folds, in that order; not calibrated by themselves.
     pub(crate) models: Vec<Pipeline<B>>,
     pub(crate) calibration: CrossCalibration,
+    /// Not of a file.
+    pub(crate) suspects: Option<Vec<Suspect>>,
 }
 
 impl<B: Backend> CrossFitted<B> {
@@ -191,6 +194,10 @@ impl<B: Backend> AnomalyModel for CrossFitted<B> {
 
     fn calibration(&self) -> Option<&Calibration> {
         None
+    }
+
+    fn suspects(&self) -> Option<&[Suspect]> {
+        self.suspects.as_deref()
     }
 
     fn cross_calibration(&self) -> Option<&CrossCalibration> {

@@ -15,6 +15,7 @@ use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::images::Images;
 use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter, of_fold};
+use crate::suspects::{Suspect, far_out};
 use crate::trainer::{Trainer, TrainingStorage};
 use crate::weights::BackboneWeights;
 
@@ -112,9 +113,9 @@ impl<B: Backend> CrossFitted<B> {
         }
         let held_out = drawn().filter_map(|(image, fold)| Some((contents[image], fold?))).collect();
         drop(trainer);
-        let calibration = calibrate(&models, again, held_out, rate, progress)?;
+        let (calibration, suspects) = calibrate(&models, again, held_out, rate, progress)?;
         tracing::info!(folds, images = calibration.image_scores().images(), "cross-fitted");
-        Ok(Self { models, calibration })
+        Ok(Self { models, calibration, suspects })
     }
 }
 
@@ -130,18 +131,19 @@ fn draw(images: usize, folds: usize, seed: u64) -> Vec<Option<usize>> {
     fold_of
 }
 
-/// The calibration by the images that each fold holds out, by their contents.
+/// The calibration by the images that each fold holds out, by their contents, and those of them that are far out.
 fn calibrate<B: Backend>(
     models: &[Pipeline<B>],
     images: Images<'_>,
     mut held_out: HashMap<Fingerprint, usize>,
     rate: Option<FalseAlarmRate>,
     progress: &mut ProgressFn<'_>,
-) -> Result<CrossCalibration, PipelineError> {
+) -> Result<(CrossCalibration, Option<Vec<Suspect>>), PipelineError> {
     let names = images.names();
     let mut reporter = Reporter::new(Phase::Calibration, 1, images.len(), progress);
     let mut image_scores = vec![Vec::new(); models.len()];
     let mut pixel_scores = vec![Vec::new(); models.len()];
+    let mut named = Vec::new();
     images.try_for_decoded(models[0].config(), |images, indices, seen| {
         for (image, &index) in images.iter().zip(indices) {
             let content = fingerprint(&models[0].config().fit(image)?.image);
@@ -150,6 +152,7 @@ fn calibrate<B: Backend>(
             let detection = models[fold].detect(image)?;
             let (score, pixel) = scores(&detection, || names.get(index))?;
             image_scores[fold].push(score);
+            named.push((names.get(index), f64::from(score)));
             pixel_scores[fold].push(pixel);
         }
         reporter.advance(seen)
@@ -157,7 +160,8 @@ fn calibrate<B: Backend>(
     if !held_out.is_empty() {
         return Err(CalibrateError::ImagesChanged { missing: held_out.len() }.into());
     }
-    Ok(CrossCalibration::new(image_scores, pixel_scores, rate).map_err(CalibrateError::from)?)
+    let calibration = CrossCalibration::new(image_scores, pixel_scores, rate);
+    Ok((calibration.map_err(CalibrateError::from)?, far_out(&named)))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use nfbmr_backend::Backend;
 use nfbmr_cache::{FeatureCache, Features, Key};
 use rayon::prelude::*;
 
+use crate::calibrate_error::ImageName;
 use crate::cnn::Cnn;
 use crate::config::PipelineConfig;
 use crate::error::{PipelineError, TrainingError};
@@ -15,6 +16,16 @@ use crate::images::{Images, to_tensor};
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{SharedSamples, Stored};
 use crate::weights::BackboneWeights;
+
+/// What is known of images once the networks have seen them.
+pub(crate) struct Extracted<B: Backend> {
+    /// The features of each level of each network.
+    pub(crate) levels: Vec<SharedSamples<B>>,
+    /// The content of each image.
+    pub(crate) contents: Vec<Fingerprint>,
+    /// What each image is called.
+    pub(crate) names: Vec<ImageName>,
+}
 
 /// The features of each image and then of its copies, tile by tile, one sample per level of each network, in that order,
 /// and the content of each image; the networks run once, or not at all over images whose features are in the cache.
@@ -28,7 +39,7 @@ pub(crate) fn extract_features<B: Backend>(
     images: Images<'_>,
     in_memory: bool,
     progress: &mut ProgressFn<'_>,
-) -> Result<(Vec<SharedSamples<B>>, Vec<Fingerprint>), PipelineError> {
+) -> Result<Extracted<B>, PipelineError> {
     let config = extractor.config;
     let count = images.len();
     if count < 2 {
@@ -38,7 +49,9 @@ pub(crate) fn extract_features<B: Backend>(
     let mut levels: Vec<LevelFeatures<B>> = Vec::new();
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
-    images.try_for_chunks(config, |chunk, seen| {
+    let (all, mut names) = (images.names(), Vec::with_capacity(count));
+    images.try_for_chunks(config, |chunk, indices, seen| {
+        names.extend(indices.iter().map(|&index| all.get(index)));
         chunk.iter().filter_map(|copies| copies.first()).for_each(|image| variety.add(image));
         let images = chunk.par_iter().filter_map(|copies| copies.first());
         fingerprints.par_extend(images.map(fingerprint));
@@ -71,7 +84,8 @@ pub(crate) fn extract_features<B: Backend>(
             None => Arc::new(level.features),
         }
     };
-    Ok((levels.into_iter().zip(shapes).map(samples).collect(), fingerprints))
+    let levels = levels.into_iter().zip(shapes).map(samples).collect();
+    Ok(Extracted { levels, contents: fingerprints, names })
 }
 
 /// Where features come from.

@@ -114,30 +114,35 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Calls `f` with a few images at a time, each as the configured network sees it and then its copies, and
-    /// with the number of images seen for them: more than there are where bad files were left out.
+    /// Calls `f` with a few images at a time, each as the configured network sees it and then its copies, with the
+    /// index of each and with the number of images seen for them: more than there are where bad files were left out.
     pub(crate) fn try_for_chunks(
         self,
         config: &PipelineConfig,
-        mut f: impl FnMut(&[Vec<RgbImage>], usize) -> Result<(), PipelineError>,
+        mut f: impl FnMut(&[Vec<RgbImage>], &[usize], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
         let copies = |image: &DynamicImage| config.training_images(image);
         match self {
             Self::Files { paths, limits, mut on_bad } => {
                 // At once, so that no more whole images are in memory than threads run.
-                let load = |path: &PathBuf| {
-                    Ok(copies(&load_rgb8(path, &limits, config.white_level)?.into()))
+                let load = |&(index, path): &(usize, _)| {
+                    let image = load_rgb8(path, &limits, config.white_level)?;
+                    Ok((copies(&image.into()), index))
                 };
-                for paths in paths.chunks(CHUNK) {
-                    let loaded: Vec<_> = paths.par_iter().map(load).collect();
-                    let good = on_bad.keep_good(loaded)?.into_iter();
-                    f(&good.collect::<Result<Vec<_>, _>>()?, paths.len())?;
+                let files: Vec<(usize, &PathBuf)> = paths.iter().enumerate().collect();
+                for files in files.chunks(CHUNK) {
+                    let loaded: Vec<_> = files.par_iter().map(load).collect();
+                    let (copies, good): (Vec<_>, Vec<_>) =
+                        on_bad.keep_good(loaded)?.into_iter().unzip();
+                    let copies = copies.into_iter().collect::<Result<Vec<_>, _>>()?;
+                    f(&copies, &good, files.len())?;
                 }
             }
             Self::Decoded(images) => {
-                for images in images.chunks(CHUNK) {
+                let indices: Vec<usize> = (0..images.len()).collect();
+                for (images, indices) in images.chunks(CHUNK).zip(indices.chunks(CHUNK)) {
                     let copies = images.par_iter().map(copies).collect::<Result<Vec<_>, _>>()?;
-                    f(&copies, images.len())?;
+                    f(&copies, indices, images.len())?;
                 }
             }
         }

@@ -229,7 +229,8 @@ pub(crate) fn load_with<B: Backend>(
     let head = Head::load(&config, permutations, &normalization, &mut networks, target, device)?;
     networks.check_empty(config.system)?;
     let device = device.clone();
-    Ok(Pipeline { config, weights, source, head, trained_on, calibration, device })
+    let suspects = None;
+    Ok(Pipeline { config, weights, source, head, trained_on, calibration, suspects, device })
 }
 
 fn check_normalization(normalization: &Normalization) -> Result<(), ModelError> {

@@ -21,6 +21,7 @@ use crate::mean_features::MeanFeatures;
 use crate::model_file;
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Normalization, Scoring};
+use crate::suspects::Suspect;
 use crate::target_flow::TargetFlow;
 use crate::trainer::{Trainer, TrainingStorage};
 use crate::traits::AnomalyModel;
@@ -38,6 +39,8 @@ pub struct Pipeline<B: Backend> {
     /// Not known of a file before version 4.
     pub(crate) trained_on: Option<TrainedOn>,
     pub(crate) calibration: Option<Calibration>,
+    /// Not of a file.
+    pub(crate) suspects: Option<Vec<Suspect>>,
     pub(crate) device: B::Device,
 }
 
@@ -141,6 +144,13 @@ impl<B: Backend> Pipeline<B> {
         }
     }
 
+    /// The images of this training and calibration that are far out of the others, by statistics or a model that left
+    /// them out: defects among the good, perhaps. `None` where it isn't known: for a model that was read from a
+    /// file, for fewer than eight images, for copies by augmentation and for systems without whitening.
+    pub fn suspects(&self) -> Option<&[Suspect]> {
+        self.suspects.as_deref()
+    }
+
     /// The configuration the model was trained with.
     pub fn config(&self) -> &PipelineConfig {
         &self.config
@@ -231,6 +241,10 @@ impl<B: Backend> AnomalyModel for Pipeline<B> {
 
     fn calibration(&self) -> Option<&Calibration> {
         self.calibration()
+    }
+
+    fn suspects(&self) -> Option<&[Suspect]> {
+        self.suspects()
     }
 
     fn regions(&self, detection: &Detection) -> Result<Option<Vec<DefectRegion>>, PipelineError> {

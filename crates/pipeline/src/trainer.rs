@@ -7,11 +7,13 @@ use nfbmr_cache::FeatureCache;
 use nfbmr_flow::FlowConfig;
 use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit};
 
+use crate::augmentation::Augmentation;
+use crate::calibrate_error::ImageName;
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::cnn::Cnn;
 use crate::config::{PipelineConfig, TrainingConfig};
 use crate::error::{PipelineError, TrainingError};
-use crate::features::{Extractor, extract_features};
+use crate::features::{Extracted, Extractor, extract_features};
 use crate::fingerprint::{Fingerprint, TrainedOn};
 use crate::head::{Features, Head};
 use crate::images::Images;
@@ -20,6 +22,7 @@ use crate::pipeline::Pipeline;
 use crate::progress::{Phase, ProgressFn, Reporter};
 use crate::samples::{Part, SharedSamples, derive};
 use crate::session::Session;
+use crate::suspects::{Suspect, far_out, scores_left_out};
 use crate::target_flow::TargetFlow;
 use crate::weights::BackboneWeights;
 use crate::white_level::white_level;
@@ -83,6 +86,8 @@ pub struct Trainer<B: Backend> {
     features: Features<B>,
     /// The content of each image.
     contents: Vec<Fingerprint>,
+    /// What each image is called.
+    names: Vec<ImageName>,
     trained_on: TrainedOn,
     whitened: Option<Whitened<B>>,
     flows: Vec<(FlowKey, TargetFlow<B>)>,
@@ -151,7 +156,8 @@ impl<B: Backend> Trainer<B> {
         let cache = storage.cache.as_ref();
         let config = &resolve(config, &images)?;
         let extractor = Extractor { networks, config, cache, device };
-        let (mut levels, contents) = extract_features(&extractor, images, in_memory, progress)?;
+        let extracted = extract_features(&extractor, images, in_memory, progress)?;
+        let Extracted { mut levels, contents, names } = extracted;
         let targets = levels.split_off(source.level_blocks().len());
         Ok(Self {
             config: config.clone(),
@@ -161,6 +167,7 @@ impl<B: Backend> Trainer<B> {
             features: Features { source: levels, target: targets, in_memory },
             trained_on: TrainedOn::new(contents.clone()),
             contents,
+            names,
             whitened: None,
             flows: Vec::new(),
             checkpoint: storage.checkpoint.clone(),
@@ -238,6 +245,10 @@ impl<B: Backend> Trainer<B> {
         if let Some(whitened) = whitened {
             features.source = whitened.y.clone();
         }
+        let suspects = match whitened {
+            Some(whitened) => suspects(config, whitened, &self.names)?,
+            None => None,
+        };
         let levels = config.source_levels()?;
         let flow = |level: usize, session: &mut Session<'_, '_>| {
             let key = FlowKey::of(config, level);
@@ -261,6 +272,7 @@ impl<B: Backend> Trainer<B> {
             source: self.source.clone(),
             head,
             trained_on: Some(self.trained_on.clone()),
+            suspects,
             calibration: None,
             device: self.device.clone(),
         })
@@ -282,6 +294,8 @@ impl<B: Backend> Trainer<B> {
         };
         #[expect(clippy::indexing_slicing, reason = "indices of the training images")]
         let contents: Vec<Fingerprint> = images.iter().map(|&image| self.contents[image]).collect();
+        #[expect(clippy::indexing_slicing, reason = "indices of the training images")]
+        let names = images.iter().map(|&image| self.names[image].clone()).collect();
         let Features { source, target, in_memory } = &self.features;
         Self {
             config: self.config.clone(),
@@ -295,6 +309,7 @@ impl<B: Backend> Trainer<B> {
             },
             trained_on: TrainedOn::new(contents.clone()),
             contents,
+            names,
             whitened: None,
             flows: Vec::new(),
             checkpoint,
@@ -348,6 +363,25 @@ fn resolve(config: &PipelineConfig, images: &Images<'_>) -> Result<PipelineConfi
         config.white_level = white_level(images.again(&mut skipped))?.map(|level| level.value);
     }
     Ok(config)
+}
+
+/// The training images that the others, by their whitened features of the coarsest level, find far out; `None` where
+/// that can't be told.
+fn suspects<B: Backend>(
+    config: &PipelineConfig,
+    whitened: &Whitened<B>,
+    names: &[ImageName],
+) -> Result<Option<Vec<Suspect>>, PipelineError> {
+    // The turned copies of an image would know it.
+    if config.augmentation != Augmentation::Off {
+        return Ok(None);
+    }
+    let levels = config.source_levels()?;
+    let Some((y, level)) = whitened.y.last().zip(levels.last()) else { return Ok(None) };
+    let (channels, pooling) = (&level.block_channels, config.image_pooling());
+    let samples = config.samples();
+    let scores = scores_left_out(&whitened.config, pooling, channels, &**y, samples)?;
+    Ok(far_out(&names.iter().cloned().zip(scores).collect::<Vec<_>>()))
 }
 
 /// Bytes of the features of so many images, with what they become in training.

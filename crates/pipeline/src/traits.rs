@@ -15,6 +15,7 @@ use crate::images::Images;
 use crate::mean_features::MeanFeatures;
 use crate::progress::ProgressFn;
 use crate::score::Detection;
+use crate::suspects::Suspect;
 
 /// The source space: images to features y (equation (1)).
 pub trait FeatureExtractor<B: Backend>: Send + Sync {
@@ -117,6 +118,12 @@ pub trait AnomalyModel: Send + Sync {
 
     /// What the model was calibrated to, if it was.
     fn calibration(&self) -> Option<&Calibration>;
+
+    /// The images of this training and calibration that are far out of the others; see
+    /// [`Pipeline::suspects`](crate::Pipeline::suspects).
+    fn suspects(&self) -> Option<&[Suspect]> {
+        None
+    }
 
     /// What the folds of a [`CrossFitted`](crate::CrossFitted) model, which has no [`Self::calibration`],
     /// say of scores.

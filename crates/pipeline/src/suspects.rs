@@ -1,0 +1,95 @@
+use nfbmr_backend::Backend;
+use nfbmr_whitening::{WhiteningConfig, distances_left_out};
+
+use crate::calibrate_error::ImageName;
+use crate::config::Pooling;
+use crate::error::PipelineError;
+use crate::samples::Samples;
+
+/// The fewest images whose spread says which of them is far out.
+const FEWEST: usize = 8;
+
+/// How far beyond the upper quartile far out begins, in interquartile ranges (Tukey, 1977).
+const REACH: f64 = 3.0;
+
+/// The least spread that counts, as a share of the median: generated images may all be alike.
+const LEAST_SPREAD: f64 = 0.05;
+
+/// An image given as one of a good part that is far out of the others: a defect among the good, perhaps.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Suspect {
+    /// The image.
+    pub image: ImageName,
+    /// Its score as a multiple of the median of all, by statistics or a model that left it out.
+    pub times: f64,
+}
+
+/// The images whose scores are far out, the highest first; `None` for images too few to tell.
+pub(crate) fn far_out(scores: &[(ImageName, f64)]) -> Option<Vec<Suspect>> {
+    let mut sorted: Vec<f64> = scores.iter().map(|(_, score)| *score).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let quantile = |share: f64| sorted.get((share * (sorted.len() - 1) as f64).round() as usize);
+    if sorted.len() < FEWEST {
+        return None;
+    }
+    let (&low, &median, &high) = (quantile(0.25)?, quantile(0.5)?, quantile(0.75)?);
+    let spread = (high - low).max(LEAST_SPREAD * median.abs());
+    let mut suspects: Vec<Suspect> = scores
+        .iter()
+        .filter(|(_, score)| *score > high + REACH * spread)
+        .map(|(image, score)| Suspect { image: image.clone(), times: score / median })
+        .collect();
+    suspects.sort_by(|a, b| b.times.total_cmp(&a.times));
+    Some(suspects)
+}
+
+/// The score of each image by the statistics of the others: of whitened features, `samples` for each image, with a
+/// covariance for each block of channels. The distances of the positions are pooled as an anomaly map is; of
+/// several tiles the highest counts.
+pub(crate) fn scores_left_out<B: Backend>(
+    config: &WhiteningConfig,
+    pooling: Pooling,
+    channels: &[usize],
+    z: &dyn Samples<B>,
+    samples: usize,
+) -> Result<Vec<f64>, PipelineError> {
+    let mut scores = Vec::with_capacity(z.len() / samples.max(1));
+    for first in (0..z.len()).step_by(samples.max(1)) {
+        let mut highest = f64::NEG_INFINITY;
+        for sample in first..first + samples {
+            let distances = distances_left_out(config, z.len(), channels, z.get(sample)?);
+            let values = distances.into_iter().map(|distance| distance as f32).collect();
+            highest = highest.max(f64::from(pooling.pool(values)));
+        }
+        scores.push(highest);
+    }
+    Ok(scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(values: impl IntoIterator<Item = f64>) -> Vec<(ImageName, f64)> {
+        (0..).map(ImageName::Index).zip(values).collect()
+    }
+
+    #[test]
+    fn what_is_far_out_is_found_and_what_is_spread_is_not() {
+        let even: Vec<f64> = (0..20).map(|i| 1.0 + 0.1 * f64::from(i)).collect();
+        assert_eq!(far_out(&scores(even.clone())), Some(vec![]));
+        let with = [&even[..], &[9.0, 20.0]].concat();
+        let found = far_out(&scores(with)).unwrap();
+        let images: Vec<_> = found.iter().map(|suspect| suspect.image.clone()).collect();
+        assert_eq!(images, [ImageName::Index(21), ImageName::Index(20)]);
+        assert!((found[0].times - 20.0 / 2.0).abs() < 0.6, "{found:?}");
+    }
+
+    #[test]
+    fn few_images_say_nothing_and_images_alike_are_not_told_apart_by_rounding() {
+        assert_eq!(far_out(&scores([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 90.0])), None);
+        let alike = (0..20).map(|i| 1.0 + 1e-6 * f64::from(i * i));
+        assert_eq!(far_out(&scores(alike)), Some(vec![]));
+    }
+}
