@@ -47,7 +47,7 @@ impl Masks {
                 Some("no masks: pixel metrics aren't computed".to_owned())
             }
             (0, _) => Some(format!(
-                "none that marks anything: pixel metrics aren't computed {}",
+                "no masks that mark anything: pixel metrics aren't computed {}",
                 named(&names)
             )),
             (used, left_out) => Some(format!(
