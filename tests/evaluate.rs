@@ -8,9 +8,10 @@ use std::ops::ControlFlow;
 
 use nfbmr::backend::Cpu;
 use nfbmr::data::synthetic::{Counts, Kind, PartClass, write_mvtec};
-use nfbmr::data::{Limits, load_image, mvtec};
+use nfbmr::data::{Limits, Sample, load_image, mvtec};
 use nfbmr::metrics::{MetricError, auroc};
-use nfbmr::pipeline::evaluate;
+use nfbmr::pipeline::{Tested, evaluate};
+use nfbmr::{AnomalyModel, Detection};
 
 #[test]
 fn an_evaluation_is_what_its_images_give() {
@@ -44,13 +45,117 @@ fn an_evaluation_is_what_its_images_give() {
     }
     assert!(evaluation.auroc_of(|tested| tested.target).unwrap().is_some());
 
-    let defect = set.test.iter().position(|sample| sample.is_defect()).unwrap();
-    set.test[defect].masks.clear();
+    assert_eq!((evaluation.masks().defects, evaluation.masks().used), (3, 3));
+
+    set.test.retain(Sample::is_defect);
+    set.test[0].masks.clear();
     let mut stop = |_: &_, _: &_| ControlFlow::Break(());
     let evaluation = evaluate(&model, &set.test, &limits, &mut stop).unwrap();
     assert_eq!(evaluation.images.len(), 1, "the caller stopped it");
-    assert_eq!(evaluation.pixel_metrics(), Ok(None), "a defect has no mask");
+    assert_eq!(evaluation.pixel_metrics(), Ok(None), "the defect has no mask");
+    assert_eq!(evaluation.masks().missing, [&*set.test[0].path]);
     assert!(matches!(evaluation.image_metrics(), Err(MetricError::OneClass { .. })));
+}
+
+/// Pixel metrics are those of the images that have a mask, and the evaluation names the others.
+#[test]
+fn defects_without_a_mask_are_left_out_of_pixel_metrics_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 4, test_good: 3, test_defect: 6 };
+    write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 3).unwrap();
+    let mut set = mvtec(folder.path()).unwrap();
+    let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 3)).unwrap();
+    let evaluated = |model: &dyn AnomalyModel, samples: &[Sample]| {
+        let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
+        evaluate(model, samples, &Limits::default(), &mut go_on)
+    };
+    let picture = |name: &str, side: u32, value: fn(u32) -> u8| {
+        let path = folder.path().join(name);
+        image::GrayImage::from_fn(side, side, |x, _| image::Luma([value(x)])).save(&path).unwrap();
+        path
+    };
+    let black = picture("black.png", suite::SIDE, |_| 0);
+    let most = picture("most.png", suite::SIDE, |x| u8::from(x < 30));
+    let half = picture("half.png", suite::SIDE, |x| u8::from(x < 24));
+    let other = picture("other.png", suite::SIDE + 1, |_| 1);
+
+    let defects: Vec<usize> = (0..9).filter(|&index| set.test[index].is_defect()).collect();
+    let [no_mask, empty, inverted, several, ..] = defects[..] else { panic!("{defects:?}") };
+    set.test[no_mask].masks.clear();
+    set.test[empty].masks = vec![black.clone(); 2];
+    set.test[inverted].masks = vec![most.clone()];
+    // An empty mask among others is none the worse, and half of an image isn't most of it.
+    set.test[several].masks = vec![black, half];
+    let evaluation = evaluated(&model, &set.test).unwrap();
+    let masks = evaluation.masks();
+    assert_eq!((masks.defects, masks.used, masks.not_inspected), (6, 4, 0));
+    assert_eq!(masks.missing, [&*set.test[no_mask].path]);
+    assert_eq!(masks.empty, [&*set.test[empty].path]);
+    assert_eq!(masks.mostly_marked, [most]);
+    let mut with_masks = set.test.clone();
+    let without = [no_mask, empty].map(|index| set.test[index].path.clone());
+    with_masks.retain(|sample| !without.contains(&sample.path));
+    let expected = evaluated(&model, &with_masks).unwrap();
+    assert!(evaluation.pixel_metrics().unwrap().is_some());
+    assert_eq!(evaluation.pixel_metrics(), expected.pixel_metrics());
+    assert_eq!(evaluation.images.len(), 9);
+    assert_eq!(evaluation.image_metrics().unwrap().auroc, {
+        auroc(&evaluation.scores(), &evaluation.labels()).unwrap()
+    });
+
+    let mut wrong = set.test.clone();
+    wrong[several].masks.push(other.clone());
+    let problem = evaluated(&model, &wrong).unwrap_err().to_string();
+    assert!(problem.contains(&format!("{}, found 49 x 49", other.display())), "{problem}");
+    wrong.iter_mut().for_each(|sample| sample.masks.clear());
+    let evaluation = evaluated(&model, &wrong).unwrap();
+    assert_eq!((evaluation.masks().missing.len(), evaluation.pixel_metrics()), (6, Ok(None)));
+}
+
+/// Of a model that inspects the left half, the pixels of the right half say nothing.
+#[test]
+fn pixel_metrics_leave_out_what_is_not_inspected() {
+    use image::{GrayImage, Luma};
+    use nfbmr::metrics::PixelHistogram;
+    use nfbmr::pipeline::Mask;
+
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 4, test_good: 2, test_defect: 3 };
+    write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 4).unwrap();
+    let mut set = mvtec(folder.path()).unwrap();
+    let columns = suite::SIDE as usize;
+    let column = |x, _| Luma([if (20..30).contains(&x) { 255 } else { 0 }]);
+    let path = folder.path().join("bar.png");
+    GrayImage::from_fn(suite::SIDE, suite::SIDE, column).save(&path).unwrap();
+    for sample in set.test.iter_mut().filter(|sample| sample.is_defect()) {
+        sample.masks = vec![path.clone()];
+    }
+    let mut config = suite::small();
+    let left = GrayImage::from_fn(2, 1, |x, _| Luma([u8::from(x == 0)]));
+    config.mask = Some(Mask::new(&left.into()).unwrap());
+    let model = suite::train::<Cpu>(&config, &suite::gears(4, 0, 3)).unwrap();
+
+    let mut halves = PixelHistogram::new();
+    let mut add = |tested: &Tested, detection: &Detection| {
+        let map = detection.anomaly_map.values.chunks(columns);
+        let map: Vec<f32> = map.flat_map(|row| row[..columns / 2].to_vec()).collect();
+        let defect = tested.sample.is_defect();
+        let mask: Vec<bool> = (0..map.len()).map(|pixel| defect && pixel % 24 >= 20).collect();
+        halves.add(&map, 24, suite::SIDE, Some(&mask)).unwrap();
+        ControlFlow::Continue(())
+    };
+    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut add).unwrap();
+    let found = evaluation.pixel_metrics().unwrap().unwrap();
+    assert_eq!(found.auroc, halves.auroc().unwrap());
+    assert_eq!(found.aupro, halves.aupro(0.3).unwrap());
+    assert_eq!(found.f1_max, halves.f1_max().unwrap());
+    assert_eq!(evaluation.masks().not_inspected, 3 * 6 * u64::from(suite::SIDE));
+
+    let right = |x, _| Luma([u8::from(x >= 24)]);
+    GrayImage::from_fn(suite::SIDE, suite::SIDE, right).save(&path).unwrap();
+    let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
+    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut go_on).unwrap();
+    assert_eq!((evaluation.masks().used, evaluation.pixel_metrics()), (3, Ok(None)));
 }
 
 /// What a report shows is what the evaluation has.

@@ -23,6 +23,7 @@ mod heatmaps;
 mod images;
 mod inspect;
 mod interrupt;
+mod mask_use;
 mod model;
 mod output;
 mod progress;

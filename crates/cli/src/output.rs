@@ -10,12 +10,15 @@ use nfbmr::pipeline::Mask;
 
 use crate::error::CliError;
 
-/// Writes a line on standard error, without what names of files could do to a terminal. A line that nobody
-/// can read any more is no reason to stop.
+/// Writes a line on standard error. A line that nobody can read any more is no reason to stop.
 pub fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{}", harmless(line));
+}
+
+/// Text without what names of files could do to a terminal.
+pub fn harmless(text: impl Display) -> String {
     let hostile = |c: char| c.is_control() && c != '\n' && c != '\t';
-    let line = line.to_string().replace(hostile, "\u{fffd}");
-    let _ = writeln!(io::stderr(), "{line}");
+    text.to_string().replace(hostile, "\u{fffd}")
 }
 
 /// Writes text on standard output.

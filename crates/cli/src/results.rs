@@ -9,6 +9,7 @@ use nfbmr::report::{self, Run};
 use nfbmr::{Calibration, CrossCalibration};
 use serde::Serialize;
 
+use crate::mask_use::Masks;
 use crate::output::{count, percent};
 
 /// What comes out, as JSON has it. Shares are from 0 to 1; what is undefined is null.
@@ -26,6 +27,8 @@ pub struct Results {
     pixel_auroc: Option<f64>,
     pixel_aupro: Option<f64>,
     pixel_f1_max: Option<Point>,
+    /// Those of the defects, which pixel metrics are of.
+    masks: Masks,
     /// At the model's own threshold.
     calibrated: Option<Calibrated>,
     detect_ms: Option<f64>,
@@ -105,6 +108,7 @@ impl Results {
             pixel_auroc: pixel.map(|pixel| pixel.auroc.value),
             pixel_aupro: pixel.map(|pixel| pixel.aupro.value),
             pixel_f1_max: pixel.map(|pixel| pixel.f1_max.value.into()),
+            masks: Masks::new(evaluation.masks()),
             calibrated: Calibrated::new(info, flagged, &labels),
             detect_ms: run.detect_ms,
             run,
@@ -138,6 +142,9 @@ impl fmt::Display for Results {
         line("image AUROC", auroc)?;
         line("average precision", share(self.image_average_precision))?;
         line("best F1", point(&self.image_f1_max))?;
+        line("masks", self.masks.left_out())?;
+        line("warning", self.masks.warning())?;
+        line("not inspected", self.masks.not_inspected())?;
         line("pixel AUROC", share(self.pixel_auroc))?;
         line("pixel AUPRO", share(self.pixel_aupro))?;
         line("pixel best F1", point(&self.pixel_f1_max))?;

@@ -93,14 +93,23 @@ fn opaque(mask: &DynamicImage) -> Option<Vec<bool>> {
 fn bright(mask: &DynamicImage, lossy: bool) -> Vec<bool> {
     let colours = mask.to_rgb16();
     let values = || colours.pixels().map(|pixel| pixel.0.into_iter().max().unwrap_or(0));
-    let mut different = BTreeSet::new();
-    let shades = lossy
-        || values().any(|value| {
-            different.insert(value);
-            different.len() > CLASSES
-        });
+    let shades = lossy || !are_classes(values());
     let dark = if shades { values().max().unwrap_or(0) / 2 } else { 0 };
     values().map(|value| value > dark).collect()
+}
+
+/// Whether values are few enough to be classes.
+fn are_classes(mut values: impl Iterator<Item = u16>) -> bool {
+    let mut different = BTreeSet::new();
+    !values.any(|value| {
+        different.insert(value);
+        different.len() > CLASSES
+    })
+}
+
+/// Whether an image has no more values than a mask of classes.
+pub(crate) fn has_few_values(image: &DynamicImage) -> bool {
+    are_classes(image.to_rgb16().pixels().flat_map(|pixel| pixel.0))
 }
 
 /// Decodes the masks of an image of `size`: for each pixel, row by row, whether one of them marks it as a

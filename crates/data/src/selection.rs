@@ -1,14 +1,18 @@
 //! Which images a user means: what is taken of folders and files, what is left out and why.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
+
+use rayon::prelude::*;
 
 use crate::dataset::{
     Dataset, DatasetOptions, Label, Layout, Sample, datasets, folder_name, labelled, test_folder_of,
 };
+use crate::decode::{Limits, load_image};
 use crate::error::DataError;
 use crate::listing::{is_image_file, list_files};
+use crate::mask;
 use crate::names::{Role, is_heatmap, is_mask};
 
 /// Folders that a line names one by one.
@@ -51,7 +55,8 @@ pub struct LeftOut {
 pub enum Reason {
     /// Its folder is named as one of defects.
     Defects,
-    /// It, or its folder, is named as a mask, a label or ground truth.
+    /// It, or its folder, is named as a mask, a label or ground truth; or it is one beside the image of the same
+    /// name.
     Masks,
     /// It is named as a heatmap of `nfbmr detect`.
     Heatmaps,
@@ -73,7 +78,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Defects => f.write_str("named as defects"),
-            Self::Masks => f.write_str("named as masks"),
+            Self::Masks => f.write_str("masks by their names"),
             Self::Heatmaps => f.write_str("named as heatmaps"),
             Self::Tests => f.write_str("named as a test"),
             Self::BesideGood => {
@@ -115,6 +120,7 @@ impl Selection {
         if let (true, Some(path)) = (all.images.is_empty(), paths.first()) {
             return Err(none_left(path, &all));
         }
+        all.leave_out_masks_beside();
         let mut seen = HashSet::new();
         all.images.sort_unstable();
         all.images.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
@@ -212,6 +218,27 @@ impl Selection {
         Ok(selection)
     }
 
+    /// Leaves out files that mark the image of the same name beside them, such as `000.png` of `000.jpg`: those of a few
+    /// values, beside one of more.
+    fn leave_out_masks_beside(&mut self) {
+        let mut names: HashMap<PathBuf, Vec<&PathBuf>> = HashMap::new();
+        for path in &self.images {
+            names.entry(path.with_extension("")).or_default().push(path);
+        }
+        let several: Vec<Vec<&PathBuf>> =
+            names.into_values().filter(|paths| paths.len() > 1).collect();
+        let masks = several.into_par_iter().flat_map_iter(|paths| {
+            let (masks, images): (Vec<_>, Vec<_>) =
+                paths.into_iter().partition(|path| has_few_values(path));
+            if images.is_empty() { Vec::new() } else { masks }
+        });
+        let masks: HashSet<PathBuf> = masks.cloned().collect();
+        self.images.retain(|path| !masks.contains(path));
+        let reason = Reason::Masks;
+        self.left_out.extend(masks.into_iter().map(|path| LeftOut { path, reason }));
+        self.left_out.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
     fn put(&mut self, path: PathBuf, reason: Option<Reason>) {
         match reason {
             None => self.images.push(path),
@@ -287,6 +314,11 @@ impl LabelledSelection {
 fn none_left(path: &Path, selection: &Selection) -> DataError {
     let found = format!("none{}", LeftOutLine(&selection.left_out));
     DataError::NoGoodImages { path: path.to_owned(), found }
+}
+
+/// Whether an image has no more values than a mask; one that can't be decoded tells when it is loaded.
+fn has_few_values(path: &Path) -> bool {
+    load_image(path, &Limits::default()).is_ok_and(|image| mask::has_few_values(&image))
 }
 
 /// The data set in a folder, and its layout; `None` for a folder that is none.

@@ -111,7 +111,7 @@ fn what_leaves_nothing_is_refused_by_what_was_found() {
     let error = refused(&["NG/0.png", "NG/1.png"], "NG");
     assert!(error.contains("2 in") && error.contains("named as defects"), "{error}");
     let error = refused(&["d/test/0.png", "d/a/0_mask.png"], "d");
-    assert!(error.contains("named as a test") && error.contains("named as masks"), "{error}");
+    assert!(error.contains("named as a test") && error.contains("masks by their names"), "{error}");
     let error = refused(&["d/notes.txt"], "d");
     assert!(error.contains("notes.txt (no image)"), "{error}");
     // What a project is about says nothing of its images.
@@ -129,6 +129,27 @@ fn files_are_taken_by_name_and_once() {
     assert_eq!(reasons, [Masks, NoImage, Defects, Masks, NoImage]);
     let absent = Selection::good(&["absent".into()], None).unwrap_err();
     assert!(matches!(absent, DataError::Read { .. }), "{absent:?}");
+}
+
+#[test]
+fn masks_of_the_same_name_beside_images_are_left_out() {
+    let root = TempDir::new().unwrap();
+    let dir = root.path();
+    let noise =
+        image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([(x * y) as u8, x as u8, y as u8]));
+    for name in ["0", "1"] {
+        noise.save(dir.join(name).with_extension("jpg")).unwrap();
+        image::GrayImage::new(32, 32).save(dir.join(name).with_extension("png")).unwrap();
+    }
+    // A blank image alone, and copies in other formats, are no masks.
+    image::GrayImage::new(32, 32).save(dir.join("2.png")).unwrap();
+    noise.save(dir.join("3.png")).unwrap();
+    noise.save(dir.join("3.bmp")).unwrap();
+    let found = Selection::good(&[dir.to_owned()], None).unwrap();
+    assert_eq!(relative(dir, &found.images), ["0.jpg", "1.jpg", "2.png", "3.bmp", "3.png"]);
+    let left_out = found.left_out.iter().map(|left_out| &left_out.path);
+    assert_eq!(relative(dir, left_out), ["0.png", "1.png"]);
+    assert!(found.left_out.iter().all(|left_out| left_out.reason == Reason::Masks));
 }
 
 #[test]

@@ -10,6 +10,7 @@ fn metrics_come_as_lines_and_as_json() {
     let gears = shop.gears();
     let ran = shop.nfbmr(&format!("evaluate model.nfbmr {gears}")).succeeds();
     let names = ["image AUROC", "average precision", "best F1", "pixel AUROC", "pixel AUPRO"];
+    assert!(!ran.stdout.contains("mask"), "all have one: {}", ran.stdout);
     for name in [&names[..], &["threshold", "false alarms", "defects found"]].concat() {
         assert!(ran.stdout.lines().any(|line| line.starts_with(name)), "{name}: {}", ran.stdout);
     }
@@ -71,4 +72,75 @@ fn folders_without_labels_are_refused() {
     shop.nfbmr("evaluate model.nfbmr plain --layout mvtec").fails(&["train/good", "hint"]);
     shop.nfbmr("evaluate model.nfbmr plain --layout mvtek").fails(&["--layout", "mvtec, dagm"]);
     shop.nfbmr("evaluate model.nfbmr absent").fails(&["cannot read absent"]);
+}
+
+/// A data set in the layout of MVTec AD: a good image, and defects each with a mask, or without.
+fn set(shop: &Shop, name: &str, masks: &[Option<fn(u32) -> u8>]) {
+    shop.image("train/good/000.png", format!("{name}/train/good/0.png"));
+    shop.image("test/good/000.png", format!("{name}/test/good/0.png"));
+    for (index, mask) in masks.iter().enumerate() {
+        shop.image("test/good/001.png", format!("{name}/test/bad/{index}.png"));
+        let Some(mask) = mask else { continue };
+        let path = shop.path(format!("{name}/ground_truth/bad/{index}_mask.png"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::GrayImage::from_fn(48, 48, |x, _| image::Luma([mask(x)])).save(path).unwrap();
+    }
+}
+
+fn line<'a>(stdout: &'a str, name: &str) -> Option<&'a str> {
+    stdout.lines().find_map(|line| line.strip_prefix(&format!("{name:<21}")))
+}
+
+#[test]
+fn defects_that_pixel_metrics_leave_out_are_named() {
+    let shop = Shop::with_model();
+    let bar: Option<fn(u32) -> u8> = Some(|x| u8::from(x < 5));
+    set(&shop, "one", &[bar, None, bar]);
+    let ran = shop.nfbmr("evaluate -q model.nfbmr one").succeeds().stdout;
+    let expected = "3 defects, 2 masks: pixel metrics leave 1 out (one/test/bad/1.png)";
+    assert_eq!(line(&ran, "masks"), Some(expected), "{ran}");
+    assert!(line(&ran, "pixel AUROC").is_some() && line(&ran, "warning").is_none(), "{ran}");
+    let json = shop.nfbmr("evaluate -q model.nfbmr one --json").succeeds().json();
+    assert!(json["pixel_auroc"].is_f64(), "{json}");
+    let masks = serde_json::json!({
+        "defects": 3, "used": 2, "missing": ["one/test/bad/1.png"], "empty": [], "mostly_marked": [],
+        "not_inspected": 0,
+    });
+    assert_eq!(json["masks"], masks);
+
+    set(&shop, "odd", &[Some(|_| 0), Some(|x| u8::from(x > 5)), None]);
+    let ran = shop.nfbmr("evaluate -q model.nfbmr odd --report out").succeeds().stdout;
+    let expected = "3 defects, 1 mask: pixel metrics leave 2 out (odd/test/bad/2.png; \
+                    odd/test/bad/0.png, whose mask marks nothing)";
+    assert_eq!(line(&ran, "masks"), Some(expected), "{ran}");
+    let expected = "1 mask marks more than half of its image, perhaps inverted \
+                    (odd/ground_truth/bad/1_mask.png)";
+    assert_eq!(line(&ran, "warning"), Some(expected), "{ran}");
+
+    set(&shop, "black", &[Some(|_| 0), None]);
+    let ran = shop.nfbmr("evaluate -q model.nfbmr black").succeeds().stdout;
+    let masks = line(&ran, "masks").unwrap();
+    assert!(
+        masks.starts_with("no masks that mark anything: pixel metrics aren't computed ("),
+        "{ran}"
+    );
+
+    set(&shop, "none", &[None; 5]);
+    let ran = shop.nfbmr("evaluate -q model.nfbmr none").succeeds().stdout;
+    assert_eq!(line(&ran, "masks"), Some("no masks: pixel metrics aren't computed"), "{ran}");
+    assert!(line(&ran, "pixel AUROC").is_none() && line(&ran, "image AUROC").is_some(), "{ran}");
+}
+
+#[test]
+fn defects_outside_of_the_inspected_part_are_counted() {
+    let shop = Shop::new();
+    let left = image::GrayImage::from_fn(2, 1, |x, _| image::Luma([u8::from(x == 0)]));
+    left.save(shop.path("left.png")).unwrap();
+    let train =
+        format!("train {} -q -o part.nfbmr --config small.toml --mask left.png", shop.gears());
+    shop.nfbmr(&train).succeeds();
+    set(&shop, "set", &[Some(|x| u8::from((20..30).contains(&x)))]);
+    let ran = shop.nfbmr("evaluate -q part.nfbmr set").succeeds().stdout;
+    assert_eq!(line(&ran, "not inspected"), Some("288 marked pixels, left out of pixel metrics"));
+    assert!(line(&ran, "pixel AUROC").is_some(), "{ran}");
 }

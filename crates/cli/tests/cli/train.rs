@@ -202,14 +202,18 @@ fn what_a_mask_leaves_out_changes_no_score() {
     }
     image.save(shop.path("right.png")).unwrap();
     let train = format!("train {} -q -o part.nfbmr --config small.toml --mask", shop.gears());
-    shop.nfbmr(&format!("{train} mask.png")).succeeds();
+    let summary = shop.nfbmr(&format!("{train} mask.png")).succeeds().stdout;
+    assert_eq!(summary.lines().nth(1), Some("inspected: 50 % of the image"), "{summary}");
+    let lines = shop.nfbmr("inspect part.nfbmr").succeeds().stdout;
+    assert!(lines.contains("\ninspected: 50 % of the image\n"), "{lines}");
     let ran = shop.nfbmr("detect -q part.nfbmr good.png right.png");
     let scores: Vec<f64> =
         ran.records().iter().map(|record| record["score"].as_f64().unwrap()).collect();
     assert_eq!(scores[0], scores[1]);
 
     GrayImage::new(4, 4).save(shop.path("dark.png")).unwrap();
-    shop.nfbmr(&format!("{train} dark.png")).fails(&["mask: expected bright pixels"]);
+    shop.nfbmr(&format!("{train} dark.png"))
+        .fails(&["mask: expected bright pixels", "found none in dark.png"]);
     shop.nfbmr(&format!("{train} absent.png")).fails(&["cannot read absent.png"]);
 }
 
@@ -262,4 +266,32 @@ fn the_white_level_of_16_bit_images_is_guessed_and_said() {
     ]);
     shop.nfbmr(&format!("{line} --set white_level=100"))
         .fails(&["white_level must be 255 to 65535, found 100"]);
+}
+
+/// Regions, heatmaps and the scale of their colours end where the inspected part does.
+#[test]
+fn what_a_mask_leaves_out_has_no_region_and_no_colour() {
+    let shop = Shop::new();
+    shop.image("test/good/000.png", "good.png");
+    // One pixel is bright, and 0/1 masks are masks.
+    let mask = GrayImage::from_fn(480, 480, |x, y| Luma([u8::from(x >= 470 && y < 10)]));
+    mask.save(shop.path("mask.png")).unwrap();
+    let train = format!("train {} -q -o part.nfbmr --config small.toml --mask", shop.gears());
+    let summary = shop.nfbmr(&format!("{train} mask.png")).succeeds().stdout;
+    assert!(summary.contains("inspected: less than 0.1 % of the image\n"), "{summary}");
+    shop.nfbmr("calibrate -q part.nfbmr --pixel-threshold=-1000").succeeds();
+    let ran = shop.nfbmr("detect -q part.nfbmr good.png --heatmaps maps");
+    let record = &ran.records()[0];
+    let region = &record["regions"][0];
+    assert_eq!(record["regions"].as_array().unwrap().len(), 1, "{record}");
+    for (key, value) in [("x", 47), ("y", 0), ("width", 1), ("height", 1), ("area", 1)] {
+        assert_eq!(region[key], value, "{record}");
+    }
+    assert!(region["peak"].is_f64() && record["score"].is_f64(), "{record}");
+    let open = |path: &str| image::open(shop.path(path)).unwrap().into_rgb8();
+    let (image, heatmap) = (open("good.png"), open("maps/good_heatmap.png"));
+    let coloured =
+        image.enumerate_pixels().filter(|(x, y, pixel)| heatmap.get_pixel(*x, *y) != *pixel);
+    let coloured: Vec<_> = coloured.map(|(x, y, _)| (x, y)).collect();
+    assert_eq!(coloured, [(47, 0)]);
 }
