@@ -78,7 +78,7 @@ impl Masks {
 
 /// The first few of some files.
 fn named(paths: &[String]) -> String {
-    let first = &paths[..paths.len().min(NAMED)];
+    let first = paths.get(..NAMED).unwrap_or(paths);
     let more = match paths.len() - first.len() {
         0 => String::new(),
         more => format!("; {more} more"),

@@ -1,5 +1,7 @@
 //! Masks of every depth, as booleans.
 
+use std::slice::from_ref;
+
 use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba,
     RgbaImage,
@@ -15,7 +17,7 @@ fn load(image: impl Into<DynamicImage>) -> Vec<bool> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mask.png");
     image.into().save(&path).unwrap();
-    load_masks(&[path.clone()], (WIDTH, HEIGHT), &Limits::default()).unwrap()
+    load_masks(from_ref(&path), (WIDTH, HEIGHT), &Limits::default()).unwrap()
 }
 
 /// What a grey mask of these values marks, in 8 and in 16 bits.
@@ -144,7 +146,7 @@ fn masks_must_be_of_the_size_of_their_image() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("mask.png");
     GrayImage::new(6, 4).save(&path).unwrap();
-    let error = load_masks(&[path.clone()], (4, 6), &Limits::default()).unwrap_err();
+    let error = load_masks(from_ref(&path), (4, 6), &Limits::default()).unwrap_err();
     let (wanted, got) = (Size { width: 4, height: 6 }, Size { width: 6, height: 4 });
     let right = matches!(
         &error,
@@ -153,7 +155,7 @@ fn masks_must_be_of_the_size_of_their_image() {
     );
     assert!(right, "{error:?}");
     let error =
-        load_masks(&[path.clone()], (6, 4), &Limits { max_pixels: 23, ..Limits::default() });
+        load_masks(from_ref(&path), (6, 4), &Limits { max_pixels: 23, ..Limits::default() });
     assert!(matches!(error, Err(DataError::Decode { .. })), "{error:?}");
     let error = load_masks(&[folder.path().join("none.png")], (6, 4), &Limits::default());
     assert!(matches!(error, Err(DataError::Read { .. })), "{error:?}");

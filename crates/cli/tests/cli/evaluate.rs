@@ -74,8 +74,11 @@ fn folders_without_labels_are_refused() {
     shop.nfbmr("evaluate model.nfbmr absent").fails(&["cannot read absent"]);
 }
 
+/// The value of a mask in a column.
+type Column = fn(u32) -> u8;
+
 /// A data set in the layout of MVTec AD: a good image, and defects each with a mask, or without.
-fn set(shop: &Shop, name: &str, masks: &[Option<fn(u32) -> u8>]) {
+fn set(shop: &Shop, name: &str, masks: &[Option<Column>]) {
     shop.image("train/good/000.png", format!("{name}/train/good/0.png"));
     shop.image("test/good/000.png", format!("{name}/test/good/0.png"));
     for (index, mask) in masks.iter().enumerate() {
@@ -94,7 +97,7 @@ fn line<'a>(stdout: &'a str, name: &str) -> Option<&'a str> {
 #[test]
 fn defects_that_pixel_metrics_leave_out_are_named() {
     let shop = Shop::with_model();
-    let bar: Option<fn(u32) -> u8> = Some(|x| u8::from(x < 5));
+    let bar: Option<Column> = Some(|x| u8::from(x < 5));
     set(&shop, "one", &[bar, None, bar]);
     let ran = shop.nfbmr("evaluate -q model.nfbmr one").succeeds().stdout;
     let expected = "3 defects, 2 masks: pixel metrics leave 1 out (one/test/bad/1.png)";
