@@ -26,7 +26,9 @@
 //! use nfbmr::{Pipeline, PipelineConfig, data, weights};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let good = data::hold_out(data::list_images("good-parts")?, 0.2, 0)?;
+//! let selection = data::Selection::good(&["good-parts".into()], None)?;
+//! eprintln!("{selection}"); // which images are taken, what is left out and why
+//! let good = data::hold_out(selection.images, 0.2, 0)?;
 //! let device = Default::default();
 //! let mut progress = |_: &_| ControlFlow::Continue(());
 //! let mut pipeline = Pipeline::train(

@@ -177,10 +177,10 @@ fn tell_suspects(model: &dyn AnomalyModel, bar: &Bar) {
         bar.note("not looked for: images unlike the others, as there are too few or the settings rule it out");
         return;
     };
-    for Suspect { image, times, .. } in suspects {
+    for Suspect { image, ranges, .. } in suspects {
         bar.note(format_args!(
-            "look at {image}: scored by the others it is far out, {times:.1} times their median; a defect among the \
-             good?"
+            "look at {image}: scored by the others it is far out, {ranges:.1} interquartile ranges above them; a \
+             defect among the good?"
         ));
     }
 }

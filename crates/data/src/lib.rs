@@ -7,6 +7,7 @@
 //!   [`mvtec`] and others read by themselves, and [`path_list`] those of a text file; [`OnBadFile`]
 //!   says what to do about those that cannot be decoded. [`Marked`] is what a mask marks, and
 //!   [`load_masks`] decodes those of a defect.
+//! - [`Selection`] takes the images of good parts among files and folders, and says what it leaves out.
 //! - [`hold_out`] keeps some images of a folder out of training.
 //! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!

@@ -35,7 +35,8 @@ pub fn is_image_path(path: impl AsRef<Path>) -> bool {
         .is_some_and(|found| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(found)))
 }
 
-/// The image files in `dir` and the folders below it, sorted by path: those of [`list_files`].
+/// The image files in `dir` and the folders below it, sorted by path: those of [`list_files`]. Images of defects and masks
+/// are among them; [`Selection::good`](crate::Selection::good) takes those of good parts.
 ///
 /// # Errors
 /// As [`list_files`].

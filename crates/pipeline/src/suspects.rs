@@ -21,8 +21,9 @@ const LEAST_SPREAD: f64 = 0.05;
 pub struct Suspect {
     /// The image.
     pub image: ImageName,
-    /// Its score as a multiple of the median of all, by statistics or a model that left it out.
-    pub times: f64,
+    /// How far its score, by statistics or a model that left it out, is above the upper quartile of all, in
+    /// interquartile ranges: 3 or more.
+    pub ranges: f64,
 }
 
 /// The images whose scores are far out, the highest first; `None` for images too few to tell.
@@ -37,10 +38,10 @@ pub(crate) fn far_out(scores: &[(ImageName, f64)]) -> Option<Vec<Suspect>> {
     let spread = (high - low).max(LEAST_SPREAD * median.abs());
     let mut suspects: Vec<Suspect> = scores
         .iter()
-        .filter(|(_, score)| *score > high + REACH * spread)
-        .map(|(image, score)| Suspect { image: image.clone(), times: score / median })
+        .map(|(image, score)| Suspect { image: image.clone(), ranges: (score - high) / spread })
+        .filter(|suspect| suspect.ranges > REACH)
         .collect();
-    suspects.sort_by(|a, b| b.times.total_cmp(&a.times));
+    suspects.sort_by(|a, b| b.ranges.total_cmp(&a.ranges));
     Some(suspects)
 }
 
@@ -83,7 +84,8 @@ mod tests {
         let found = far_out(&scores(with)).unwrap();
         let images: Vec<_> = found.iter().map(|suspect| suspect.image.clone()).collect();
         assert_eq!(images, [ImageName::Index(21), ImageName::Index(20)]);
-        assert!((found[0].times - 20.0 / 2.0).abs() < 0.6, "{found:?}");
+        // The quartiles are 1.5 and 2.6.
+        assert!((found[0].ranges - (20.0 - 2.6) / 1.1).abs() < 0.6, "{found:?}");
     }
 
     #[test]

@@ -40,6 +40,11 @@ fn defects_and_masks_are_not_trained_on() {
                 d/train/Good (masks by their names)\n";
     assert!(ran.stderr.starts_with(line), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("part.nfbmr: trained on 10 images"), "{}", ran.stdout);
+    assert!(
+        ran.stderr.lines().filter(|line| line.starts_with("look at ")).count() < 3,
+        "{}",
+        ran.stderr
+    );
     shop.nfbmr(&format!("train d/defects {TRAIN}")).fails(&[
         "expected images of good parts in d/defects, found none; left out: 2 in d/defects (named as defects)",
         "hint: name the folder of the images of good parts itself",
@@ -128,4 +133,20 @@ fn own_heatmaps_are_not_scored_again() {
     }
     let ran = shop.nfbmr("detect model.nfbmr in");
     assert!(ran.stderr.contains("; left out: 2 in in/maps (named as heatmaps)"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_defect_among_the_good_is_listed() {
+    let shop = shop("a", "b");
+    let mut spoilt = image::open(shop.path("d/a/3.png")).unwrap().into_rgb8();
+    (14..34).for_each(|y| (14..34).for_each(|x| spoilt.put_pixel(x, y, image::Rgb([255, 0, 0]))));
+    spoilt.save(shop.path("d/a/3.png")).unwrap();
+    let ran = shop.nfbmr(&format!("train -q d/a {TRAIN}")).succeeds();
+    assert!(
+        ran.stderr.contains("look at d/a/3.png: scored by the others it is far out"),
+        "{}",
+        ran.stderr
+    );
+    let ran = shop.nfbmr(&format!("train -q d/b {TRAIN}")).succeeds();
+    assert!(ran.stderr.contains("not looked for: images unlike the others"), "{}", ran.stderr);
 }
