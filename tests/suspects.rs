@@ -1,5 +1,7 @@
 //! The defect among the good images.
+#![cfg(feature = "flex")]
 
+#[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
 use std::ops::ControlFlow;

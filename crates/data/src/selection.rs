@@ -123,7 +123,11 @@ impl Selection {
         all.leave_out_masks_beside();
         let mut seen = HashSet::new();
         all.images.sort_unstable();
-        all.images.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+        let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        all.images.retain(|path| seen.insert(canonical(path)));
+        // What one path leaves out another may name, or leave out again.
+        all.left_out.sort_by(|a, b| a.path.cmp(&b.path));
+        all.left_out.retain(|left_out| seen.insert(canonical(&left_out.path)));
         Ok(all)
     }
 
@@ -236,7 +240,6 @@ impl Selection {
         self.images.retain(|path| !masks.contains(path));
         let reason = Reason::Masks;
         self.left_out.extend(masks.into_iter().map(|path| LeftOut { path, reason }));
-        self.left_out.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
     fn put(&mut self, path: PathBuf, reason: Option<Reason>) {
