@@ -78,7 +78,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Defects => f.write_str("named as defects"),
-            Self::Masks => f.write_str("masks by their names"),
+            Self::Masks => f.write_str("masks, by name or values"),
             Self::Heatmaps => f.write_str("named as heatmaps"),
             Self::Tests => f.write_str("named as a test"),
             Self::BesideGood => {

@@ -111,7 +111,10 @@ fn what_leaves_nothing_is_refused_by_what_was_found() {
     let error = refused(&["NG/0.png", "NG/1.png"], "NG");
     assert!(error.contains("2 in") && error.contains("named as defects"), "{error}");
     let error = refused(&["d/test/0.png", "d/a/0_mask.png"], "d");
-    assert!(error.contains("named as a test") && error.contains("masks by their names"), "{error}");
+    assert!(
+        error.contains("named as a test") && error.contains("masks, by name or values"),
+        "{error}"
+    );
     let error = refused(&["d/notes.txt"], "d");
     assert!(error.contains("notes.txt (no image)"), "{error}");
     // What a project is about says nothing of its images.

@@ -37,7 +37,7 @@ fn defects_and_masks_are_not_trained_on() {
     shop.image("test/good/001.png", "d/masks/0.png");
     let ran = shop.nfbmr(&format!("train d {TRAIN}")).succeeds();
     let line = "10 images: 10 in d/train/Good; left out: 2 in d/defects (named as defects), 1 in d/masks, 1 in \
-                d/train/Good (masks by their names)\n";
+                d/train/Good (masks, by name or values)\n";
     assert!(ran.stderr.starts_with(line), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("part.nfbmr: trained on 10 images"), "{}", ran.stdout);
     assert!(
