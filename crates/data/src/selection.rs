@@ -11,7 +11,7 @@ use crate::dataset::{
 };
 use crate::decode::{Limits, load_image};
 use crate::error::DataError;
-use crate::listing::{is_image_file, list_files};
+use crate::listing::{Listing, is_image_file, is_image_path, list_files};
 use crate::mask;
 use crate::names::{Role, is_heatmap, is_mask};
 
@@ -145,7 +145,8 @@ impl Selection {
             let path = path.canonicalize().ok();
             path.zip(heatmaps.as_ref()).is_some_and(|(path, folder)| path.starts_with(folder))
         };
-        Self::sort(folder, |path| (is_heatmap(path) || inside(path)).then_some(Reason::Heatmaps))
+        let heatmap = |path: &Path| is_heatmap(path) || inside(path);
+        Ok(Self::sort(list_files(folder)?, |path| heatmap(path).then_some(Reason::Heatmaps)))
     }
 
     fn of_file(path: &Path) -> Self {
@@ -166,16 +167,15 @@ impl Selection {
                 set.train.iter().map(|sample| sample.path.as_path()).collect();
             let test: HashSet<&Path> =
                 set.test.iter().map(|sample| sample.path.as_path()).collect();
-            return Self::sort(root, |path| {
-                let tested = test.contains(path).then_some(Reason::Tested);
-                match train.contains(path) {
-                    true => None,
-                    false => Some(tested.unwrap_or_else(|| unplaced(root, path, layout))),
-                }
-            });
+            return Ok(Self::sort(list_files(root)?, |path| match path {
+                _ if train.contains(path) => None,
+                _ if test.contains(path) => Some(Reason::Tested),
+                _ => Some(unplaced(root, path, layout)),
+            }));
         }
-        let listed = list_files(root)?.images;
-        let folders: BTreeSet<&Path> = listed
+        let listing = list_files(root)?;
+        let images = listing.images.clone();
+        let folders: BTreeSet<&Path> = images
             .iter()
             .filter_map(|path| below(root, path).parent())
             .flat_map(Path::ancestors)
@@ -187,9 +187,9 @@ impl Selection {
             .filter(|folder| preferred(folder))
             .filter_map(|folder| folder.parent())
             .collect();
-        let defects =
-            Role::is_all_of(&absolute(root)).then(|| role_reason(Role::of(&absolute(root))));
-        Self::sort(root, |path| {
+        let named_root = Some(absolute(root)).filter(|root| Role::is_all_of(root));
+        let of_root = named_root.and_then(|root| role_reason(Role::of(&root)));
+        Ok(Self::sort(listing, |path| {
             let below = below(root, path);
             let folder = below.parent().unwrap_or(Path::new(""));
             let mut at = PathBuf::new();
@@ -204,14 +204,12 @@ impl Selection {
                 at = next;
             }
             let loose = with_good.contains(folder).then_some(Reason::BesideGood);
-            let of_root = defects.flatten().filter(|_| folder.as_os_str().is_empty());
-            named(path).or(loose).or(of_root)
-        })
+            named(path).or(loose).or(of_root.filter(|_| folder.as_os_str().is_empty()))
+        }))
     }
 
-    /// Takes the images below a folder that there is no reason against.
-    fn sort(root: &Path, reason: impl Fn(&Path) -> Option<Reason>) -> Result<Self, DataError> {
-        let listing = list_files(root)?;
+    /// Takes the images that there is no reason against.
+    fn sort(listing: Listing, reason: impl Fn(&Path) -> Option<Reason>) -> Self {
         let mut selection = Self::default();
         for path in listing.images {
             let reason = reason(&path);
@@ -219,14 +217,15 @@ impl Selection {
         }
         let others = listing.others.into_iter();
         selection.left_out.extend(others.map(|path| LeftOut { path, reason: Reason::NoImage }));
-        Ok(selection)
+        selection
     }
 
     /// Leaves out files that mark the image of the same name beside them, such as `000.png` of `000.jpg`: those of a few
     /// values, beside one of more.
     fn leave_out_masks_beside(&mut self) {
         let mut names: HashMap<PathBuf, Vec<&PathBuf>> = HashMap::new();
-        for path in &self.images {
+        // What follows the dot of another name may be a number.
+        for path in self.images.iter().filter(|path| is_image_path(path)) {
             names.entry(path.with_extension("")).or_default().push(path);
         }
         let several: Vec<Vec<&PathBuf>> =
@@ -273,7 +272,7 @@ impl LabelledSelection {
         for folder in good.iter().chain(bad) {
             let reason =
                 |path: &Path| (!taken.contains(path)).then(|| named(path).unwrap_or(Reason::Masks));
-            left_out.extend(Selection::sort(folder, reason)?.left_out);
+            left_out.extend(Selection::sort(list_files(folder)?, reason).left_out);
         }
         drop(taken);
         Ok(Self { set, left_out })
@@ -307,7 +306,7 @@ impl LabelledSelection {
                 _ if train.contains(path) => Some(Reason::Trained),
                 _ => Some(unplaced(root, path, layout)),
             };
-            Selection::sort(root, reason)?.left_out
+            Selection::sort(list_files(root)?, reason).left_out
         };
         Ok(Self { set, left_out })
     }
@@ -395,7 +394,7 @@ impl fmt::Display for Selection {
             "{total} image{plural}{}",
             images.map_or(String::new(), |text| format!(": {text}"))
         )?;
-        write_left_out(f, &self.left_out)
+        LeftOutLine(&self.left_out).fmt(f)
     }
 }
 
@@ -408,33 +407,28 @@ impl fmt::Display for LabelledSelection {
         };
         let ((good, normal), (bad, defects)) = (of(Label::Normal), of(Label::Defect));
         write!(f, "{good} good{normal}, {bad} defective{defects}")?;
-        write_left_out(f, &self.left_out)
+        LeftOutLine(&self.left_out).fmt(f)
     }
 }
 
-/// What was left out in one line, by reason and folder; nothing of nothing.
+/// What was left out in one line: by reason and folder, files that are no images by name; nothing of nothing.
 pub struct LeftOutLine<'a>(pub &'a [LeftOut]);
 
 impl fmt::Display for LeftOutLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_left_out(f, self.0)
+        let mut by_reason: BTreeMap<Reason, Vec<&Path>> = BTreeMap::new();
+        for LeftOut { path, reason } in self.0 {
+            by_reason.entry(*reason).or_default().push(path);
+        }
+        for (place, (reason, paths)) in by_reason.into_iter().enumerate() {
+            let what = match reason {
+                Reason::NoImage => by_name(&paths),
+                _ => by_folder(paths.into_iter()).unwrap_or_default(),
+            };
+            write!(f, "{} {what} ({reason})", if place == 0 { "; left out:" } else { "," })?;
+        }
+        Ok(())
     }
-}
-
-/// What was left out, by reason and folder, and files that are no images by name.
-fn write_left_out(f: &mut fmt::Formatter<'_>, left_out: &[LeftOut]) -> fmt::Result {
-    let mut by_reason: BTreeMap<Reason, Vec<&Path>> = BTreeMap::new();
-    for LeftOut { path, reason } in left_out {
-        by_reason.entry(*reason).or_default().push(path);
-    }
-    for (place, (reason, paths)) in by_reason.into_iter().enumerate() {
-        let what = match reason {
-            Reason::NoImage => by_name(&paths),
-            _ => by_folder(paths.into_iter()).unwrap_or_default(),
-        };
-        write!(f, "{} {what} ({reason})", if place == 0 { "; left out:" } else { "," })?;
-    }
-    Ok(())
 }
 
 /// `12 in a/NG, 3 in a/OK`; `None` of no files.

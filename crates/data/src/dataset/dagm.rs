@@ -45,7 +45,11 @@ pub fn dagm(class: impl AsRef<Path>) -> Result<Dataset, DataError> {
 }
 
 pub(super) fn dagm_classes(root: &Path) -> Result<Vec<PathBuf>, DataError> {
-    categories(root, "Train/Label", "Train/Label, or folders that have one")
+    categories(
+        root,
+        |class| Ok(class.join("Train/Label").is_dir()),
+        "Train/Label, or folders that have one",
+    )
 }
 
 fn labelled(class: &Path, part: &str, expected: &'static str) -> Result<Vec<Sample>, DataError> {

@@ -32,10 +32,10 @@ impl Masks {
             let folder = lowercase(path.parent().and_then(|folder| folder.strip_prefix(root).ok()));
             masks.folders.extend(folder.ancestors().map(Path::to_owned));
             let named = mask_of(&path);
-            let place = usize::from(named.is_none());
+            let is_named = named.is_some();
             let stem = named.unwrap_or_else(|| stem(&path));
-            let files = masks.files.entry((folder, stem)).or_default();
-            files.iter_mut().skip(place).take(1).for_each(|files| files.push(path.clone()));
+            let [named, others] = masks.files.entry((folder, stem)).or_default();
+            if is_named { named.push(path) } else { others.push(path) }
         }
         masks.folders.sort_unstable();
         masks.folders.dedup();

@@ -50,21 +50,8 @@ pub fn mvtec(category: impl AsRef<Path>) -> Result<Dataset, DataError> {
 /// # Errors
 /// [`DataError::Layout`] where there is none, [`DataError::Read`] where `root` cannot be read.
 pub fn mvtec_categories(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
-    let root = root.as_ref();
-    if is_category(root)? {
-        return Ok(vec![root.into()]);
-    }
-    let mut categories = list_folders(root)?;
-    let mut known = Vec::new();
-    for category in categories.drain(..) {
-        if is_category(&category)? {
-            known.push(category);
-        }
-    }
-    match known.is_empty() {
-        true => Err(missing(root, "train/good or test/good, or folders that have one")),
-        false => Ok(known),
-    }
+    let expected = "train/good or test/good, or folders that have one";
+    categories(root.as_ref(), is_category, expected)
 }
 
 fn is_category(folder: &Path) -> Result<bool, DataError> {
@@ -165,22 +152,25 @@ fn of_kind(test: &Path, folder: &Path, masks: &[Masks]) -> Result<Vec<Sample>, D
     Ok(list_images(folder)?.into_iter().filter(|path| !is_mask(path)).map(sample).collect())
 }
 
-/// The folders below `root` that have a folder `marker`, or `root` itself if it has one.
+/// The folders directly in `root` that are categories, or `root` itself if it is one.
 pub(super) fn categories(
     root: &Path,
-    marker: &str,
+    is_category: impl Fn(&Path) -> Result<bool, DataError>,
     expected: &'static str,
 ) -> Result<Vec<PathBuf>, DataError> {
-    let is_category = |dir: &Path| dir.join(marker).is_dir();
-    if is_category(root) {
+    if is_category(root)? {
         return Ok(vec![root.into()]);
     }
-    let categories: Vec<_> =
-        list_folders(root)?.into_iter().filter(|dir| is_category(dir)).collect();
-    if categories.is_empty() {
-        return Err(missing(root, expected));
+    let mut categories = Vec::new();
+    for folder in list_folders(root)? {
+        if is_category(&folder)? {
+            categories.push(folder);
+        }
     }
-    Ok(categories)
+    match categories.is_empty() {
+        true => Err(missing(root, expected)),
+        false => Ok(categories),
+    }
 }
 
 pub(super) fn missing(root: &Path, expected: &'static str) -> DataError {
