@@ -1,8 +1,9 @@
+//! Why a backbone could not be had. Names networks and sources, and no configuration.
+
 use std::fmt;
 
 use thiserror::Error;
 
-use crate::config::BackboneConfig;
 use crate::source::Source;
 use crate::variant::Variant;
 use crate::weight_problem::WeightProblem;
@@ -12,18 +13,6 @@ use crate::weights_error::WeightsError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackboneError {
-    /// The name is not one of a [`Variant`].
-    #[error("expected one of {}, found `{found}`", list(&Variant::ALL))]
-    UnknownVariant {
-        /// The name given.
-        found: String,
-    },
-    /// The name is not one of a [`Source`].
-    #[error("expected a source, one of {}, found `{found}`", list(&Source::ALL))]
-    UnknownSource {
-        /// The name given.
-        found: String,
-    },
     /// The source does not have this network.
     #[error("expected one of {}, which {from} has, found {found}", list(&variants(*from)))]
     NoSuchSource {
@@ -128,9 +117,11 @@ pub enum BackboneError {
     /// A kernel does not fit in its padded input.
     #[error(
         "a network input of {height} x {width} pixels (height x width) is too small for this network: \
-         raise input_size or take an earlier block"
+         expected {min} or more on each side; raise input_size or take an earlier block"
     )]
     TooSmall {
+        /// The shortest side that fits.
+        min: usize,
         /// Height in pixels.
         height: usize,
         /// Width in pixels.
@@ -153,12 +144,6 @@ pub enum BackboneError {
         /// All that is wrong, in the order of the layers.
         problems: Vec<WeightProblem>,
     },
-}
-
-impl BackboneError {
-    pub(crate) fn unfit(config: &BackboneConfig, problems: Vec<WeightProblem>) -> Self {
-        Self::Weights { variant: config.variant, block: config.block, problems }
-    }
 }
 
 fn list(choices: &[impl fmt::Display]) -> String {

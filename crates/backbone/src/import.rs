@@ -1,3 +1,6 @@
+//! Published files as the crate's own weights: which network it is, from whom, and under which
+//! names. Knows no device.
+
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -52,7 +55,7 @@ impl Weights {
         let config = BackboneConfig::new(source, variant, blocks - 1)?;
         let problems = problems(&config, &weights, naming, &names)?;
         if !problems.is_empty() {
-            return Err(BackboneError::unfit(&config, problems));
+            return Err(check::unfit(&config, problems));
         }
         let canonical = Naming::CANONICAL.network(&config.architecture());
         let pairs = names.tensors().zip(canonical.tensors());

@@ -1,4 +1,5 @@
 //! What weight files record in their metadata, so that they say themselves how they are to be used.
+//! Knows configurations, and tensors not at all.
 
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! Padding, and the sizes that follow from it, layer by layer. Nothing else of the crate is known here.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,12 @@
+//! Who published weights, and the details that follow: naming, padding, epsilon and normalisation.
+//! Knows networks by name, and no configuration.
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::error::BackboneError;
 use crate::naming::Naming;
 use crate::normalization::Normalization;
 use crate::padding::Padding;
@@ -131,12 +134,20 @@ impl fmt::Display for Source {
 }
 
 impl FromStr for Source {
-    type Err = BackboneError;
+    type Err = UnknownSource;
 
-    fn from_str(name: &str) -> Result<Self, BackboneError> {
+    fn from_str(name: &str) -> Result<Self, UnknownSource> {
         Self::ALL
             .into_iter()
             .find(|source| source.name() == name)
-            .ok_or_else(|| BackboneError::UnknownSource { found: name.to_owned() })
+            .ok_or_else(|| UnknownSource { found: name.to_owned() })
     }
+}
+
+/// A name that is not one of a [`Source`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("expected a source, one of {}, found `{found}`", Source::ALL.map(Source::name).join(", "))]
+pub struct UnknownSource {
+    /// The name given.
+    pub found: String,
 }

@@ -139,7 +139,7 @@ fn sizes_without_an_output_are_refused() {
         assert!(matches!(error, Err(BackboneError::Side { .. })));
     }
     let error = config.output_shape(64, 1);
-    assert!(matches!(error, Err(BackboneError::TooSmall { height: 64, width: 1 })));
+    assert!(matches!(error, Err(BackboneError::TooSmall { height: 64, width: 1, .. })));
     let dynamic = BackboneConfig { padding: Padding::SameDynamic, ..config };
     assert_eq!(dynamic.output_shape(64, 1).expect("SAME fits any size"), [320, 2, 1]);
 }

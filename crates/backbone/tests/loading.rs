@@ -140,7 +140,7 @@ fn inputs_that_do_not_fit_are_errors() {
     let error = backbone.forward(zeros([1, 3, 32, 0])).expect_err("no pixels");
     assert!(matches!(error, BackboneError::Side { found: 0, .. }));
     let error = backbone.forward(zeros([1, 3, 1, 32])).expect_err("too small");
-    assert!(matches!(error, BackboneError::TooSmall { height: 1, width: 32 }));
+    assert!(matches!(error, BackboneError::TooSmall { height: 1, width: 32, .. }));
     let error = backbone.forward_blocks(zeros([1, 3, 32, 32]), &[3]).expect_err("not loaded");
     assert!(matches!(error, BackboneError::NotLoaded { last: 2, found: 3 }));
 }
