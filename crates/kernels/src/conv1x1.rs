@@ -1,4 +1,4 @@
-//! 1 x 1 convolution, a matrix product over the channels.
+//! 1 x 1 convolution, a matrix product over the channels. Knows the product and its epilogues.
 
 use rayon::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Zero padding of planes.
+//! Zero padding of planes. Nothing else of the crate is known here.
 
 /// Rows and columns of zeros around a plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -54,6 +54,7 @@
 mod error;
 mod format;
 mod gallery;
+mod output;
 mod page;
 mod pca;
 mod png;

@@ -15,47 +15,20 @@
 //! filters are read once per block.
 
 mod block;
+mod dims;
 mod grad;
 mod input;
 mod output;
+mod tiling;
 mod transform;
 mod weights;
 
+pub use dims::Conv3x3Dims;
 pub use weights::{Precision, WinogradWeights};
 
 use crate::activation::Activation;
 use crate::conv1x1::grad_bias;
-use block::Tiling;
-
-/// Sizes of a 3 x 3 convolution with stride 1 and zero padding 1, which keeps height and width.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv3x3Dims {
-    /// Output channels.
-    pub co: usize,
-    /// Input channels.
-    pub ci: usize,
-    /// Images.
-    pub batch: usize,
-    /// Height of input and output.
-    pub height: usize,
-    /// Width of input and output.
-    pub width: usize,
-}
-
-impl Conv3x3Dims {
-    /// Values of a channel.
-    fn channel(&self) -> usize {
-        self.batch * self.height * self.width
-    }
-
-    fn check_input(&self, x: &[f32]) {
-        assert_eq!(x.len(), self.ci * self.channel(), "input must be [ci, batch, height, width]");
-    }
-
-    fn check_output(&self, y: &[f32]) {
-        assert_eq!(y.len(), self.co * self.channel(), "output must be [co, batch, height, width]");
-    }
-}
+use tiling::Tiling;
 
 /// 3 x 3 convolution, stride 1, zero padding 1, with a fused epilogue.
 ///
