@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use image::RgbImage;
-use nfbmr::data::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
 use nfbmr::data::{Limits, Sample, load_image, load_rgb8, mvtec};
 use nfbmr::pipeline::evaluate;
+use nfbmr::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
 use nfbmr::{Detection, Pipeline, PipelineConfig, weights};
 
 #[path = "support/exit.rs"]

@@ -7,7 +7,8 @@
 //!   a device chosen at run time by [`DeviceName`], [`train`] and [`load`].
 //! - **Camera frames**: [`Frame`] borrows raw bytes, of 8 to 16 bits a value; [`Pipeline::detect_frame`](pipeline::Pipeline::detect_frame).
 //! - **Many files**: [`detect_files`] decodes some while it scores others; [`heatmap`] draws what is found.
-//! - **Data sets and metrics**: [`data`] and [`metrics`]; [`report`] writes results as an HTML file.
+//! - **Data sets and metrics**: [`data`] and [`metrics`]; [`report`] writes results as an HTML file;
+//!   [`synthetic`] draws data sets with known defects.
 //! - **Thresholds without a defect**: [`data::hold_out`] keeps good images out of training,
 //!   [`Pipeline::calibrate`](pipeline::Pipeline::calibrate) takes thresholds for a [`FalseAlarmRate`] from them, a
 //!   [`Detection`] then has a [`Verdict`], and [`ScoreMap::regions`] says where. [`calibration`] has the parts,
@@ -87,6 +88,7 @@ pub use nfbmr_flow as flow;
 pub use nfbmr_metrics as metrics;
 pub use nfbmr_peers as peers;
 pub use nfbmr_pipeline as pipeline;
+pub use nfbmr_synthetic as synthetic;
 pub use nfbmr_whitening as whitening;
 
 pub use device::{cross_fit, load, train};

@@ -16,10 +16,10 @@ use std::sync::LazyLock;
 use image::DynamicImage;
 use nfbmr::backend::Cpu;
 use nfbmr::calibration::{CalibrationError, RateBasis, SplitConformal};
-use nfbmr::data::synthetic::{Kind, PartClass};
 use nfbmr::data::{Limits, OnBadFile, list_images};
 use nfbmr::metrics::DefectRegion;
 use nfbmr::pipeline::{ImageName, Pipeline};
+use nfbmr::synthetic::{Kind, PartClass};
 use nfbmr::{
     CalibrateError, Calibration, FalseAlarmRate, Images, Phase, PipelineError, Progress, ScoreMap,
     weights,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use nfbmr::backend::{Backend, Cuda, CudaDevice};
-use nfbmr::data::synthetic::{Counts, Kind, PartClass, write_mvtec};
+use nfbmr::synthetic::{Counts, Kind, PartClass, write_mvtec};
 use nfbmr::{CudaProblem, DeviceError, DeviceName, PipelineConfig, PipelineError, weights};
 
 /// An index no machine has, so that the tests hold on one with GPUs too.

@@ -5,7 +5,7 @@
 mod suite;
 
 use nfbmr::backend::Cpu;
-use nfbmr::data::synthetic::{Kind, TextureClass};
+use nfbmr::synthetic::{Kind, TextureClass};
 use nfbmr::{PipelineConfig, metrics};
 
 /// Side of the images in pixels.

@@ -7,10 +7,10 @@ mod suite;
 use std::ops::ControlFlow;
 
 use nfbmr::backend::Cpu;
-use nfbmr::data::synthetic::{Counts, Kind, PartClass, write_mvtec};
 use nfbmr::data::{Limits, Sample, load_image, mvtec};
 use nfbmr::metrics::{MetricError, auroc};
 use nfbmr::pipeline::{Tested, evaluate};
+use nfbmr::synthetic::{Counts, Kind, PartClass, write_mvtec};
 use nfbmr::{AnomalyModel, Detection};
 
 #[test]

@@ -7,8 +7,8 @@ mod suite;
 use std::ops::ControlFlow;
 
 use image::DynamicImage;
-use nfbmr::data::synthetic::{Kind, TextureClass};
 use nfbmr::pipeline::Trainer;
+use nfbmr::synthetic::{Kind, TextureClass};
 use nfbmr::{
     CalibrateError, FalseAlarmRate, Pipeline, PipelineConfig, PipelineError, System, Tiling,
     TrainingStorage, weights,

@@ -8,11 +8,11 @@ use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backbone::BackboneConfig;
 use nfbmr::backend::Backend;
 use nfbmr::cache::FeatureCache;
-use nfbmr::data::synthetic::{Kind, PartClass, generate};
 use nfbmr::pipeline::{
     CrossFitted, CrossFitting, Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError,
     TrainingStorage,
 };
+use nfbmr::synthetic::{Kind, PartClass, generate};
 use nfbmr::{BackboneWeights, Frame, PipelineConfig, PipelineError, PixelFormat, System, weights};
 
 pub const SIDE: u32 = 48;

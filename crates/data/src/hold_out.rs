@@ -1,4 +1,4 @@
-//! One folder of normal images, part of it kept out of training.
+//! One folder of normal images, part of it kept out of training. Knows paths, no pixels.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Which images a user means: what is taken of folders and files, what is left out and why.
+//! Which images a user means: what is taken of folders and files, what is left out and why. Knows
+//! names, masks, layouts and the decoder.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -9,8 +10,9 @@ use rayon::prelude::*;
 use crate::dataset::{
     Dataset, DatasetOptions, Label, Layout, Sample, datasets, folder_name, labelled, test_folder_of,
 };
-use crate::decode::{Limits, load_image};
+use crate::decode::load_image;
 use crate::error::DataError;
+use crate::limits::Limits;
 use crate::listing::{Listing, is_image_file, is_image_path, list_files};
 use crate::mask;
 use crate::names::{Role, is_heatmap, is_mask};

@@ -1,4 +1,4 @@
-//! The layout of DAGM 2007.
+//! The layout of DAGM 2007. Knows lists and the folders of MVTec AD, no pixels.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The layout of ELPV.
+//! The layout of ELPV. Knows lists, no pixels.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Folders of good parts and of defects.
+//! Folders of good parts and of defects. Knows names and listings, no pixels.
 
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,12 @@
-//! The layout of KolektorSDD.
+//! The layout of KolektorSDD. Knows listings, and masks, which alone tell its labels.
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::sample::{Dataset, Label, Sample, folder_name, hold_out};
-use crate::decode::Limits;
 use crate::error::DataError;
+use crate::limits::Limits;
 use crate::listing::{list_folders, list_images};
 use crate::mask::Marked;
 

@@ -1,4 +1,4 @@
-//! The layout of the magnetic-tile defects.
+//! The layout of the magnetic-tile defects. Knows listings, no pixels.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The layout of MVTec AD and the sets that follow it.
+//! The layout of MVTec AD and the sets that follow it. Knows names, masks and listings, no pixels.
 
 use std::path::{Path, PathBuf};
 

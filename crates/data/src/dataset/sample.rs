@@ -1,4 +1,4 @@
-//! A data set in memory: paths and labels, no pixels.
+//! A data set in memory: paths and labels, no pixels. Knows no layout.
 
 use std::path::{Path, PathBuf};
 

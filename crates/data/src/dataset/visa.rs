@@ -1,4 +1,4 @@
-//! The layout of VisA.
+//! The layout of VisA. Knows lists, no pixels.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};

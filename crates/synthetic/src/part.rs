@@ -1,14 +1,15 @@
-//! Metal parts on a plain background.
+//! Metal parts on a plain background, and defects on them. Knows outlines, noise and shapes, no
+//! textures.
 
 use image::{GrayImage, RgbImage};
 
-use super::dice::Dice;
-use super::kind::{DefectKind, PartClass};
-use super::noise::Noise;
-use super::outline::{Hole, holes, outline};
-use super::plane::{Point, along, coverage, dot, length, mix, smooth, sub, turn};
-use super::shape::Shape;
-use super::{Painted, paint, to_byte};
+use crate::dice::Dice;
+use crate::kind::{DefectKind, PartClass};
+use crate::noise::Noise;
+use crate::outline::{Hole, holes, outline};
+use crate::paint::{Painted, paint, to_byte};
+use crate::plane::{Point, along, coverage, dot, length, mix, smooth, sub, turn};
+use crate::shape::Shape;
 
 /// The width of the bevel along the edges, the image's side being 1.
 const BEVEL: f32 = 0.014;
@@ -22,7 +23,7 @@ const METAL: [f32; 3] = [1.0, 0.985, 0.955];
 const GROUND: [f32; 3] = [0.96, 1.0, 1.06];
 
 /// One part in one place under one light.
-pub(super) struct Part {
+pub(crate) struct Part {
     class: PartClass,
     bore: Option<Hole>,
     holes: Vec<Hole>,
@@ -37,14 +38,14 @@ pub(super) struct Part {
 }
 
 /// A change of the part's form or surface.
-pub(super) enum PartDefect {
+pub(crate) enum PartDefect {
     MissingHole(usize),
     Bite(Shape),
     Mark { shape: Shape, tone: f32, strength: f32, border: f32 },
 }
 
 impl Part {
-    pub(super) fn new(class: PartClass, dice: &mut Dice) -> Self {
+    pub(crate) fn new(class: PartClass, dice: &mut Dice) -> Self {
         let (bore, holes) = holes(class);
         Self {
             class,
@@ -61,7 +62,7 @@ impl Part {
         }
     }
 
-    pub(super) fn defect(&self, kind: DefectKind, dice: &mut Dice, pixel: f32) -> PartDefect {
+    pub(crate) fn defect(&self, kind: DefectKind, dice: &mut Dice, pixel: f32) -> PartDefect {
         match kind {
             DefectKind::MissingHole => PartDefect::MissingHole(dice.below(self.holes.len())),
             DefectKind::Bite => {
@@ -86,7 +87,7 @@ impl Part {
         }
     }
 
-    pub(super) fn draw(&self, size: u32, defect: Option<&PartDefect>) -> (RgbImage, GrayImage) {
+    pub(crate) fn draw(&self, size: u32, defect: Option<&PartDefect>) -> (RgbImage, GrayImage) {
         let pixel = 1.0 / size as f32;
         paint(size, |x, y, p| {
             let grain = 0.03 * (self.grain.at(x as i32, y as i32) - 0.5);

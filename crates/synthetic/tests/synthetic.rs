@@ -1,11 +1,11 @@
 //! Synthetic images: the same everywhere, and changed by a defect only where the mask says.
 
 use image::{GrayImage, Rgb, RgbImage};
-use nfbmr_data::synthetic::{
+use nfbmr_data::{DatasetOptions, Layout, Limits, datasets, load_masks, mvtec};
+use nfbmr_synthetic::{
     Counts, DefectKind, Kind, PartClass, SyntheticError, TextureClass, generate, paste_defect,
     write_datasets, write_mvtec,
 };
-use nfbmr_data::{DatasetOptions, Layout, Limits, datasets, load_masks, mvtec};
 
 const SIZE: u32 = 96;
 

@@ -1,4 +1,4 @@
-//! What can be drawn.
+//! What can be drawn, by name. Nothing else of the crate is known here.
 
 /// What an image shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,7 +121,7 @@ impl Kind {
     }
 
     /// A number of its own, never to change: the images of a seed depend on it.
-    pub(super) const fn id(self) -> u8 {
+    pub(crate) const fn id(self) -> u8 {
         match self {
             Self::Texture(TextureClass::Cloudy) => 1,
             Self::Texture(TextureClass::Woven) => 2,

@@ -1,7 +1,8 @@
-//! Outlines and holes of parts, by signed distance: negative inside.
+//! Outlines and holes of parts, by signed distance: negative inside. Knows parts by name and the
+//! plane.
 
-use super::kind::PartClass;
-use super::plane::{Point, dot, length, sub, turn};
+use crate::kind::PartClass;
+use crate::plane::{Point, dot, length, sub, turn};
 
 /// Half the square root of three: the sine of 60 degrees.
 const SIN_60: f32 = 0.866_025_4;
@@ -12,13 +13,13 @@ const TWELFTHS: [Point; 6] =
 
 /// A round hole.
 #[derive(Clone, Copy)]
-pub(super) struct Hole {
+pub(crate) struct Hole {
     centre: Point,
     radius: f32,
 }
 
 /// The distance to the outer edge of a part at the origin.
-pub(super) fn outline(class: PartClass, p: Point) -> f32 {
+pub(crate) fn outline(class: PartClass, p: Point) -> f32 {
     match class {
         PartClass::Gear => {
             let teeth = TWELFTHS.map(|axis| rounded_box(turn(p, axis), [0.335, 0.036], 0.012));
@@ -37,7 +38,7 @@ pub(super) fn outline(class: PartClass, p: Point) -> f32 {
 }
 
 /// The holes of a part: those that can be missing, after the bore if there is one.
-pub(super) fn holes(class: PartClass) -> (Option<Hole>, Vec<Hole>) {
+pub(crate) fn holes(class: PartClass) -> (Option<Hole>, Vec<Hole>) {
     let ring = |axes: &[Point], distance: f32| {
         let both = axes.iter().flat_map(|[x, y]| [[*x, *y], [-x, -y]]);
         both.map(|[x, y]| Hole { centre: [distance * x, distance * y], radius: 0.062 }).collect()
@@ -55,7 +56,7 @@ pub(super) fn holes(class: PartClass) -> (Option<Hole>, Vec<Hole>) {
 
 impl Hole {
     /// The distance to the edge of the hole.
-    pub(super) fn distance(self, p: Point) -> f32 {
+    pub(crate) fn distance(self, p: Point) -> f32 {
         length(sub(p, self.centre)) - self.radius
     }
 }

@@ -1,4 +1,4 @@
-//! Synthetic data sets on disk.
+//! Synthetic data sets on disk. The only module that writes files; knows how to ask for an image.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 use rayon::prelude::*;
 
-use super::generate;
-use super::kind::{DefectKind, Kind};
-use crate::error::DataError;
+use crate::error::WriteError;
+use crate::generate::generate;
+use crate::kind::{DefectKind, Kind};
 
 /// How many images a data set has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +21,17 @@ pub struct Counts {
     pub test_defect: u64,
 }
 
-/// Writes a data set of PNG files into `dir`, in the layout that [`mvtec`](crate::mvtec) reads.
+/// Writes a data set of PNG files into `dir`, in the layout of MVTec AD.
 ///
 /// No image is drawn twice: the normal and the defect images all have an index of their own.
 /// Files of the same name are replaced; other files in `dir` stay.
 ///
 /// # Errors
-/// [`DataError::Synthetic`] where `size` is out of range (see [`generate`]), [`DataError::Write`]
-/// or [`DataError::Encode`] where a folder or file cannot be written.
+/// [`WriteError::Draw`] where `size` is out of range (see [`generate`]), [`WriteError::Write`]
+/// or [`WriteError::Encode`] where a folder or file cannot be written.
 ///
 /// ```
-/// use nfbmr_data::synthetic::{Counts, Kind, PartClass, write_mvtec};
+/// use nfbmr_synthetic::{Counts, Kind, PartClass, write_mvtec};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
@@ -49,7 +49,7 @@ pub fn write_mvtec(
     counts: &Counts,
     size: u32,
     seed: u64,
-) -> Result<(), DataError> {
+) -> Result<(), WriteError> {
     let dir = dir.as_ref();
     let good = |folder: &'static str| move |number| Entry { folder, number, defect: None };
     let defects = kind.defects();
@@ -90,7 +90,7 @@ pub fn write_datasets(
     counts: &Counts,
     size: u32,
     seed: u64,
-) -> Result<(), DataError> {
+) -> Result<(), WriteError> {
     let root = root.as_ref();
     kinds.iter().try_for_each(|&kind| write_mvtec(root.join(kind.name()), kind, counts, size, seed))
 }
@@ -115,19 +115,19 @@ impl Entry {
         dir.join("ground_truth").join(self.label())
     }
 
-    fn create_folders(&self, dir: &Path) -> Result<(), DataError> {
+    fn create_folders(&self, dir: &Path) -> Result<(), WriteError> {
         let masks = self.defect.map(|_| self.mask_folder(dir));
         for path in std::iter::once(self.image_folder(dir)).chain(masks) {
-            fs::create_dir_all(&path).map_err(|source| DataError::Write { path, source })?;
+            fs::create_dir_all(&path).map_err(|source| WriteError::Write { path, source })?;
         }
         Ok(())
     }
 }
 
-fn save(image: &image::DynamicImage, folder: &Path, name: &str) -> Result<(), DataError> {
+fn save(image: &image::DynamicImage, folder: &Path, name: &str) -> Result<(), WriteError> {
     let path = folder.join(name);
     image.save_with_format(&path, ImageFormat::Png).map_err(|error| match error {
-        image::ImageError::IoError(source) => DataError::Write { path, source },
-        source => DataError::Encode { path, source },
+        image::ImageError::IoError(source) => WriteError::Write { path, source },
+        source => WriteError::Encode { path, source },
     })
 }

@@ -1,19 +1,19 @@
-//! Smooth noise.
+//! Smooth noise. Knows dice and the plane.
 
-use super::dice::Dice;
-use super::plane::{Point, mix, smooth};
+use crate::dice::Dice;
+use crate::plane::{Point, mix, smooth};
 
 /// Random numbers tied to the points of a lattice.
 #[derive(Clone, Copy)]
-pub(super) struct Noise(u32);
+pub(crate) struct Noise(u32);
 
 impl Noise {
-    pub(super) fn new(dice: &mut Dice) -> Self {
+    pub(crate) fn new(dice: &mut Dice) -> Self {
         Self(dice.bits())
     }
 
     /// A number in `[0, 1)` for a lattice point, unrelated to its neighbours'.
-    pub(super) fn at(self, x: i32, y: i32) -> f32 {
+    pub(crate) fn at(self, x: i32, y: i32) -> f32 {
         let mut hash = (x as u32).wrapping_mul(0x9E37_79B1)
             ^ (y as u32).wrapping_mul(0x85EB_CA77).rotate_left(13)
             ^ self.0;
@@ -25,7 +25,7 @@ impl Noise {
     }
 
     /// The lattice interpolated smoothly at `p`; in `[0, 1)`.
-    pub(super) fn value(self, p: Point) -> f32 {
+    pub(crate) fn value(self, p: Point) -> f32 {
         let [fx, fy] = p.map(f32::floor);
         let [tx, ty] = [smooth(p[0] - fx), smooth(p[1] - fy)];
         let (x, y) = (fx as i32, fy as i32);
@@ -35,7 +35,7 @@ impl Noise {
 
     /// The sum of `octaves` noises, each of twice the frequency and half the amplitude; in
     /// `[0, 1)`.
-    pub(super) fn octaves(self, p: Point, octaves: u32) -> f32 {
+    pub(crate) fn octaves(self, p: Point, octaves: u32) -> f32 {
         let (mut sum, mut total, mut amplitude, mut p) = (0.0, 0.0, 1.0, p);
         for octave in 0..octaves {
             // Another seed per octave, or their lattices would line up at the origin.
@@ -48,7 +48,7 @@ impl Noise {
     }
 
     /// The cell around the nearest of one random point per lattice cell.
-    pub(super) fn cell(self, p: Point) -> Cell {
+    pub(crate) fn cell(self, p: Point) -> Cell {
         let [fx, fy] = p.map(f32::floor);
         let (x, y) = (fx as i32, fy as i32);
         let other = Self(self.0 ^ 0x5BD1_E995);
@@ -71,11 +71,11 @@ impl Noise {
 }
 
 /// A cell of random outline.
-pub(super) struct Cell {
+pub(crate) struct Cell {
     /// The distance to the nearest point, around which the cell lies.
-    pub(super) first: f32,
+    pub(crate) first: f32,
     /// The distance to the second nearest.
-    pub(super) second: f32,
+    pub(crate) second: f32,
     /// The lattice cell of the nearest point.
-    pub(super) at: [i32; 2],
+    pub(crate) at: [i32; 2],
 }

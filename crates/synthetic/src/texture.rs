@@ -1,20 +1,22 @@
-//! Surfaces that fill the image.
+//! Surfaces that fill the image, and defects on them. Knows the greys of surfaces and fabrics, no
+//! parts.
 
 use image::{GrayImage, RgbImage};
 
-use super::dice::Dice;
-use super::kind::{DefectKind, TextureClass};
-use super::noise::Noise;
-use super::plane::{Point, along, coverage, dot, mix, sub, turn};
-use super::shape::Shape;
-use super::surface::MEAN;
-use super::{Painted, fabric, paint, surface};
+use crate::dice::Dice;
+use crate::kind::{DefectKind, TextureClass};
+use crate::noise::Noise;
+use crate::paint::{Painted, paint};
+use crate::plane::{Point, along, coverage, dot, mix, sub, turn};
+use crate::shape::Shape;
+use crate::surface::MEAN;
+use crate::{fabric, surface};
 
 /// The width of a defect's soft border in pixels.
 const BORDER: f32 = 2.0;
 
 /// One piece of a surface under one light.
-pub(super) struct Texture {
+pub(crate) struct Texture {
     class: TextureClass,
     /// Where on the endless surface the image lies.
     origin: Point,
@@ -27,7 +29,7 @@ pub(super) struct Texture {
 }
 
 /// A change of the surface.
-pub(super) struct TextureDefect {
+pub(crate) struct TextureDefect {
     shape: Shape,
     kind: DefectKind,
     tone: f32,
@@ -37,7 +39,7 @@ pub(super) struct TextureDefect {
 }
 
 impl Texture {
-    pub(super) fn new(class: TextureClass, dice: &mut Dice) -> Self {
+    pub(crate) fn new(class: TextureClass, dice: &mut Dice) -> Self {
         let tilt = dice.range(-0.06, 0.06);
         let norm = (1.0 + tilt * tilt).sqrt();
         Self {
@@ -51,7 +53,7 @@ impl Texture {
         }
     }
 
-    pub(super) fn defect(&self, kind: DefectKind, dice: &mut Dice, pixel: f32) -> TextureDefect {
+    pub(crate) fn defect(&self, kind: DefectKind, dice: &mut Dice, pixel: f32) -> TextureDefect {
         let centre = [dice.range(0.25, 0.75), dice.range(0.25, 0.75)];
         let shape = match kind {
             DefectKind::Scratch => {
@@ -71,7 +73,7 @@ impl Texture {
         TextureDefect { shape, kind, tone, centre, border: BORDER * pixel }
     }
 
-    pub(super) fn draw(&self, size: u32, defect: Option<&TextureDefect>) -> (RgbImage, GrayImage) {
+    pub(crate) fn draw(&self, size: u32, defect: Option<&TextureDefect>) -> (RgbImage, GrayImage) {
         paint(size, |x, y, p| {
             let mut grey = self.grey(p);
             let share = defect.map_or(0.0, |d| coverage(d.shape.distance(p), d.border));

@@ -1,14 +1,14 @@
-//! Outlines of defects.
+//! Outlines of defects. Knows dice, noise and the plane, not what they lie on.
 
-use super::dice::Dice;
-use super::noise::Noise;
-use super::plane::{Point, along, dot, length, sub, turn};
+use crate::dice::Dice;
+use crate::noise::Noise;
+use crate::plane::{Point, along, dot, length, sub, turn};
 
 /// The pieces that a curved stroke is made of.
 const PIECES: usize = 8;
 
 /// An area, by its signed distance: negative inside.
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Lines of the given half width.
     Strokes(Vec<[Point; PIECES + 1]>, f32),
     /// An ellipse of rough outline.
@@ -20,7 +20,7 @@ pub(super) enum Shape {
 impl Shape {
     /// Up to three curves of about `length` that run side by side through `centre` and cover
     /// `area` together.
-    pub(super) fn scratch(
+    pub(crate) fn scratch(
         dice: &mut Dice,
         centre: Point,
         length: f32,
@@ -49,7 +49,7 @@ impl Shape {
     }
 
     /// A rough ellipse of about `area`.
-    pub(super) fn blob(dice: &mut Dice, centre: Point, area: f32) -> Self {
+    pub(crate) fn blob(dice: &mut Dice, centre: Point, area: f32) -> Self {
         let stretch = dice.range(1.0, 1.6);
         // The area of an ellipse is pi * a * b.
         let radius = (area / (std::f32::consts::PI * stretch)).sqrt();
@@ -63,7 +63,7 @@ impl Shape {
     }
 
     /// Discs around `centre` that cover about `area` together.
-    pub(super) fn spots(dice: &mut Dice, centre: Point, area: f32) -> Self {
+    pub(crate) fn spots(dice: &mut Dice, centre: Point, area: f32) -> Self {
         let count = 5 + dice.below(4);
         let radius = (area / (std::f32::consts::PI * count as f32)).sqrt();
         let spread = 2.2 * radius * (count as f32).sqrt();
@@ -77,7 +77,7 @@ impl Shape {
     }
 
     /// The distance of `p` to the outline, negative inside.
-    pub(super) fn distance(&self, p: Point) -> f32 {
+    pub(crate) fn distance(&self, p: Point) -> f32 {
         match self {
             Self::Strokes(strokes, half_width) => {
                 let nearest = strokes

@@ -1,48 +1,12 @@
-//! Seeded synthetic images with known defects.
-//!
-//! [`generate`] draws an image of a [`Kind`]: an inspected surface ([`TextureClass`]) or a part
-//! on a background ([`PartClass`]), normal or with one [`DefectKind`]. An image depends on its
-//! kind, seed, index and size only, so that any of them can be drawn again alone, on any machine:
-//! the drawing uses no operation that IEEE 754 does not define to the last bit.
-//! [`write_mvtec`] writes a data set of such images and [`write_datasets`] one for each of several
-//! kinds, and [`paste_defect`] puts a synthetic defect
-//! on a real image.
-//!
-//! ```
-//! use nfbmr_data::synthetic::{DefectKind, Kind, TextureClass, generate};
-//!
-//! let kind = Kind::Texture(TextureClass::Woven);
-//! let normal = generate(kind, 7, 0, None, 64)?;
-//! let scratched = generate(kind, 7, 0, Some(DefectKind::Scratch), 64)?;
-//! assert!(normal.mask.is_none());
-//! assert!(scratched.mask.is_some());
-//! # Ok::<(), nfbmr_data::synthetic::SyntheticError>(())
-//! ```
+//! An image of a kind, with a defect of about the area aimed at. Knows textures and parts, no files.
 
-mod dice;
-mod error;
-mod fabric;
-mod kind;
-mod noise;
-mod outline;
-mod part;
-mod paste;
-mod plane;
-mod shape;
-mod surface;
-mod texture;
-mod write;
+use image::{GrayImage, RgbImage};
 
-use image::{GrayImage, Luma, Rgb, RgbImage};
-
-pub use error::SyntheticError;
-pub use kind::{DefectKind, Kind, PartClass, TextureClass};
-pub use paste::paste_defect;
-pub use write::{Counts, write_datasets, write_mvtec};
-
-use dice::{Dice, Purpose};
-use part::Part;
-use texture::Texture;
+use crate::dice::{Dice, Purpose};
+use crate::error::SyntheticError;
+use crate::kind::{DefectKind, Kind};
+use crate::part::Part;
+use crate::texture::Texture;
 
 /// The smallest side of a drawn image in pixels; below it, defects are no longer recognisable.
 const MIN_SIDE: u32 = 32;
@@ -140,30 +104,4 @@ impl Scene {
 fn marked_share(mask: &GrayImage) -> f32 {
     let marked = mask.iter().filter(|&&value| value > 0).count();
     marked as f32 / (mask.len().max(1)) as f32
-}
-
-/// A colour in `[0, 1]` and whether a defect changed it.
-struct Painted {
-    colour: [f32; 3],
-    changed: bool,
-}
-
-/// Calls `paint` with the column, the row and the centre of every pixel, the side being 1.
-fn paint(size: u32, paint: impl Fn(u32, u32, [f32; 2]) -> Painted) -> (RgbImage, GrayImage) {
-    let mut image = RgbImage::new(size, size);
-    let mut mask = GrayImage::new(size, size);
-    for (x, y, pixel) in image.enumerate_pixels_mut() {
-        let point = [(x as f32 + 0.5) / size as f32, (y as f32 + 0.5) / size as f32];
-        let Painted { colour, changed } = paint(x, y, point);
-        *pixel = Rgb(colour.map(to_byte));
-        if changed {
-            mask.put_pixel(x, y, Luma([255]));
-        }
-    }
-    (image, mask)
-}
-
-/// `[0, 1]` to `0..=255`, rounded.
-fn to_byte(value: f32) -> u8 {
-    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }

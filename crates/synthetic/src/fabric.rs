@@ -1,10 +1,10 @@
-//! Surfaces of threads, by their grey in `[0, 1]` at a point.
+//! Surfaces of threads, by their grey in `[0, 1]` at a point. Knows noise and the plane.
 
-use super::noise::Noise;
-use super::plane::{Point, mix, smooth};
+use crate::noise::Noise;
+use crate::plane::{Point, mix, smooth};
 
 /// A plain weave: threads that pass over and under each other.
-pub(super) fn woven(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn woven(q: Point, noise: Noise, grain: Noise) -> f32 {
     let p = [q[0] * 20.0, q[1] * 20.0];
     let [column, row] = p.map(f32::floor);
     let [x, y] = [p[0] - column, p[1] - row];
@@ -24,7 +24,7 @@ pub(super) fn woven(q: Point, noise: Noise, grain: Noise) -> f32 {
 }
 
 /// Columns of stitches, each of two loops that meet in a V.
-pub(super) fn knit(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn knit(q: Point, noise: Noise, grain: Noise) -> f32 {
     let p = [q[0] * 15.0, q[1] * 19.0];
     let column = p[0].floor();
     let x = p[0] - column;
@@ -40,7 +40,7 @@ pub(super) fn knit(q: Point, noise: Noise, grain: Noise) -> f32 {
 }
 
 /// A twill of flat shiny threads that pass over two and under two, each row shifted by one.
-pub(super) fn twill(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn twill(q: Point, noise: Noise, grain: Noise) -> f32 {
     let p = [q[0] * 22.0, q[1] * 22.0];
     let [column, row] = p.map(f32::floor);
     let [x, y] = [p[0] - column, p[1] - row];

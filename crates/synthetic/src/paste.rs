@@ -1,12 +1,12 @@
-//! Synthetic defects on real images.
+//! Synthetic defects on real images. Knows outlines of defects, no kinds.
 
 use image::{GrayImage, Luma, RgbImage};
 
-use super::dice::{Dice, Purpose};
-use super::error::SyntheticError;
-use super::plane::{coverage, mix};
-use super::shape::Shape;
-use super::to_byte;
+use crate::dice::{Dice, Purpose};
+use crate::error::SyntheticError;
+use crate::paint::to_byte;
+use crate::plane::{coverage, mix};
+use crate::shape::Shape;
 
 /// The smallest side of an image to paste on, in pixels.
 const MIN_SIDE: u32 = 16;
@@ -24,19 +24,18 @@ const MIN_SIDE: u32 = 16;
 ///
 /// ```
 /// use image::{Rgb, RgbImage};
-/// use nfbmr_data::synthetic::paste_defect;
+/// use nfbmr_synthetic::paste_defect;
 ///
 /// let normal = RgbImage::from_pixel(64, 48, Rgb([90, 100, 110]));
 /// let (image, mask) = paste_defect(&normal, 1)?;
 /// assert_ne!(image, normal);
 /// assert_eq!(mask.dimensions(), normal.dimensions());
-/// # Ok::<(), nfbmr_data::synthetic::SyntheticError>(())
+/// # Ok::<(), nfbmr_synthetic::SyntheticError>(())
 /// ```
 pub fn paste_defect(normal: &RgbImage, seed: u64) -> Result<(RgbImage, GrayImage), SyntheticError> {
     let (width, height) = normal.dimensions();
     if width.min(height) < MIN_SIDE {
-        let found = normal.dimensions().into();
-        return Err(SyntheticError::TooSmall { min: MIN_SIDE, found });
+        return Err(SyntheticError::TooSmall { min: MIN_SIDE, width, height });
     }
     let dice = &mut Dice::new(0, seed, 0, Purpose::Paste);
     // The shapes are drawn in units of the shorter side, so that they fit.

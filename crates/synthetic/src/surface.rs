@@ -1,13 +1,14 @@
-//! Surfaces of metal, leather, wood and stone, by their grey in `[0, 1]` at a point.
+//! Surfaces of metal, leather, wood and stone, by their grey in `[0, 1]` at a point. Knows noise and
+//! the plane.
 
-use super::noise::{Cell, Noise};
-use super::plane::{Point, mix, smooth, turn};
+use crate::noise::{Cell, Noise};
+use crate::plane::{Point, mix, smooth, turn};
 
 /// The grey that surfaces vary around.
-pub(super) const MEAN: f32 = 0.5;
+pub(crate) const MEAN: f32 = 0.5;
 
 /// Clouds of filtered noise.
-pub(super) fn cloudy(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn cloudy(q: Point, noise: Noise, grain: Noise) -> f32 {
     // Two lattices at an angle hide each other's grid.
     let a = noise.octaves(scaled(q, 14.0, 14.0), 3) - 0.5;
     let b = grain.octaves(turn(scaled(q, 14.0, 14.0), [0.8, 0.6]), 3) - 0.5;
@@ -15,14 +16,14 @@ pub(super) fn cloudy(q: Point, noise: Noise, grain: Noise) -> f32 {
 }
 
 /// Fine lines in one direction.
-pub(super) fn brushed(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn brushed(q: Point, noise: Noise, grain: Noise) -> f32 {
     let long = noise.octaves(scaled(q, 2.5, 90.0), 3) - 0.5;
     let short = grain.octaves(scaled(q, 12.0, 160.0), 2) - 0.5;
     MEAN + 0.1 + 0.4 * long + 0.2 * short
 }
 
 /// Cells with dark grooves between them.
-pub(super) fn leather(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn leather(q: Point, noise: Noise, grain: Noise) -> f32 {
     let warp = noise.value(scaled(q, 6.0, 6.0)) - 0.5;
     let Cell { first, second, .. } = noise.cell([q[0] * 22.0 + warp, q[1] * 22.0 - warp]);
     let groove = smooth((second - first) / 0.35);
@@ -31,14 +32,14 @@ pub(super) fn leather(q: Point, noise: Noise, grain: Noise) -> f32 {
 }
 
 /// Knobs on a regular grid.
-pub(super) fn grid(q: Point, noise: Noise) -> f32 {
+pub(crate) fn grid(q: Point, noise: Noise) -> f32 {
     let [x, y] = scaled(q, 13.0, 13.0).map(wave);
     let uneven = noise.octaves(scaled(q, 30.0, 30.0), 3) - 0.5;
     0.3 + 0.45 * smooth(1.3 * x * y) + 0.12 * uneven
 }
 
 /// Year rings cut lengthwise, fibres and pores.
-pub(super) fn wood(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn wood(q: Point, noise: Noise, grain: Noise) -> f32 {
     let bend = noise.octaves(scaled(q, 1.3, 4.0), 2);
     let ring = 9.0 * q[1] + 3.2 * bend;
     let year = ring.floor();
@@ -52,7 +53,7 @@ pub(super) fn wood(q: Point, noise: Noise, grain: Noise) -> f32 {
 }
 
 /// Crystals of three minerals, pressed flat in one direction.
-pub(super) fn granite(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn granite(q: Point, noise: Noise, grain: Noise) -> f32 {
     let p = scaled(q, 14.0, 36.0);
     let warp = [grain.value(p.map(|v| 1.7 * v)), grain.value(p.map(|v| 1.7 * v + 40.0))];
     let Cell { first, second, at: [x, y] } = noise.cell([p[0] + warp[0], p[1] + warp[1]]);
@@ -72,7 +73,7 @@ pub(super) fn granite(q: Point, noise: Noise, grain: Noise) -> f32 {
 }
 
 /// Glazed tiles, every row shifted by half a tile, with mortar between them.
-pub(super) fn tiles(q: Point, noise: Noise, grain: Noise) -> f32 {
+pub(crate) fn tiles(q: Point, noise: Noise, grain: Noise) -> f32 {
     let row = (q[1] * 12.0).floor();
     let y = q[1] * 12.0 - row;
     let shift = if (row as i32) & 1 == 0 { 0.0 } else { 0.5 };
