@@ -1,10 +1,6 @@
 //! Calibrated models: thresholds and verdicts from good images held out of training.
 #![cfg(feature = "flex")]
 
-#[path = "support/rewrite.rs"]
-mod rewrite;
-#[path = "../crates/calibration/tests/common/mod.rs"]
-mod statistics;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
@@ -24,12 +20,12 @@ use nfbmr::{
     CalibrateError, Calibration, FalseAlarmRate, Images, Phase, PipelineError, Progress, ScoreMap,
     weights,
 };
+use nfbmr_test_support::rewrite::rewrite;
+use nfbmr_test_support::statistics::{beta_binomial, critical_distance, distances, mean};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rewrite::rewrite;
 use serde_json::json;
-use statistics::{beta_binomial, critical_distance, distances, mean};
 
 const TRAINING_SEED: u64 = 1;
 

@@ -1,10 +1,6 @@
 //! Ensembles of folds: for few images, each scored by the model that was trained without it.
 #![cfg(feature = "flex")]
 
-#[path = "support/read_model.rs"]
-mod read_model;
-#[path = "support/rewrite.rs"]
-mod rewrite;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
@@ -23,8 +19,8 @@ use nfbmr::{
     AnomalyModel, CalibrateError, CrossFitted, CrossFitting, Detection, DeviceName, FalseAlarmRate,
     Images, ModelInfo, Phase, Pipeline, PipelineError, Progress, System, TrainingStorage, weights,
 };
-use read_model::read_model;
-use rewrite::{Tensor, rewrite};
+use nfbmr_test_support::read_model::read_model;
+use nfbmr_test_support::rewrite::{Tensor, rewrite};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

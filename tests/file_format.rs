@@ -1,11 +1,8 @@
 //! `docs/file-format.md` is enough to read a model file: a program that knows the document alone does.
 
-#[path = "support/read_model.rs"]
-mod read_model;
-
 use std::path::Path;
 
-use read_model::read_model;
+use nfbmr_test_support::read_model::read_model;
 
 #[test]
 fn a_program_that_knows_the_document_alone_reads_every_version() {

@@ -1,8 +1,6 @@
 //! What a model file refuses, and that it loses nothing.
 #![cfg(feature = "flex")]
 
-#[path = "support/rewrite.rs"]
-mod rewrite;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
@@ -17,7 +15,7 @@ use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{FORMAT_VERSION, ModelError, Pipeline};
 use nfbmr::{BackboneWeights, PipelineError, System, weights};
-use rewrite::Tensor;
+use nfbmr_test_support::rewrite::{self, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{Trainer, TrainingStorage};
 use nfbmr::{BackboneWeights, Progress, System};
+use nfbmr_test_support::rewrite::Content;
 
-use crate::rewrite::Content;
 use crate::weights::few_blocks;
 use crate::{MB, Reader, alone, suite};
 

@@ -1,11 +1,10 @@
 //! Damage to valid files, drawn from a seed.
 
+use nfbmr_test_support::rewrite::{Content, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
 use serde_json::{Value, json};
-
-use crate::rewrite::{Content, Tensor};
 
 pub struct Damage {
     rng: ChaCha8Rng,

@@ -4,8 +4,8 @@ use std::path::Path;
 use nfbmr::backend::Cpu;
 use nfbmr::pipeline::{Pipeline, System};
 use nfbmr::{BackboneWeights, FalseAlarmRate};
+use nfbmr_test_support::rewrite::Content;
 
-use crate::rewrite::Content;
 use crate::weights::few_blocks;
 use crate::{MB, Reader, alone, suite};
 

@@ -176,16 +176,12 @@ fn resume<B: Backend, M: AutodiffModule<Autodiff<B>>>(
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/fixture.rs"]
-mod fixture;
-
-#[cfg(test)]
 mod tests {
     use nfbmr_backend::Cpu;
     use nfbmr_bmr::BmrConfig;
     use nfbmr_flow::FlowConfig;
+    use nfbmr_test_support::fixture::{Fixture, assert_close};
 
-    use super::fixture::{Fixture, assert_close};
     use super::*;
 
     type B = Autodiff<Cpu>;

@@ -1,13 +1,15 @@
 //! Distributions to draw scores from, and laws to compare with.
-#![allow(dead_code)] // Each test file uses its own part.
 
 use rand::{Rng, RngExt};
 
 /// What normal scores may look like.
 #[derive(Clone, Copy, Debug)]
 pub enum Scores {
+    /// The standard normal law.
     Normal,
+    /// The exponential of twice a normal number.
     LogNormal,
+    /// The ratio of two normal numbers, which has no mean.
     Cauchy,
     /// Two kinds of good parts.
     TwoModes,
@@ -15,13 +17,17 @@ pub enum Scores {
     HeavyTies,
     /// 0 in nine of ten cases.
     MostlyZero,
+    /// All are 1.
     Constant,
 }
 
 impl Scores {
+    /// Those of which no two are equal.
     pub const CONTINUOUS: [Self; 4] = [Self::Normal, Self::LogNormal, Self::Cauchy, Self::TwoModes];
+    /// Those of which many are equal.
     pub const TIED: [Self; 3] = [Self::HeavyTies, Self::MostlyZero, Self::Constant];
 
+    /// One score.
     pub fn draw(self, rng: &mut impl Rng) -> f32 {
         match self {
             Self::Normal => normal(rng),
@@ -34,6 +40,7 @@ impl Scores {
         }
     }
 
+    /// So many scores, drawn one after the other.
     pub fn many(self, count: usize, rng: &mut impl Rng) -> Vec<f32> {
         (0..count).map(|_| self.draw(rng)).collect()
     }

@@ -1,11 +1,10 @@
 //! Reads the fixtures of `tests/reference`, which `generate_fixtures.py` writes.
-#![allow(dead_code)] // Each test uses its part.
-
-use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};
 use safetensors::{Dtype, SafeTensors};
+
+use crate::reference;
 
 /// One fixture file.
 pub struct Fixture {
@@ -13,10 +12,10 @@ pub struct Fixture {
 }
 
 impl Fixture {
+    /// The file of this name, without its extension. Fixtures of a crate are named relative to
+    /// `tests/reference`.
     pub fn open(name: &str) -> Self {
-        // Every crate that tests against a fixture lies at crates/<name>.
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference");
-        let path = folder.join(name).with_extension("safetensors");
+        let path = reference(name).with_extension("safetensors");
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         Self { bytes }
     }
@@ -39,10 +38,12 @@ impl Fixture {
         TensorData::new(values, view.shape().to_vec())
     }
 
+    /// The same as plain numbers, in the order in which they are stored.
     pub fn values(&self, name: &str) -> Vec<f32> {
         self.data(name).to_vec().unwrap()
     }
 
+    /// The same on the default device.
     pub fn tensor<B: Backend, const D: usize>(&self, name: &str) -> Tensor<B, D> {
         Tensor::from_data(self.data(name), &Default::default())
     }

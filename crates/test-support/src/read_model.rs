@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::reference;
+
 /// What `read_model.py` says of a file; `None` without Python.
 pub fn read_model(file: &Path) -> Option<Result<String, String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/read_model.py");
-    let Ok(output) = Command::new("python3").arg(script).arg(file).output() else {
+    let Ok(output) = Command::new("python3").arg(reference("read_model.py")).arg(file).output()
+    else {
         println!("skipped: no python3");
         return None;
     };
