@@ -10,8 +10,9 @@ use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
-use crate::output::{check_writable, count, note, percent, print};
+use crate::output::{check_writable, note, print};
 use crate::progress::{Bar, Verbosity};
+use crate::text::{count, percent};
 
 #[derive(clap::Args)]
 #[command(after_help = "\

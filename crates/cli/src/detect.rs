@@ -9,16 +9,17 @@ use nfbmr::calibration::DriftAlarm;
 use nfbmr::data::{LeftOutLine, Limits};
 use nfbmr::{AnomalyModel, PipelineError, Scored, detect_files};
 
-use crate::Outcome;
 use crate::drift::Drift;
 use crate::error::CliError;
 use crate::heatmaps::Heatmaps;
 use crate::images::{Input, inputs};
 use crate::interrupt;
 use crate::model::ModelArgs;
-use crate::output::{count, note};
+use crate::outcome::Outcome;
+use crate::output::note;
 use crate::progress::{Bar, Verbosity};
 use crate::record::{Found, Record};
+use crate::text::count;
 
 #[derive(clap::Args)]
 #[command(after_help = "\

@@ -1,4 +1,4 @@
-//! What goes wrong, and what to do about it.
+//! What goes wrong, and what to do about it: the words, the hints and the exit codes.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use nfbmr::pipeline::ModelError;
 use nfbmr::report::ReportError;
 use nfbmr::{CalibrateError, PipelineError};
 
-use crate::output::{note, percent};
+use crate::text::percent;
 
 /// The exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
 pub const INTERRUPTED: u8 = 130;
@@ -83,23 +83,8 @@ impl CliError {
         }
     }
 
-    /// Tells the user.
-    pub fn report(&self) {
-        match self {
-            // Whoever read the output has seen enough.
-            Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Self::Interrupted | Self::InterruptedTraining => note(self),
-            _ => {
-                note(format_args!("error: {self}"));
-                if let Some(hint) = self.hint() {
-                    note(format_args!("hint: {hint}"));
-                }
-            }
-        }
-    }
-
     /// What to do next.
-    fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Pipeline(error) => return pipeline_hint(error),
             Self::Rate(error) => return rate_hint(error),

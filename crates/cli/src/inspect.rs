@@ -5,7 +5,8 @@ use nfbmr::ModelInfo;
 use crate::calibrate::in_words;
 use crate::config;
 use crate::error::CliError;
-use crate::output::{count, inspected, print};
+use crate::output::print;
+use crate::text::{count, inspected};
 
 #[derive(clap::Args)]
 #[command(after_help = "\

@@ -10,7 +10,7 @@ use nfbmr::{Calibration, CrossCalibration};
 use serde::Serialize;
 
 use crate::mask_use::Masks;
-use crate::output::{count, percent};
+use crate::text::{count, percent};
 
 /// What comes out, as JSON has it. Shares are from 0 to 1; what is undefined is null.
 #[derive(Serialize)]

@@ -15,8 +15,9 @@ use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::{Compute, check_weights};
-use crate::output::{check_writable, count, inspected, note, print};
+use crate::output::{check_writable, note, print};
 use crate::progress::{Bar, Verbosity};
+use crate::text::{count, inspected};
 use crate::unfinished::Unfinished;
 
 #[derive(clap::Args)]
