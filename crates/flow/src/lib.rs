@@ -12,9 +12,11 @@
     clippy::unwrap_used
 )]
 
+mod config;
 mod coupling;
 mod flow;
 mod likelihood;
 
-pub use flow::{Flow, FlowConfig, FlowError, FlowOutput};
+pub use config::{FlowConfig, FlowError};
+pub use flow::{Flow, FlowOutput};
 pub use likelihood::{bits_per_dim, nll, nll_map};
