@@ -1,3 +1,5 @@
+//! Training and loading on a device named at run time: here the name becomes a backend's type.
+
 use std::path::Path;
 
 use nfbmr_backend::{Backend, DeviceError, DeviceName};

@@ -1,3 +1,5 @@
+//! Damaged caches of features, also with headers whose checksums fit.
+
 use nfbmr::cache::{FeatureCache, Key};
 
 use crate::{MB, Reader, alone};

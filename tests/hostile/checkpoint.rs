@@ -1,3 +1,5 @@
+//! Damaged checkpoints of trainings, also under checksums that fit.
+
 use std::fs;
 use std::ops::ControlFlow;
 

@@ -1,3 +1,5 @@
+//! Damaged JSON: configurations and calibrations.
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Damaged lists: labels and splits of data sets, and lists of paths.
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Damaged model files of every system, also under checksums that fit.
+
 use std::fs;
 use std::path::Path;
 

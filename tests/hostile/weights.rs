@@ -1,3 +1,5 @@
+//! Damaged files of backbone weights, ours and published ones.
+
 use std::fs;
 use std::path::Path;
 

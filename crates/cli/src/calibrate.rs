@@ -1,4 +1,4 @@
-//! `nfbmr calibrate`.
+//! `nfbmr calibrate`, and the words for what a calibration promises, which other commands use too.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `nfbmr detect`.
+//! `nfbmr detect`: images in, lines out. What a line holds is in `record`.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};

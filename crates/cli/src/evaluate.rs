@@ -1,4 +1,4 @@
-//! `nfbmr evaluate`.
+//! `nfbmr evaluate`. What it finds is worded in `results` and `mask_use`.
 
 use std::path::PathBuf;
 

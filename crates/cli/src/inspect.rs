@@ -1,4 +1,4 @@
-//! `nfbmr inspect`.
+//! `nfbmr inspect`: what a model file says of itself, in lines, as JSON or as settings.
 
 use nfbmr::ModelInfo;
 

@@ -1,4 +1,4 @@
-//! `nfbmr train`.
+//! `nfbmr train`: from settings and images to a model file, calibrated if there are images to do it with.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `nfbmr weights`.
+//! `nfbmr weights`: published weights to files that models take. It knows weights, not models.
 
 use std::path::{Path, PathBuf};
 

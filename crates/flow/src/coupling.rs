@@ -1,3 +1,5 @@
+//! One coupling block, forwards and backwards. It knows the shape of a flow, not how many blocks one has.
+
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, Conv2d, ops};

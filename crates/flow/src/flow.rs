@@ -1,3 +1,5 @@
+//! The flow: coupling blocks one after the other. Its shape and its errors are in `config`.
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;

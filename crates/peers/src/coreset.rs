@@ -1,3 +1,5 @@
+//! The choice of a coreset. It works on plain numbers and knows nothing of burn, nor of PatchCore.
+
 use pulp::Arch;
 use rayon::prelude::*;
 

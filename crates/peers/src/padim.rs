@@ -1,3 +1,5 @@
+//! PaDiM: fit, score and state. It shares nothing with PatchCore but the helpers of the crate.
+
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};
 use nfbmr_whitening::{Moments, inverse_cholesky};

@@ -1,3 +1,5 @@
+//! PatchCore: fit, score and state, from a coreset, a projection and a memory.
+
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};

@@ -1,3 +1,5 @@
+//! What a report is made from, as the caller gives it. How it is shown and written isn't known here.
+
 use serde::{Deserialize, Serialize};
 
 use crate::png::Png;

@@ -1,3 +1,5 @@
+//! How features are averaged and whitened: settings and the weights that follow from them, no tensors.
+
 use serde::{Deserialize, Serialize};
 
 use crate::WhiteningError;

@@ -1,3 +1,5 @@
+//! What the operations take besides features: weights and shapes, the same for every backend.
+
 use std::sync::Arc;
 
 #[cfg(feature = "flex")]

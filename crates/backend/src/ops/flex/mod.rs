@@ -1,4 +1,5 @@
-//! The operations by this crate's kernels, on burn's CPU backend.
+//! The operations on burn's CPU backend, by the kernels of `nfbmr-kernels` where they have one for the
+//! shape, and composed otherwise.
 
 mod conv;
 mod coupling;
