@@ -11,9 +11,9 @@ use burn::tensor::{Distribution, Tensor};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use image::{DynamicImage, Rgb, RgbImage};
-use nfbmr::BackboneWeights;
-use nfbmr::backend::Backend;
-use nfbmr::pipeline::Pipeline;
+use nfbmr::{BackboneWeights, StoredBackbone};
+use nfbmr_backend::Backend;
+use nfbmr_pipeline::{FeatureExtractor, Pipeline};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -46,7 +46,7 @@ fn load<B: Backend>(
 ) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.nfbmr");
-    pipeline.save(&path).unwrap();
+    pipeline.save(&path, StoredBackbone::Referred).unwrap();
     let image = image(0, CAMERA);
     let load = || Pipeline::<B>::load(&path, Some(weights), &Default::default()).unwrap();
     group.bench_function("load", |b| b.iter(|| black_box(load())));
@@ -84,23 +84,23 @@ fn parts<B: Backend>(group: &mut BenchmarkGroup<'_, WallTime>, pipeline: &Pipeli
     let device = B::Device::default();
     let side = pipeline.config().input_size as usize;
     let x = Tensor::<B, 4>::random([1, 3, side, side], Distribution::Default, &device);
-    let y = pipeline.source().levels(x.clone()).unwrap();
+    let y = pipeline.source().extract(x.clone()).unwrap();
     group.bench_function("backbone", |b| {
         b.iter(|| {
-            let levels = pipeline.source().levels(x.clone()).unwrap();
+            let levels = pipeline.source().extract(x.clone()).unwrap();
             levels.into_iter().for_each(|y| drop(black_box(y.into_data())));
         });
     });
     group.bench_function("flow", |b| {
         b.iter(|| {
-            for (target, y) in pipeline.flows().into_iter().zip(&y) {
+            for (target, y) in pipeline.flows().iter().zip(&y) {
                 black_box(target.flow().forward(y.clone()).unwrap().z.into_data());
             }
         });
     });
     group.bench_function("bmr", |b| {
         b.iter(|| {
-            for (bmr, y) in pipeline.bmrs().into_iter().zip(&y) {
+            for (bmr, y) in pipeline.bmrs().iter().zip(&y) {
                 black_box(bmr.forward(y.clone(), y.clone()).unwrap().y.into_data());
             }
         });
@@ -110,14 +110,14 @@ fn parts<B: Backend>(group: &mut BenchmarkGroup<'_, WallTime>, pipeline: &Pipeli
 fn latency(c: &mut Criterion) {
     #[cfg(feature = "flex")]
     for name in ["default", "paper"] {
-        measure::<nfbmr::backend::Cpu>(c, "flex", name, &[1, 8]);
+        measure::<nfbmr_backend::Cpu>(c, "flex", name, &[1, 8]);
     }
     #[cfg(feature = "ndarray")]
-    measure::<nfbmr::backend::NdArray>(c, "ndarray", "default", &[1]);
+    measure::<nfbmr_backend::NdArray>(c, "ndarray", "default", &[1]);
     #[cfg(feature = "cuda")]
-    if nfbmr::backend::Cuda::probe(&Default::default()).is_ok() {
+    if nfbmr_backend::Cuda::probe(&Default::default()).is_ok() {
         for name in ["default", "paper"] {
-            measure::<nfbmr::backend::Cuda>(c, "cuda", name, &[1, 8]);
+            measure::<nfbmr_backend::Cuda>(c, "cuda", name, &[1, 8]);
         }
     }
 }

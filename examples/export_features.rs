@@ -11,9 +11,10 @@ use std::process::ExitCode;
 
 use burn::tensor::Tensor;
 use clap::Parser;
-use nfbmr::backend::Cpu;
-use nfbmr::pipeline::{Trainer, TrainingStorage};
-use nfbmr::{PipelineConfig, data, weights};
+use nfbmr::data::{LabelledImage, Layout, datasets};
+use nfbmr::{PipelineConfig, SystemConfig, TrainingStorage, weights};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Trainer;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -42,15 +43,18 @@ fn main() -> ExitCode {
 }
 
 fn export(args: &Args) -> Result<(), Box<dyn Error>> {
-    let config = match &args.config {
+    let config: PipelineConfig = match &args.config {
         Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
         None => PipelineConfig::default(),
     };
-    let set = data::mvtec(&args.data)?;
+    let SystemConfig::NfBmr(mut own) = config.system.clone() else {
+        return Err(format!("expected the system nf-bmr, found {}", config.system.system()).into());
+    };
+    let set = datasets(&args.data, Layout::Mvtec, &Default::default())?.remove(0);
     let device = Default::default();
     let weights = weights::embedded();
     let mut go_on = |_: &_| ControlFlow::Continue(());
-    let mut trainer = |samples: &[data::Sample]| {
+    let mut trainer = |samples: &[LabelledImage]| {
         let files: Vec<PathBuf> = samples.iter().map(|sample| sample.path.clone()).collect();
         let storage = TrainingStorage::default();
         Trainer::<Cpu>::new(&config, weights, &files, &storage, &device, &mut go_on)
@@ -58,14 +62,15 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
     let (mut train, test) = (trainer(&set.train)?, trainer(&set.test)?);
     // Nothing is trained, but the statistics of the training images are collected.
     let mut untrained = config.clone();
-    (untrained.flow_training.epochs, untrained.bmr_training.epochs) = (0, 0);
+    (own.flow_training.epochs, own.bmr_training.epochs) = (0, 0);
+    untrained.system = own.into();
     let pipeline = train.train(&untrained, &mut |_| ControlFlow::Continue(()))?;
     let labels: Vec<u8> = set.test.iter().map(|sample| u8::from(sample.is_defect())).collect();
     let mut parts = Vec::new();
     for (name, trainer) in [("train", &train), ("test", &test)] {
         let images: Vec<_> =
             (0..trainer.images()).map(|image| trainer.features(image)).collect::<Result<_, _>>()?;
-        for (level, flow) in pipeline.flows().into_iter().enumerate() {
+        for (level, flow) in pipeline.flows().iter().enumerate() {
             let features = images.iter().filter_map(|levels| levels.get(level).cloned());
             let features = flow.whiten(Tensor::cat(features.collect(), 0))?;
             let shape = features.dims().to_vec();

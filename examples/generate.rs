@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nfbmr::data::synthetic::{Counts, Kind, write_datasets};
+use nfbmr_synthetic::{Counts, Kind, write_datasets};
 
 #[path = "support/exit.rs"]
 mod exit;

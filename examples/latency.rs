@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Distribution, Tensor, TensorData};
 use clap::{Parser, ValueEnum};
 use image::DynamicImage;
-use nfbmr::backend::{Backend, Cpu};
-use nfbmr::bmr::Bmr;
-use nfbmr::pipeline::{BidirectionalMapper, Pipeline, TargetFlow, TargetSpace};
-use nfbmr::{DeviceError, DeviceName, Phase, PipelineConfig};
+use nfbmr::{DeviceError, DeviceName, Phase, PipelineConfig, StoredBackbone, SystemConfig};
+use nfbmr_backend::{Backend, Cpu};
+use nfbmr_bmr::Bmr;
+use nfbmr_flow::nll_map;
+use nfbmr_pipeline::systems::{BidirectionalMapper, TargetFlow};
+use nfbmr_pipeline::{FeatureExtractor, Pipeline};
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -105,7 +107,7 @@ fn on_threads(args: &Args) -> Result<(), Box<dyn Error>> {
         DeviceName::Cpu => run::<Cpu>(args, &Default::default()),
         #[cfg(feature = "cuda")]
         DeviceName::Cuda(index) => {
-            use nfbmr::backend::{Cuda, CudaDevice};
+            use nfbmr_backend::{Cuda, CudaDevice};
             run::<Cuda>(args, &CudaDevice::new(index))
         }
         device => Err(DeviceError::NotBuilt { device }.into()),
@@ -138,7 +140,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     };
     let (flows, bmrs) = parts(&pipeline)?;
     if let Some(path) = &args.save {
-        return Ok(pipeline.save_with_backbone(path)?);
+        return Ok(pipeline.save(path, StoredBackbone::Included)?);
     }
     let images: Vec<_> =
         (0..args.batch as u64).map(|index| untrained::image(index, args.camera)).collect();
@@ -154,11 +156,10 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
         .into_iter()
         .map(|x| {
             let (mut y, mut z) = (Vec::new(), Vec::new());
-            for (flow, features) in flows.iter().zip(pipeline.source().levels(x.clone())?) {
-                y.push(flow.whiten(features)?);
-                z.extend(
-                    y.last().map(|y| flow.flow().target(&x, y)).transpose()?.map(|z| z.features),
-                );
+            for (flow, features) in flows.iter().zip(pipeline.source().extract(x.clone())?) {
+                let white = flow.whiten(features)?;
+                z.push(flow.flow().forward(white.clone())?.z);
+                y.push(white);
             }
             Ok(Input { x, y, z })
         })
@@ -175,7 +176,7 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     };
     let network = time(&|input| networks(&pipeline, input.x.clone()).map(drop))?;
     let backbone = time(&|input| {
-        black_box(pipeline.source().levels(input.x.clone())?);
+        black_box(pipeline.source().extract(input.x.clone())?);
         Ok(())
     })?;
     // As long on features that are white already.
@@ -187,7 +188,8 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
     })?;
     let flow_time = time(&|input| {
         for (flow, y) in flows.iter().zip(&input.y) {
-            black_box(flow.flow().target(&input.x, y)?);
+            let output = flow.flow().forward(y.clone())?;
+            black_box((nll_map(&output), output.z));
         }
         Ok(())
     })?;
@@ -230,10 +232,10 @@ fn run<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Failure> {
             "bmr": bmr_time.p95,
         },
         "gflops": {
-            "network": gflops(work.backbone + work.flow + work.bmr, network.median),
+            "network": gflops(work.backbone + work.flow + work.mapping, network.median),
             "backbone": gflops(work.backbone, backbone.median),
             "flow": gflops(work.flow, flow_time.median),
-            "bmr": gflops(work.bmr, bmr_time.median),
+            "bmr": gflops(work.mapping, bmr_time.median),
         },
         "gemm_peak_gflops": gemm_peak_gflops::<B>(seconds, device)?,
         "train_step_ms": train_step.as_ref().map(|step| step.flow + step.bmr),
@@ -280,15 +282,16 @@ type Outputs = BTreeMap<String, TensorData>;
 fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outputs, Failure> {
     let (flows, bmrs) = parts(pipeline)?;
     let mut outputs = Outputs::new();
-    let levels = flows.iter().zip(bmrs).zip(pipeline.source().levels(x.clone())?);
+    let levels = flows.iter().zip(bmrs).zip(pipeline.source().extract(x)?);
     for (level, ((flow, bmr), y)) in levels.enumerate() {
         let y = flow.whiten(y)?;
-        let z = flow.flow().target(&x, &y)?;
-        let residuals = bmr.residuals(y, z.features)?;
+        let output = flow.flow().forward(y.clone())?;
+        let likelihood = nll_map(&output);
+        let residuals = bmr.residuals(y, output.z)?;
         let maps = [
             ("source", residuals.source),
             ("target", Some(residuals.target)),
-            ("likelihood", z.likelihood),
+            ("likelihood", Some(likelihood)),
         ];
         let maps = maps.into_iter().filter_map(|(name, map)| Some((name, map?)));
         outputs.extend(maps.map(|(name, map)| (format!("{name}.{level}"), map.into_data())));
@@ -297,13 +300,13 @@ fn networks<B: Backend>(pipeline: &Pipeline<B>, x: Tensor<B, 4>) -> Result<Outpu
 }
 
 /// The networks behind the backbone, by level.
-type Networks<'a, B> = (Vec<&'a TargetFlow<B>>, Vec<&'a Bmr<B>>);
+type Networks<'a, B> = (&'a [TargetFlow<B>], &'a [Bmr<B>]);
 
 fn parts<B: Backend>(pipeline: &Pipeline<B>) -> Result<Networks<'_, B>, Failure> {
     let (flows, bmrs) = (pipeline.flows(), pipeline.bmrs());
     match flows.len() == bmrs.len() && !bmrs.is_empty() {
         true => Ok((flows, bmrs)),
-        false => Err(format!("{}: only nf-bmr is timed", pipeline.config().system).into()),
+        false => Err(format!("{}: only nf-bmr is timed", pipeline.config().system.system()).into()),
     }
 }
 
@@ -313,7 +316,7 @@ fn write_outputs<B: Backend>(
     path: &Path,
 ) -> Result<(), Failure> {
     let mut outputs = networks(pipeline, x.clone())?;
-    let features = pipeline.source().levels(x.clone())?.into_iter().enumerate();
+    let features = pipeline.source().extract(x.clone())?.into_iter().enumerate();
     outputs.extend(features.map(|(level, y)| (format!("y.{level}"), y.into_data())));
     outputs.insert("x".to_owned(), x.into_data());
     let mut views = Vec::new();
@@ -382,10 +385,12 @@ fn train_step<B: Backend>(
         return Ok(None);
     }
     let mut config: PipelineConfig = pipeline.config().clone();
-    for training in [&mut config.flow_training, &mut config.bmr_training] {
-        training.epochs = steps + 1;
-        training.batch_size = BATCH as usize;
+    if let SystemConfig::NfBmr(own) = &mut config.system {
+        for training in [&mut own.flow_training, &mut own.bmr_training] {
+            training.batch_size = BATCH as usize;
+        }
     }
+    untrained::trained_for(&mut config, steps + 1);
     let side = config.input_size;
     let images: Vec<_> = (0..BATCH).map(|index| untrained::image(index, side)).collect();
     let weights = pipeline.backbone_weights();

@@ -13,10 +13,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use nfbmr::data::{self, Dataset, Limits};
-use nfbmr::pipeline::{ImageMetrics, PixelMetrics, Tested, evaluate};
+use nfbmr::data::{Dataset, Layout, Limits, datasets};
+use nfbmr::evaluation::{ImageMetrics, PixelMetrics, Tested, evaluate};
 use nfbmr::report::{self, Report};
-use nfbmr::{BackboneWeights, DeviceName, PipelineConfig, System, TrainingStorage, weights};
+use nfbmr::{BackboneWeights, DeviceName, Pipeline, PipelineConfig, System};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -96,17 +96,15 @@ fn all(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut config = config(args)?;
     config.seed = args.seed;
     let weights = args.weights.as_ref().map(BackboneWeights::open).transpose()?;
-    let weights = weights.as_ref().or(weights::embedded());
 
     let mut categories = Vec::new();
     let mut scores = String::from("path,label,score\n");
     let mut results = Report::new("Visual defect detection");
-    for folder in data::mvtec_categories(&args.data)? {
-        let set = data::mvtec(&folder)?;
+    for set in datasets(&args.data, Layout::Mvtec, &Default::default())? {
         if !args.category.is_empty() && !args.category.contains(&set.name) {
             continue;
         }
-        let outcome = run(&set, &config, weights, args, &mut scores, &mut results)?;
+        let outcome = run(&set, &config, weights.as_ref(), args, &mut scores, &mut results)?;
         eprintln!(
             "{}: image AUROC {:.4}, trained in {:.1} s, detection {:.1} ms",
             set.name, outcome.image.auroc, outcome.train_s, outcome.detect_ms
@@ -164,7 +162,9 @@ fn config(args: &Args) -> Result<PipelineConfig, Box<dyn Error>> {
         (None, Preset::Default) => PipelineConfig::default(),
         (None, Preset::Paper) => PipelineConfig::paper(),
     };
-    config.system = args.system.unwrap_or(config.system);
+    if let Some(system) = args.system {
+        config = config.with_system(system)?;
+    }
     Ok(config)
 }
 
@@ -183,23 +183,21 @@ fn run(
     }
     let mut bar = support::Bar::new(&set.name);
     let start = Instant::now();
-    let model = nfbmr::train(
-        config,
-        weights,
-        &train,
-        &TrainingStorage::default(),
-        args.device,
-        &mut |p| bar.show(p),
-    )?;
+    // On all images: nothing of the protocol needs a threshold.
+    let mut builder = Pipeline::builder().config(config.clone()).device(args.device).hold_out(0.0);
+    if let Some(weights) = weights {
+        builder = builder.weights(weights.clone());
+    }
+    let model = builder.progress(|progress| bar.show(progress)).train(train)?;
     let train_s = start.elapsed().as_secs_f64();
     bar.finish();
     if let Some(folder) = &args.models {
         fs::create_dir_all(folder)?;
-        model.save(&folder.join(format!("{}.nfbmr", set.name)))?;
+        model.save(folder.join(format!("{}.nfbmr", set.name)))?;
     }
 
-    let evaluation = evaluate(&*model, &set.test, &Limits::default(), &mut |tested, _| {
-        scores.push_str(&csv_line(&tested.sample.path, tested.sample.is_defect(), tested.score));
+    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut |tested, _| {
+        scores.push_str(&csv_line(&tested.image.path, tested.image.is_defect(), tested.score));
         ControlFlow::Continue(())
     })?;
     let image = evaluation.image_metrics()?;
@@ -215,10 +213,11 @@ fn run(
     let pixel = evaluation.pixel_metrics()?;
     let detect_ms = 1e3 * evaluation.mean_time().as_secs_f64();
     if args.report.is_some() {
-        let mut run = report::run(&set.name, config.seed, config.system.name(), &evaluation);
+        let mut run =
+            report::run(&set.name, config.seed, config.system.system().name(), &evaluation);
         run.train_s = Some(train_s);
-        run.projections = report::projections(&*model, &evaluation, &Limits::default())?;
-        let examples = report::examples(&*model, &evaluation, &run, &Limits::default())?;
+        run.projections = report::projections(&model, &evaluation, &Limits::default())?;
+        let examples = report::examples(&model, &evaluation, &run, &Limits::default())?;
         results.examples.extend(examples);
         results.runs.push(run);
     }

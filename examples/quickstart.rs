@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use image::RgbImage;
-use nfbmr::data::synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
-use nfbmr::data::{Limits, Sample, load_image, load_rgb8, mvtec};
-use nfbmr::pipeline::evaluate;
-use nfbmr::{Detection, Pipeline, PipelineConfig, weights};
+use nfbmr::data::{LabelledImage, Layout, Limits, datasets, load_image, load_rgb8};
+use nfbmr::evaluation::evaluate;
+use nfbmr::{Detection, Pipeline, PipelineConfig};
+use nfbmr_synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
 
 #[path = "support/exit.rs"]
 mod exit;
@@ -50,14 +50,14 @@ fn both() -> Result<(), Box<dyn Error>> {
 fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Error>> {
     let folder = Path::new(OUT).join(kind.name());
     write_mvtec(&folder, kind, &COUNTS, SIDE, SEED)?;
-    let set = mvtec(&folder)?;
+    let set = datasets(&folder, Layout::Mvtec, &Default::default())?.remove(0);
 
     let train: Vec<PathBuf> = set.train.iter().map(|sample| sample.path.clone()).collect();
     let mut bar = support::Bar::new(kind.name());
     let start = Instant::now();
-    let device = Default::default();
-    let pipeline =
-        Pipeline::train(config, weights::embedded(), &train, &device, &mut |p| bar.show(p))?;
+    // On all images: the figure below needs no threshold.
+    let builder = Pipeline::builder().config(config.clone()).hold_out(0.0);
+    let pipeline = builder.progress(|progress| bar.show(progress)).train(train)?;
     let train_s = start.elapsed().as_secs_f64();
     bar.finish();
     let model = Path::new(OUT).join(format!("{}.nfbmr", kind.name()));
@@ -76,7 +76,7 @@ fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Err
         evaluation.image_metrics()?.auroc,
         COUNTS.test_good,
         COUNTS.test_defect,
-        train.len(),
+        set.train.len(),
         model.display(),
         fs::metadata(&model)?.len() / 1000,
     );
@@ -84,8 +84,11 @@ fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Err
 }
 
 /// Image, mask and heatmap of the smallest defect of a set.
-fn show(samples: &[Sample], detections: &[Detection]) -> Result<[RgbImage; 3], Box<dyn Error>> {
-    let mut smallest: Option<(usize, RgbImage, &Sample, &Detection)> = None;
+fn show(
+    samples: &[LabelledImage],
+    detections: &[Detection],
+) -> Result<[RgbImage; 3], Box<dyn Error>> {
+    let mut smallest: Option<(usize, RgbImage, &LabelledImage, &Detection)> = None;
     for (sample, detection) in samples.iter().zip(detections) {
         let Some(mask) = sample.masks.first() else { continue };
         let mask = load_image(mask, &Limits::default())?.into_rgb8();

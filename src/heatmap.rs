@@ -1,3 +1,5 @@
+//! Anomaly maps as pictures. It knows maps and images, not how either came about.
+
 use image::RgbImage;
 use nfbmr_pipeline::{PipelineError, ScoreMap};
 

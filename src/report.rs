@@ -41,8 +41,8 @@ pub fn run(category: &str, seed: u64, system: &str, evaluation: &Evaluation) -> 
 
 fn score(tested: &Tested) -> Score {
     Score {
-        path: tested.sample.path.display().to_string(),
-        defect: tested.sample.defect_name().map(str::to_owned),
+        path: tested.image.path.display().to_string(),
+        defect: tested.image.defect_name().map(str::to_owned),
         score: tested.score,
         likelihood: tested.likelihood,
     }
@@ -60,12 +60,12 @@ pub fn projections(
     limits: &Limits,
 ) -> Result<Vec<Projection>, PipelineError> {
     let (mut source, mut target) = (Vec::new(), Vec::new());
-    for Tested { sample, .. } in &evaluation.images {
-        let image = load_rgb8(&sample.path, limits, model.white_level())?.into();
+    for Tested { image: labelled, .. } in &evaluation.images {
+        let image = load_rgb8(&labelled.path, limits, model.white_level())?.into();
         let Some(found) = model.mean_features(&image)? else { return Ok(Vec::new()) };
         let features = |values: Vec<f32>| ImageFeatures {
-            path: sample.path.display().to_string(),
-            defect: sample.defect_name().map(str::to_owned),
+            path: labelled.path.display().to_string(),
+            defect: labelled.defect_name().map(str::to_owned),
             values,
         };
         source.push(features(found.source));
@@ -90,7 +90,7 @@ pub fn examples(
     let mut order: Vec<&Tested> = evaluation.images.iter().collect();
     order.sort_by(|a, b| a.score.total_cmp(&b.score));
     let (defects, good): (Vec<&Tested>, Vec<&Tested>) =
-        order.into_iter().partition(|tested| tested.sample.is_defect());
+        order.into_iter().partition(|tested| tested.image.is_defect());
     let worst = &good[good.len().saturating_sub(EACH)..];
     let misses = &defects[..EACH.min(defects.len() / 2)];
     let clearest = &defects[defects.len() - misses.len()..];
@@ -122,7 +122,7 @@ impl<'a> Shown<'a> {
         tested: &'a Tested,
         limits: &Limits,
     ) -> Result<Self, PipelineError> {
-        let image = load_rgb8(&tested.sample.path, limits, model.white_level())?;
+        let image = load_rgb8(&tested.image.path, limits, model.white_level())?;
         let image = DynamicImage::from(image);
         let detection = model.detect(&image)?;
         Ok(Self { tested, image: image.into_rgb8(), detection })
@@ -135,24 +135,25 @@ impl<'a> Shown<'a> {
         high: f32,
         limits: &Limits,
     ) -> Result<Example, PipelineError> {
-        let sample = &self.tested.sample;
+        let labelled = &self.tested.image;
         let png = |image: DynamicImage| {
-            to_png(&image).map_err(|source| DataError::Encode { path: sample.path.clone(), source })
+            to_png(&image)
+                .map_err(|source| DataError::Encode { path: labelled.path.clone(), source })
         };
         let map = &self.detection.anomaly_map;
         let overlay = heatmap(&self.image, map, low, high)?;
         let size = (self.image.width(), self.image.height());
-        let mask = match sample.masks.is_empty() {
+        let mask = match labelled.masks.is_empty() {
             true => None,
-            false => Some(picture(load_masks(&sample.masks, size, limits)?, size)),
+            false => Some(picture(load_masks(&labelled.masks, size, limits)?, size)),
         };
-        let name = sample.path.file_name().unwrap_or_default();
+        let name = labelled.path.file_name().unwrap_or_default();
         Ok(Example {
             title: name.to_string_lossy().into_owned(),
             category: run.category.clone(),
             seed: run.seed,
             system: run.system.clone(),
-            defect: sample.defect_name().map(str::to_owned),
+            defect: labelled.defect_name().map(str::to_owned),
             score: self.tested.score,
             scale: Some([low, high]),
             image: png(self.image.into())?,

@@ -5,8 +5,10 @@
 mod suite;
 
 use image::{DynamicImage, Rgb};
-use nfbmr::pipeline::Mask;
-use nfbmr::{Augmentation, Pipeline, PipelineConfig};
+use nfbmr::PipelineConfig;
+use nfbmr::config::{Augmentation, Mask};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Pipeline;
 
 /// Gears with a white mark in one corner, which look otherwise once they are turned or mirrored.
 fn marked(good: u64, seed: u64) -> Vec<DynamicImage> {
@@ -28,7 +30,7 @@ fn augmented(augmentation: Augmentation) -> PipelineConfig {
     config
 }
 
-fn mean_score(model: &Pipeline, images: impl Iterator<Item = DynamicImage>) -> f32 {
+fn mean_score(model: &Pipeline<Cpu>, images: impl Iterator<Item = DynamicImage>) -> f32 {
     let images: Vec<_> = images.collect();
     let detections = model.detect_batch(&images).unwrap();
     detections.iter().map(|detection| detection.score).sum::<f32>() / images.len() as f32
@@ -39,8 +41,8 @@ fn a_model_of_copies_knows_turned_parts() {
     let images = marked(12, 1);
     let others = marked(6, 2);
     let strangeness = |augmentation| {
-        let model: Pipeline = suite::train(&augmented(augmentation), &images).unwrap();
-        assert_eq!(model.training_images(), Some(12));
+        let model: Pipeline<Cpu> = suite::train(&augmented(augmentation), &images).unwrap();
+        assert_eq!(model.training_images(), 12);
         let upright = mean_score(&model, others.iter().cloned());
         let turned = mean_score(&model, others.iter().map(DynamicImage::rotate90));
         let mirrored = mean_score(&model, others.iter().map(DynamicImage::fliph));
@@ -62,11 +64,11 @@ fn a_model_of_copies_knows_turned_parts() {
 fn copies_are_trained_on_wherever_features_are() {
     let images = marked(6, 3);
     let config = augmented(Augmentation::QuarterTurns);
-    suite::trains_wherever_features_are::<nfbmr::backend::Cpu>(&config, &images, 4);
+    suite::trains_wherever_features_are::<Cpu>(&config, &images, 4);
 
     let mut masked = config;
     let left = image::GrayImage::from_fn(2, 1, |x, _| image::Luma([if x == 0 { 255 } else { 0 }]));
     masked.mask = Some(Mask::new(&left.into()).unwrap());
-    let model: Pipeline = suite::train(&masked, &images).unwrap();
+    let model: Pipeline<Cpu> = suite::train(&masked, &images).unwrap();
     assert!(model.detect(&images[0]).unwrap().score.is_finite());
 }

@@ -8,10 +8,10 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use nfbmr::backend::Cpu;
 use nfbmr::data::{DataError, Limits, OnBadFile, list_images, load_image};
-use nfbmr::pipeline::Pipeline;
 use nfbmr::{Images, Phase, PipelineError, weights};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Pipeline;
 use tempfile::TempDir;
 
 fn bad(name: &str) -> PathBuf {

@@ -43,13 +43,13 @@ macro_rules! suite {
 }
 
 #[cfg(feature = "flex")]
-suite!(flex, nfbmr::backend::Cpu);
+suite!(flex, nfbmr_backend::Cpu);
 
 #[cfg(feature = "ndarray")]
-suite!(ndarray, nfbmr::backend::NdArray);
+suite!(ndarray, nfbmr_backend::NdArray);
 
 #[cfg(feature = "cuda")]
-suite!(cuda, nfbmr::backend::Cuda, ignore = "needs an NVIDIA GPU");
+suite!(cuda, nfbmr_backend::Cuda, ignore = "needs an NVIDIA GPU");
 
 #[cfg(all(feature = "flex", feature = "ndarray"))]
 #[test]

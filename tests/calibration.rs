@@ -1,10 +1,6 @@
 //! Calibrated models: thresholds and verdicts from good images held out of training.
 #![cfg(feature = "flex")]
 
-#[path = "support/rewrite.rs"]
-mod rewrite;
-#[path = "../crates/calibration/tests/common/mod.rs"]
-mod statistics;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
@@ -14,22 +10,21 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use image::DynamicImage;
-use nfbmr::backend::Cpu;
 use nfbmr::calibration::{CalibrationError, RateBasis, SplitConformal};
-use nfbmr::data::synthetic::{Kind, PartClass};
 use nfbmr::data::{Limits, OnBadFile, list_images};
-use nfbmr::metrics::DefectRegion;
-use nfbmr::pipeline::{ImageName, Pipeline};
 use nfbmr::{
-    CalibrateError, Calibration, FalseAlarmRate, Images, Phase, PipelineError, Progress, ScoreMap,
-    weights,
+    CalibrateError, DefectRegion, FalseAlarmRate, ImageName, Images, Phase, PipelineError,
+    Progress, ScoreMap, SplitCalibration, StoredBackbone, System, weights,
 };
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Pipeline;
+use nfbmr_synthetic::{Kind, PartClass};
+use nfbmr_test_support::rewrite::rewrite;
+use nfbmr_test_support::statistics::{beta_binomial, critical_distance, distances, mean};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rewrite::rewrite;
 use serde_json::json;
-use statistics::{beta_binomial, critical_distance, distances, mean};
 
 const TRAINING_SEED: u64 = 1;
 
@@ -60,6 +55,11 @@ fn calibrated(images: &[DynamicImage], rate: Option<FalseAlarmRate>) -> Pipeline
     model
 }
 
+/// What a model was calibrated to.
+fn split(model: &Pipeline<Cpu>) -> &SplitCalibration {
+    model.calibration().and_then(nfbmr::Calibration::split).unwrap()
+}
+
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, PipelineError>) -> CalibrateError {
     match result {
@@ -79,7 +79,7 @@ fn write(images: &[DynamicImage], folder: &Path, name: &str) -> Vec<PathBuf> {
 fn verdicts_follow_the_scores_of_the_calibration() {
     let images = others(25);
     let model = calibrated(&images, None);
-    let calibration = model.calibration().unwrap();
+    let calibration = split(&model);
     assert_eq!((calibration.rate().get(), calibration.basis()), (0.05, RateBasis::Default));
 
     let mut detections = MODEL.detect_batch(&images).unwrap();
@@ -113,14 +113,15 @@ fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
     let tested = suite::gears(4, 8, 3);
     for by_hand in [false, true] {
         if by_hand {
-            model.set_threshold(0.1 + 0.2).unwrap();
-            model.set_pixel_threshold(f32::MIN_POSITIVE).unwrap();
+            let calibration = model.calibration_mut().unwrap();
+            calibration.set_threshold(0.1 + 0.2).unwrap();
+            calibration.set_pixel_threshold(f32::MIN_POSITIVE).unwrap();
         }
-        model.save(&path).unwrap();
+        model.save(&path, StoredBackbone::Referred).unwrap();
         let loaded = Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default());
         let loaded = loaded.unwrap();
         assert_eq!(loaded.calibration(), model.calibration());
-        assert_eq!(loaded.training_images(), Some(4));
+        assert_eq!(loaded.training_images(), 4);
         for image in &tested {
             let (before, after) = (model.detect(image).unwrap(), loaded.detect(image).unwrap());
             let bits = |detection: &nfbmr::Detection| {
@@ -163,7 +164,7 @@ fn images_that_were_trained_on_are_refused_by_name() {
 
     // A loaded model knows them as well.
     let path = folder.path().join("model");
-    model.save(&path).unwrap();
+    model.save(&path, StoredBackbone::Referred).unwrap();
     let mut loaded =
         Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default()).unwrap();
     assert_eq!(refused(loaded.calibrate(&in_memory, None, &mut go_on)), error);
@@ -197,7 +198,7 @@ fn few_images_give_the_smallest_rate_that_they_support() {
     let calibration = model.calibration().unwrap();
     assert_eq!(calibration.rate().get(), 0.2);
     assert_eq!(calibration.basis(), RateBasis::SmallestSupported);
-    assert_eq!(calibration.image_scores().images(), 4);
+    assert_eq!(calibration.images(), 4);
 }
 
 #[test]
@@ -262,35 +263,35 @@ fn the_caller_can_interrupt_and_an_earlier_calibration_stays() {
 fn a_threshold_set_by_hand_changes_verdicts_and_no_p_value() {
     let image = &others(1)[0];
     let mut model = MODEL.clone();
-    assert_eq!(refused(model.set_threshold(1.0)), CalibrateError::Uncalibrated);
-    assert_eq!(refused(model.set_pixel_threshold(1.0)), CalibrateError::Uncalibrated);
+    assert_eq!(model.calibration_mut().unwrap_err(), CalibrateError::Uncalibrated);
 
     let computed = model.calibrate(&others(20), None, &mut go_on).unwrap().clone();
     let before = model.detect(image).unwrap().verdict.unwrap();
     assert!(!before.is_anomalous, "it is one of the calibration");
     // A score that equals the threshold is normal.
-    model.set_threshold(before.score).unwrap();
+    model.calibration_mut().unwrap().set_threshold(before.score).unwrap();
     assert!(!model.detect(image).unwrap().verdict.unwrap().is_anomalous);
-    model.set_threshold(before.score.next_down()).unwrap();
+    model.calibration_mut().unwrap().set_threshold(before.score.next_down()).unwrap();
     let after = model.detect(image).unwrap().verdict.unwrap();
     assert_eq!((after.score, after.p_value), (before.score, before.p_value));
     assert!(after.is_anomalous);
-    let calibration = model.calibration().unwrap();
+    let calibration = split(&model);
     assert_eq!(calibration.threshold().value, before.score.next_down());
     assert!(calibration.threshold().set_by_hand && !calibration.pixel_threshold().set_by_hand);
 
-    model.set_pixel_threshold(-0.5).unwrap();
-    let calibration = model.calibration().unwrap();
+    model.calibration_mut().unwrap().set_pixel_threshold(-0.5).unwrap();
+    let calibration = split(&model);
     assert_eq!(calibration.pixel_threshold().value, -0.5);
     assert!(calibration.pixel_threshold().set_by_hand);
     assert_eq!((calibration.rate(), calibration.basis()), (computed.rate(), computed.basis()));
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        for result in [model.set_threshold(value), model.set_pixel_threshold(value)] {
-            let error = refused(result);
+        let calibration = model.calibration_mut().unwrap();
+        for result in [calibration.set_threshold(value), calibration.set_pixel_threshold(value)] {
+            let error = result.unwrap_err();
             assert!(error.to_string().starts_with("expected a finite threshold"), "{error}");
         }
     }
-    assert_eq!(model.calibration().unwrap().pixel_threshold().value, -0.5);
+    assert_eq!(split(&model).pixel_threshold().value, -0.5);
 
     // Calibrating anew forgets what was set by hand.
     assert_eq!(model.calibrate(&others(20), None, &mut go_on).unwrap(), &computed);
@@ -300,12 +301,12 @@ fn a_threshold_set_by_hand_changes_verdicts_and_no_p_value() {
 fn regions_are_what_is_above_the_pixel_threshold() {
     let images = others(30);
     let model = calibrated(&images, rate(0.2));
-    let calibration = model.calibration().unwrap();
-    let threshold = calibration.pixel_threshold().value;
+    let threshold = split(&model).pixel_threshold().value;
     let regions = |image: &DynamicImage| -> (ScoreMap, Vec<DefectRegion>) {
-        let map = model.detect(image).unwrap().anomaly_map;
-        let regions = map.regions(threshold).unwrap();
-        (map, regions)
+        let detection = model.detect(image).unwrap();
+        let regions = detection.regions().unwrap().unwrap();
+        assert_eq!(regions, detection.anomaly_map.regions(threshold).unwrap());
+        (detection.anomaly_map, regions)
     };
     // k = 6 at 20 % of 31, and the 6th largest is itself normal.
     let flagged = images.iter().filter(|image| !regions(image).1.is_empty()).count();
@@ -344,12 +345,11 @@ fn regions_are_what_is_above_the_pixel_threshold() {
 
 #[test]
 fn scores_that_are_not_finite_are_refused_with_their_image() {
-    let mut config = suite::small();
-    config.system = nfbmr::System::Nf;
+    let config = suite::small_of(System::Nf);
     let mut model = suite::train::<Cpu>(&config, &training()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    model.save(&path).unwrap();
+    model.save(&path, StoredBackbone::Referred).unwrap();
     // Finite parameters of a file whose features overflow.
     rewrite(
         &path,
@@ -375,19 +375,20 @@ fn scores_that_are_not_finite_are_refused_with_their_image() {
 fn a_model_on_a_device_by_name_is_calibrated_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    MODEL.save(&path).unwrap();
-    let mut model = nfbmr::load(&path, weights::embedded(), nfbmr::DeviceName::Cpu).unwrap();
+    MODEL.save(&path, StoredBackbone::Referred).unwrap();
+    let mut model = nfbmr::Pipeline::load(&path).unwrap();
     assert_eq!(model.calibration(), None);
     let images = others(12);
-    let found = model.calibrate((&images).into(), None, &mut go_on).unwrap().clone();
+    let found = model.calibrate(&images, None, &mut go_on).unwrap().clone();
     assert_eq!(Some(&found), calibrated(&images, None).calibration());
-    model.set_threshold(-1.0).unwrap();
-    model.set_pixel_threshold(-2.0).unwrap();
+    let calibration = model.calibration_mut().unwrap();
+    calibration.set_threshold(-1.0).unwrap();
+    calibration.set_pixel_threshold(-2.0).unwrap();
     assert!(model.detect(&images[0]).unwrap().verdict.unwrap().is_anomalous);
     model.save(&path).unwrap();
     let loaded = Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default()).unwrap();
     assert_eq!(loaded.calibration(), model.calibration());
-    assert_eq!(loaded.calibration().unwrap().pixel_threshold().value, -2.0);
+    assert_eq!(split(&loaded).pixel_threshold().value, -2.0);
 }
 
 /// Over random splits of scored good images into calibration and test, the rate asked for is kept on average
@@ -439,7 +440,7 @@ fn scored(detection: &nfbmr::Detection) -> Scored {
 }
 
 /// As a model file holds it; thresholds other than those of the rate are refused.
-fn calibration_of(scored: &[Scored], rate: f64) -> Calibration {
+fn calibration_of(scored: &[Scored], rate: f64) -> SplitCalibration {
     let side = |scores: Vec<f32>| {
         let scores = SplitConformal::new(scores).unwrap();
         let threshold = scores.threshold(FalseAlarmRate::new(rate).unwrap()).unwrap();

@@ -9,9 +9,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use image::DynamicImage;
-use nfbmr::backend::Cpu;
-use nfbmr::pipeline::{CheckpointError, Pipeline, Trainer, TrainingStorage};
-use nfbmr::{Phase, PipelineConfig, PipelineError, Progress, System};
+use nfbmr::{
+    CheckpointError, Phase, PipelineConfig, PipelineError, Progress, StoredBackbone, System,
+    TrainingStorage,
+};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::{Pipeline, Trainer};
 
 /// Trains with a checkpoint until `stop` says so.
 fn train(
@@ -34,11 +37,8 @@ fn train(
 }
 
 fn config(system: System) -> PipelineConfig {
-    let mut config = suite::small();
-    config.system = system;
-    config.bpfm.latent = 16;
-    config.target_cnn = Some(suite::target_cnn());
-    (config.flow_training.epochs, config.bmr_training.epochs) = (3, 3);
+    let mut config = suite::small_of(system);
+    suite::trainings(&mut config.system).into_iter().for_each(|training| training.epochs = 3);
     config
 }
 
@@ -46,7 +46,7 @@ fn config(system: System) -> PipelineConfig {
 fn saved(pipeline: &Pipeline<Cpu>) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.nfbmr");
-    pipeline.save(&path).unwrap();
+    pipeline.save(&path, StoredBackbone::Referred).unwrap();
     fs::read(path).unwrap()
 }
 
@@ -123,9 +123,12 @@ fn a_checkpoint_of_another_training_is_refused_with_the_difference() {
     let before = fs::read(&path).unwrap();
 
     let mut other = config.clone();
-    other.flow_training.epochs = 4;
+    suite::trainings(&mut other.system)[0].epochs = 4;
     let error = refusal(train(&other, &images, &path, |_| false), &path).to_string();
-    assert!(error.contains("config.flow_training.epochs: expected 4, found 3"), "{error}");
+    assert!(
+        error.contains("config.system.nf.flow_training.epochs: expected 4, found 3"),
+        "{error}"
+    );
     let error = refusal(train(&config, &images[..5], &path, |_| false), &path).to_string();
     assert!(error.contains("images: expected 5, found 6"), "{error}");
     let mut others = images.clone();
@@ -153,7 +156,7 @@ fn files_that_are_no_checkpoints_are_refused_with_their_reason() {
         fs::write(&path, changed).unwrap();
         refused();
     }
-    pipeline.save(&path).unwrap();
+    pipeline.save(&path, StoredBackbone::Referred).unwrap();
     assert!(matches!(refused(), CheckpointError::Foreign));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();

@@ -1,10 +1,6 @@
 //! Ensembles of folds: for few images, each scored by the model that was trained without it.
 #![cfg(feature = "flex")]
 
-#[path = "support/read_model.rs"]
-mod read_model;
-#[path = "support/rewrite.rs"]
-mod rewrite;
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;
 
@@ -15,19 +11,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use image::DynamicImage;
-use nfbmr::cache::FeatureCache;
 use nfbmr::calibration::{CalibrationError, RateBasis};
 use nfbmr::data::{Limits, OnBadFile};
-use nfbmr::pipeline::{CROSS_FORMAT_VERSION, ModelError};
 use nfbmr::{
-    AnomalyModel, CalibrateError, CrossFitted, CrossFitting, Detection, DeviceName, FalseAlarmRate,
-    Images, ModelInfo, Phase, Pipeline, PipelineError, Progress, System, TrainingStorage, weights,
+    AnomalyModel, CalibrateError, CrossCalibration, CrossFitting, DefectPixels, Detection,
+    FalseAlarmRate, FeatureCache, Images, ModelError, ModelInfo, Phase, PipelineError, Progress,
+    StoredBackbone, System, TrainingStorage, weights,
 };
-use read_model::read_model;
-use rewrite::{Tensor, rewrite};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::FORMAT_VERSION;
+use nfbmr_test_support::read_model::read_model;
+use nfbmr_test_support::rewrite::{Tensor, rewrite};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+type CrossFitted = nfbmr_pipeline::CrossFitted<Cpu>;
+type Pipeline = nfbmr_pipeline::Pipeline<Cpu>;
 
 const FOLDS: usize = 4;
 
@@ -65,8 +65,20 @@ fn train_with<'a>(
     storage: &TrainingStorage,
     progress: &mut nfbmr::ProgressFn<'_>,
 ) -> Result<CrossFitted, PipelineError> {
-    let (config, weights) = (suite::small(), weights::embedded());
-    CrossFitted::train(&config, weights, images, &fitting, storage, &Default::default(), progress)
+    suite::cross_fit(&suite::small(), weights::embedded(), images, fitting, storage, progress)
+}
+
+/// What the folds of a model say.
+fn cross(model: &CrossFitted) -> &CrossCalibration {
+    model.calibration().cross().unwrap()
+}
+
+/// Which pixels belong to a defect.
+fn marked(detection: &Detection) -> &[bool] {
+    match &detection.defect_pixels {
+        Some(DefectPixels::Marked(pixels)) => pixels,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn refused<T>(result: Result<T, PipelineError>) -> CalibrateError {
@@ -80,7 +92,7 @@ fn refused<T>(result: Result<T, PipelineError>) -> CalibrateError {
 fn same(a: &Detection, b: &Detection) {
     assert_eq!(a.score.to_bits(), b.score.to_bits());
     assert_eq!(a.verdict, b.verdict);
-    assert_eq!((&a.anomaly_map, &a.anomalous_pixels), (&b.anomaly_map, &b.anomalous_pixels));
+    assert_eq!((&a.anomaly_map, &a.defect_pixels), (&b.anomaly_map, &b.defect_pixels));
 }
 
 /// The images that a model was not trained on: those that it lets itself be calibrated on.
@@ -103,13 +115,13 @@ fn peak(detection: &Detection) -> f32 {
 #[test]
 fn p_values_count_the_images_that_each_model_was_not_trained_on() {
     let images = good(12);
-    let calibration = MODEL.cross_calibration();
+    let calibration = cross(&MODEL);
     let mut all = BTreeSet::new();
     // Of each model, the scores and the peaks of the images that it hasn't seen.
     let mut by_fold = Vec::new();
     for (fold, model) in MODEL.models().iter().enumerate() {
         let new = held_out(model, &images);
-        assert_eq!((new.len(), model.training_images()), (3, Some(9)));
+        assert_eq!((new.len(), model.training_images()), (3, 9));
         all.extend(new.iter().map(|image| image.as_bytes().to_vec()));
         let found: Vec<Detection> = new.iter().map(|image| model.detect(image).unwrap()).collect();
         let mut scores: Vec<f32> = found.iter().map(|found| found.score).collect();
@@ -141,7 +153,7 @@ fn p_values_count_the_images_that_each_model_was_not_trained_on() {
         assert_eq!(verdict.is_anomalous, higher == 0);
         anomalous += usize::from(higher == 0);
 
-        let pixels = joint.anomalous_pixels.as_ref().unwrap();
+        let pixels = marked(&joint);
         for (pixel, &found) in pixels.iter().enumerate() {
             let values = || with_fold().map(|(d, fold)| (d.anomaly_map.values[pixel], fold));
             let higher: usize = values().map(|(value, (_, peaks))| at_least(peaks, value)).sum();
@@ -149,10 +161,10 @@ fn p_values_count_the_images_that_each_model_was_not_trained_on() {
             let mean = values().map(|(value, _)| f64::from(value)).sum::<f64>() / FOLDS as f64;
             assert_eq!(joint.anomaly_map.values[pixel], mean as f32);
         }
-        let regions = MODEL.regions(&joint).unwrap().unwrap();
+        let regions = joint.regions().unwrap().unwrap();
         let area: u64 = regions.iter().map(|region| region.area).sum();
         assert_eq!(area, pixels.iter().filter(|found| **found).count() as u64);
-        let likelihood = joint.likelihood.unwrap().score;
+        let likelihood = joint.likelihood.as_ref().unwrap().score;
         let each = each.iter().map(|d| f64::from(d.likelihood.as_ref().unwrap().score));
         assert_eq!(likelihood, (each.sum::<f64>() / FOLDS as f64) as f32);
     }
@@ -180,28 +192,28 @@ fn a_model_of_a_fold_is_that_of_its_images_in_the_order_of_their_contents() {
 fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let (plain, whole) = (folder.path().join("plain"), folder.path().join("whole"));
-    MODEL.save(&plain).unwrap();
-    MODEL.save_with_backbone(&whole).unwrap();
+    MODEL.save(&plain, StoredBackbone::Referred).unwrap();
+    MODEL.save(&whole, StoredBackbone::Included).unwrap();
     let images = others();
     let before = MODEL.detect_batch(&images).unwrap();
     for (path, weights) in [(&plain, weights::embedded()), (&whole, None)] {
-        let by_name = nfbmr::load(path, weights, DeviceName::Cpu).unwrap();
+        let by_name = nfbmr::Pipeline::load(path).unwrap();
         let loaded = CrossFitted::load(path, weights, &Default::default()).unwrap();
-        assert_eq!(by_name.cross_calibration(), Some(MODEL.cross_calibration()));
+        assert_eq!(by_name.calibration(), Some(MODEL.calibration()));
         for (image, before) in images.iter().zip(&before) {
             same(&loaded.detect(image).unwrap(), before);
             same(&by_name.detect(image).unwrap(), before);
         }
         let info = ModelInfo::read(path).unwrap();
-        assert_eq!(info.format_version, CROSS_FORMAT_VERSION);
-        assert_eq!((info.training_images, info.calibration), (Some(12), None));
-        assert_eq!(info.cross_calibration.as_ref(), Some(MODEL.cross_calibration()));
+        assert_eq!(info.format_version, FORMAT_VERSION);
+        assert_eq!(info.training_images, 12);
+        assert_eq!(info.calibration.as_ref(), Some(MODEL.calibration()));
         assert_eq!((&info.config, info.backbone_included), (MODEL.config(), weights.is_none()));
         assert_eq!(info.bytes, fs::metadata(path).unwrap().len());
         // As docs/file-format.md has it.
         if let Some(said) = read_model(path) {
             let said = said.unwrap();
-            assert!(said.starts_with("ok: 4 folds of 12 images, each version 5, "), "{said}");
+            assert!(said.starts_with("ok: 4 folds of 12 images, each version 0, "), "{said}");
         }
     }
     let sizes = [&plain, &whole].map(|path| fs::metadata(path).unwrap().len());
@@ -217,27 +229,15 @@ fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
 
 #[test]
 fn both_backbones_of_a_system_of_two_are_in_the_file() {
-    let mut config = suite::small();
-    config.system = System::MbPfm;
-    config.target_cnn = Some(suite::target_cnn());
-    let weights = suite::two_cnns();
-    let fitting = CrossFitting { folds: 2, rate: None };
-    let (storage, device) = (TrainingStorage::default(), Default::default());
-    let images = good(4);
-    let model = CrossFitted::train(
-        &config,
-        Some(&weights),
-        &images,
-        &fitting,
-        &storage,
-        &device,
-        &mut go_on,
-    );
-    let model = model.unwrap();
+    let (config, weights) = (suite::small_of(System::MbPfm), suite::two_cnns());
+    let (fitting, storage) = (CrossFitting { folds: 2, rate: None }, TrainingStorage::default());
+    let weights = Some(&weights);
+    let model: CrossFitted =
+        suite::cross_fit(&config, weights, &good(4), fitting, &storage, &mut go_on).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    model.save_with_backbone(&path).unwrap();
-    let loaded = CrossFitted::load(&path, None, &device).unwrap();
+    model.save(&path, StoredBackbone::Included).unwrap();
+    let loaded = CrossFitted::load(&path, None, &Default::default()).unwrap();
     let image = &others()[0];
     same(&loaded.detect(image).unwrap(), &model.detect(image).unwrap());
 }
@@ -247,8 +247,8 @@ fn another_rate_changes_verdicts_and_no_p_value() {
     let mut model = MODEL.clone();
     let images = others();
     let before = model.detect_batch(&images).unwrap();
-    AnomalyModel::set_rate(&mut model, rate(0.5)).unwrap();
-    let calibration = model.cross_calibration();
+    model.calibration_mut().set_rate(rate(0.5)).unwrap();
+    let calibration = cross(&model);
     assert_eq!((calibration.rate(), calibration.basis()), (rate(0.5), RateBasis::Asked));
     // k = 6: (2 · 5 + 3) / 15.
     assert_eq!(calibration.bound().proven, 13.0 / 15.0);
@@ -261,14 +261,14 @@ fn another_rate_changes_verdicts_and_no_p_value() {
         changed |= now.is_anomalous != before.is_anomalous;
     }
     assert!(changed);
-    let too_small = refused(model.set_rate(rate(0.07)));
+    let too_small = model.calibration_mut().set_rate(rate(0.07)).unwrap_err();
     let CalibrateError::Refused(CalibrationError::UnsupportedRate { images, needed, .. }) =
         too_small
     else {
         panic!("{too_small}");
     };
     assert_eq!((images, needed), (12, 14));
-    assert_eq!(model.cross_calibration().rate(), rate(0.5), "the rate stays");
+    assert_eq!(model.calibration().rate(), rate(0.5), "the rate stays");
 }
 
 #[test]
@@ -277,23 +277,27 @@ fn what_an_ordinary_model_can_is_refused_with_what_to_do() {
     let images = others();
     let refusals = [
         refused(model.calibrate((&images).into(), None, &mut go_on).map(|_| ())),
-        refused(model.set_threshold(1.0)),
-        refused(model.set_pixel_threshold(1.0)),
+        model.calibration_mut().unwrap().set_threshold(1.0).unwrap_err(),
+        model.calibration_mut().unwrap().set_pixel_threshold(1.0).unwrap_err(),
     ];
     for error in refusals {
         assert!(matches!(error, CalibrateError::CrossFitted { folds: FOLDS, .. }), "{error}");
         assert!(error.to_string().contains("set its false-alarm rate"), "{error}");
     }
-    assert!(model.calibration().is_none());
+    let calibration = model.calibration().unwrap();
+    assert!(calibration.threshold().is_none() && calibration.pixel_threshold().is_none());
 }
 
 /// Before any file is read.
 #[test]
 fn folds_and_rates_that_the_images_do_not_support_are_refused() {
     let paths: Vec<PathBuf> = (0..12).map(|i| format!("absent-{i}").into()).collect();
-    let storage = TrainingStorage::default();
-    let error = |images: &[PathBuf], folds, rate| {
-        refused(train_with(images, CrossFitting { folds, rate }, &storage, &mut go_on))
+    let error = |images: &[PathBuf], folds, rate: Option<f64>| {
+        let mut builder = nfbmr::Pipeline::builder().config(suite::small()).folds(folds);
+        if let Some(rate) = rate {
+            builder = builder.false_alarm_rate(rate).unwrap();
+        }
+        refused(builder.train(images.to_vec()))
     };
     for folds in [0, 1] {
         let error = error(&paths, folds, None);
@@ -305,7 +309,7 @@ fn folds_and_rates_that_the_images_do_not_support_are_refused() {
     let too_few = |folds, needed, found| CalibrateError::TooFewForFolds { folds, needed, found };
     assert_eq!(error(&paths, 13, None), too_few(13, 13, 12));
     assert_eq!(error(&paths[..2], 2, None), too_few(2, 3, 2));
-    let needed = error(&paths, 5, Some(rate(0.08)));
+    let needed = error(&paths, 5, Some(0.08));
     let expected = CalibrationError::UnsupportedRate { rate: 0.08, images: 10, needed: 12 };
     assert_eq!(needed, CalibrateError::Refused(expected));
 }
@@ -316,15 +320,15 @@ fn contents_that_repeat_count_once_and_what_is_left_over_trains_all() {
     let mut images = good(12);
     images.push(images[4].clone());
     let repeated = train(&images, &storage).unwrap();
-    assert_eq!(repeated.cross_calibration(), MODEL.cross_calibration());
+    assert_eq!(repeated.calibration(), MODEL.calibration());
     let copies = vec![images[0].clone(); 12];
     let fails = train(&copies, &storage);
     assert!(fails.is_err(), "twelve copies are one image");
 
     let images = good(13);
     let model = train(&images, &storage).unwrap();
-    assert_eq!(model.cross_calibration().image_scores().images(), 12);
-    assert!(model.models().iter().all(|model| model.training_images() == Some(10)));
+    assert_eq!(model.calibration().images(), 12);
+    assert!(model.models().iter().all(|model| model.training_images() == 10));
 }
 
 #[test]
@@ -344,7 +348,7 @@ fn bad_files_can_be_skipped_and_are_told_once() {
     let limits = Limits::default();
     let images = Images::Files { paths: &paths, limits, on_bad: OnBadFile::Skip(&mut skipped) };
     let model = train(images, &storage).unwrap();
-    assert_eq!(model.cross_calibration(), MODEL.cross_calibration());
+    assert_eq!(model.calibration(), MODEL.calibration());
     assert_eq!(skipped.len(), 1);
 }
 
@@ -375,7 +379,7 @@ fn progress_names_the_fold_and_an_interrupted_training_resumes_to_the_same_bits(
     assert_eq!(files[2], folder.path().join("model.checkpoint.3"));
 
     let resumed = train(&good(12), &storage).unwrap();
-    assert_eq!(resumed.cross_calibration(), MODEL.cross_calibration());
+    assert_eq!(resumed.calibration(), MODEL.calibration());
     for image in others() {
         same(&resumed.detect(&image).unwrap(), &MODEL.detect(&image).unwrap());
     }
@@ -392,7 +396,7 @@ fn error(path: &Path) -> ModelError {
         other => panic!("{other:?}"),
     };
     let weights = weights::embedded();
-    let by_name = model(nfbmr::load(path, weights, DeviceName::Cpu).map(|_| ()));
+    let by_name = model(nfbmr::Pipeline::load(path).map(|_| ()));
     let own = model(CrossFitted::load(path, weights, &Default::default()).map(|_| ()));
     assert_eq!(by_name.to_string(), own.to_string());
     own
@@ -402,7 +406,7 @@ fn error(path: &Path) -> ModelError {
 fn hostile_files_are_refused_with_their_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    MODEL.save(&path).unwrap();
+    MODEL.save(&path, StoredBackbone::Referred).unwrap();
     let changed = folder.path().join("changed");
     let unchanged = |metadata: String| metadata;
     let keep = |_: &str, _: &mut Tensor| true;
@@ -415,8 +419,8 @@ fn hostile_files_are_refused_with_their_reason() {
         assert!(ModelInfo::read(&changed).is_err(), "{pointer}");
         error(&changed)
     };
-    let newer = with("/format_version", json!(CROSS_FORMAT_VERSION + 1));
-    assert!(matches!(newer, ModelError::Version { found: 2, newest: 1 }), "{newer}");
+    let newer = with("/format_version", json!(FORMAT_VERSION + 1));
+    assert!(matches!(newer, ModelError::Version { found: 1, expected: 0 }), "{newer}");
     for folds in [json!(0), json!(3), json!(5), json!(u64::MAX)] {
         let found = with("/folds", folds);
         assert!(matches!(found, ModelError::Folds { .. }), "{found}");
@@ -441,7 +445,7 @@ fn hostile_files_are_refused_with_their_reason() {
     let bound = json!({"asked": 0.1, "twice": 0.0, "proven": 0.0});
     rewrite(&path, &changed, |metadata| edited(&metadata, "/calibration/bound", &bound), keep);
     let loaded = CrossFitted::load(&changed, weights::embedded(), &Default::default()).unwrap();
-    assert_eq!(loaded.cross_calibration(), MODEL.cross_calibration());
+    assert_eq!(loaded.calibration(), MODEL.calibration());
 
     // Tensors.
     let with = |change: &dyn Fn(&str, &mut Tensor) -> bool| {
@@ -473,7 +477,7 @@ fn hostile_files_are_refused_with_their_reason() {
     }
     let saved = |model: &Pipeline| {
         let path = folder.path().join("other");
-        model.save(&path).unwrap();
+        model.save(&path, StoredBackbone::Referred).unwrap();
         fs::read(&path).unwrap()
     };
     let mut config = suite::small();
@@ -522,13 +526,13 @@ fn edited(metadata: &str, pointer: &str, value: &Value) -> String {
 fn damaged_files_and_models_of_the_other_kind_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (path, damaged) = (folder.path().join("model"), folder.path().join("damaged"));
-    MODEL.save(&path).unwrap();
+    MODEL.save(&path, StoredBackbone::Referred).unwrap();
     let whole = fs::read(&path).unwrap();
     for position in (0..whole.len()).step_by(whole.len() / 40) {
         let mut bytes = whole.clone();
         bytes[position] ^= 0x10;
         fs::write(&damaged, &bytes).unwrap();
-        let result = nfbmr::load(&damaged, weights::embedded(), DeviceName::Cpu);
+        let result = nfbmr::Pipeline::load(&damaged);
         assert!(matches!(result, Err(PipelineError::Model { .. })), "byte {position}");
         fs::write(&damaged, &whole[..position]).unwrap();
         let result = CrossFitted::load(&damaged, weights::embedded(), &Default::default());
@@ -541,7 +545,7 @@ fn damaged_files_and_models_of_the_other_kind_are_refused() {
     let device = Default::default();
     assert!(kind(Pipeline::load(&path, weights::embedded(), &device).map(|_| ())));
     let ordinary = folder.path().join("ordinary");
-    MODEL.models()[0].save(&ordinary).unwrap();
+    MODEL.models()[0].save(&ordinary, StoredBackbone::Referred).unwrap();
     assert!(!kind(CrossFitted::load(&ordinary, weights::embedded(), &device).map(|_| ())));
-    assert!(nfbmr::load(&ordinary, weights::embedded(), DeviceName::Cpu).is_ok());
+    assert!(nfbmr::Pipeline::load(&ordinary).is_ok());
 }

@@ -11,13 +11,15 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb};
-use nfbmr::backend::Cpu;
 use nfbmr::data::{DataError, Limits, OnBadFile, decode_image};
-use nfbmr::pipeline::{CrossFitted, Trainer};
 use nfbmr::{
-    AnomalyModel, CrossFitting, Detection, Frame, Images, Pipeline, PipelineConfig, PipelineError,
-    PixelFormat, Progress, TrainingStorage, detect_files, weights, white_level,
+    AnomalyModel, CrossFitting, Detection, Frame, Images, PipelineConfig, PipelineError,
+    PixelFormat, Progress, StoredBackbone, TrainingStorage, detect_files, weights, white_level,
 };
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::{CrossFitted, Trainer};
+
+type Pipeline = nfbmr_pipeline::Pipeline<Cpu>;
 
 /// Four good gears in 8 bits, a good and a defective one.
 static GEARS: LazyLock<Vec<DynamicImage>> = LazyLock::new(|| suite::gears(5, 1, 1));
@@ -186,8 +188,8 @@ fn a_value_above_the_white_level_is_an_error_of_its_image() {
     let images = [deep(&GEARS[4]).into(), bright, deep(&GEARS[5]).into()];
     paths.iter().zip(&images).for_each(|(path, image)| image.save(path).unwrap());
     let mut found = Vec::new();
-    detect_files(&*DEEP, &paths, &Limits::default(), &mut |_, scored| {
-        found.push(scored);
+    detect_files(&*DEEP, &paths, &Limits::default(), &mut |_, detected| {
+        found.push(detected);
         ControlFlow::Continue(())
     });
     let [Ok(first), Err(error), Ok(last)] = &found[..] else { panic!("{found:?}") };
@@ -243,10 +245,8 @@ fn a_trainer_keeps_the_white_level_of_its_features() {
     assert!(error.ends_with("white_level must be 255 to 65535, found 254"), "{error}");
 
     let fitting = CrossFitting { folds: 2, rate: None };
-    let folds = CrossFitted::<Cpu>::train(
-        &config, weights, &images, &fitting, &storage, &device, &mut go_on,
-    );
-    let folds = folds.unwrap();
+    let folds: CrossFitted<Cpu> =
+        suite::cross_fit(&config, weights, &images, fitting, &storage, &mut go_on).unwrap();
     assert_eq!(folds.white_level(), Some(4095));
     let expected = folds.detect(&GEARS[5]).unwrap();
     assert_same(&folds.detect(&deep(&GEARS[5]).into()).unwrap(), &expected);
@@ -256,8 +256,8 @@ fn a_trainer_keeps_the_white_level_of_its_features() {
 fn a_saved_model_keeps_its_white_level() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part.nfbmr");
-    DEEP.save(&path).unwrap();
-    let model = nfbmr::load(&path, weights::embedded(), Default::default()).unwrap();
+    DEEP.save(&path, StoredBackbone::Referred).unwrap();
+    let model = nfbmr::Pipeline::load(&path).unwrap();
     assert_eq!(model.white_level(), Some(4095));
     let grey = ImageBuffer::from_pixel(9, 9, Luma([4095u16]));
     assert!(model.detect(&grey.into()).is_ok());

@@ -8,9 +8,9 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use nfbmr::backend::Cpu;
 use nfbmr::data::{DataError, Limits};
 use nfbmr::{PipelineError, detect_files};
+use nfbmr_backend::Cpu;
 
 #[test]
 fn files_score_in_order_and_bad_ones_in_their_places() {
@@ -25,22 +25,22 @@ fn files_score_in_order_and_bad_ones_in_their_places() {
     paths.push(folder.path().join("absent.png"));
 
     let mut results = Vec::new();
-    detect_files(&model, &paths, &Limits::default(), &mut |path, scored| {
-        results.push((path.to_owned(), scored));
+    detect_files(&model, &paths, &Limits::default(), &mut |path, detected| {
+        results.push((path.to_owned(), detected));
         ControlFlow::Continue(())
     });
     assert!(results.iter().map(|(path, _)| path).eq(&paths));
-    for (index, (path, scored)) in results.iter().enumerate() {
-        match (index, scored) {
+    for (index, (path, detected)) in results.iter().enumerate() {
+        match (index, detected) {
             (3, Err(PipelineError::Data(DataError::Decode { path: found, .. })))
             | (9, Err(PipelineError::Data(DataError::Read { path: found, .. }))) => {
                 assert_eq!(found, path);
             }
-            (_, Ok(scored)) => {
+            (_, Ok(detected)) => {
                 let alone = model.detect(&images[index]).unwrap();
-                assert_eq!(scored.image, images[index].to_rgb8());
-                assert_eq!(scored.detection.score, alone.score);
-                assert_eq!(scored.detection.anomaly_map, alone.anomaly_map);
+                assert_eq!(detected.image, images[index].to_rgb8());
+                assert_eq!(detected.detection.score, alone.score);
+                assert_eq!(detected.detection.anomaly_map, alone.anomaly_map);
             }
             other => panic!("{other:?}"),
         }
@@ -52,8 +52,8 @@ fn the_caller_stops_detection() {
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 1)).unwrap();
     let paths = vec![PathBuf::from("absent.png"); 20];
     let mut seen = 0;
-    detect_files(&model, &paths, &Limits::default(), &mut |_, scored| {
-        assert!(scored.is_err());
+    detect_files(&model, &paths, &Limits::default(), &mut |_, detected| {
+        assert!(detected.is_err());
         seen += 1;
         if seen == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

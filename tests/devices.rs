@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use nfbmr::backend::{Backend, Cuda, CudaDevice};
-use nfbmr::data::synthetic::{Counts, Kind, PartClass, write_mvtec};
-use nfbmr::{CudaProblem, DeviceError, DeviceName, PipelineConfig, PipelineError, weights};
+use nfbmr::{CudaProblem, DeviceError, DeviceName, GoodImages, Pipeline, PipelineError};
+use nfbmr_backend::{Backend, Cuda, CudaDevice};
+use nfbmr_synthetic::{Counts, Kind, PartClass, write_mvtec};
 
 /// An index no machine has, so that the tests hold on one with GPUs too.
 const ABSENT: usize = 1000;
@@ -22,14 +22,14 @@ fn is_absence(error: &DeviceError) -> bool {
 
 #[test]
 fn an_absent_gpu_is_refused_before_anything_is_computed() {
-    let device = DeviceName::Cuda(ABSENT);
-    let (config, weights) = (PipelineConfig::default(), weights::embedded());
-    let images: [image::DynamicImage; 0] = [];
-    let trained =
-        nfbmr::train(&config, weights, images.as_slice(), &Default::default(), device, &mut |_| {
-            unreachable!("training began")
-        });
-    for result in [trained, nfbmr::load("missing.nfbmr", weights, device)] {
+    let builder = || {
+        Pipeline::builder()
+            .device(DeviceName::Cuda(ABSENT))
+            .hold_out(0.0)
+            .progress(|_| unreachable!("training began"))
+    };
+    let trained = builder().train(GoodImages::Decoded(Vec::new()));
+    for result in [trained, builder().load("missing.nfbmr")] {
         match result.map(|_| ()).unwrap_err() {
             PipelineError::Device(error) if is_absence(&error) => {}
             other => panic!("{other:?}"),

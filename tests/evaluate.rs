@@ -6,19 +6,25 @@ mod suite;
 
 use std::ops::ControlFlow;
 
-use nfbmr::backend::Cpu;
-use nfbmr::data::synthetic::{Counts, Kind, PartClass, write_mvtec};
-use nfbmr::data::{Limits, Sample, load_image, mvtec};
-use nfbmr::metrics::{MetricError, auroc};
-use nfbmr::pipeline::{Tested, evaluate};
+use std::path::Path;
+
+use nfbmr::data::{Dataset, LabelledImage, Layout, Limits, datasets, load_image};
+use nfbmr::evaluation::{MetricError, Tested, auroc, evaluate};
 use nfbmr::{AnomalyModel, Detection};
+use nfbmr_backend::Cpu;
+use nfbmr_synthetic::{Counts, Kind, PartClass, write_mvtec};
+
+/// The only category of a data set.
+fn mvtec(folder: &Path) -> Dataset {
+    datasets(folder, Layout::Mvtec, &Default::default()).unwrap().remove(0)
+}
 
 #[test]
 fn an_evaluation_is_what_its_images_give() {
     let folder = tempfile::tempdir().unwrap();
     let counts = Counts { train: 4, test_good: 3, test_defect: 3 };
     write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 1).unwrap();
-    let mut set = mvtec(folder.path()).unwrap();
+    let mut set = mvtec(folder.path());
     let limits = Limits::default();
     let images: Vec<_> =
         set.train.iter().map(|sample| load_image(&sample.path, &limits).unwrap()).collect();
@@ -33,7 +39,7 @@ fn an_evaluation_is_what_its_images_give() {
     assert_eq!(seen, set.test.len());
     for (tested, sample) in evaluation.images.iter().zip(&set.test) {
         let detection = model.detect(&load_image(&sample.path, &limits).unwrap()).unwrap();
-        assert_eq!((&tested.sample, tested.score), (sample, detection.score));
+        assert_eq!((&tested.image, tested.score), (sample, detection.score));
         assert_eq!(tested.source, detection.source.map(|source| source.score));
         assert_eq!(tested.likelihood, detection.likelihood.map(|likelihood| likelihood.score));
     }
@@ -47,7 +53,7 @@ fn an_evaluation_is_what_its_images_give() {
 
     assert_eq!((evaluation.masks().defects, evaluation.masks().used), (3, 3));
 
-    set.test.retain(Sample::is_defect);
+    set.test.retain(LabelledImage::is_defect);
     set.test[0].masks.clear();
     let mut stop = |_: &_, _: &_| ControlFlow::Break(());
     let evaluation = evaluate(&model, &set.test, &limits, &mut stop).unwrap();
@@ -63,9 +69,9 @@ fn defects_without_a_mask_are_left_out_of_pixel_metrics_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let counts = Counts { train: 4, test_good: 3, test_defect: 6 };
     write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 3).unwrap();
-    let mut set = mvtec(folder.path()).unwrap();
+    let mut set = mvtec(folder.path());
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 3)).unwrap();
-    let evaluated = |model: &dyn AnomalyModel, samples: &[Sample]| {
+    let evaluated = |model: &dyn AnomalyModel, samples: &[LabelledImage]| {
         let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
         evaluate(model, samples, &Limits::default(), &mut go_on)
     };
@@ -116,13 +122,13 @@ fn defects_without_a_mask_are_left_out_of_pixel_metrics_and_named() {
 #[test]
 fn pixel_metrics_leave_out_what_is_not_inspected() {
     use image::{GrayImage, Luma};
-    use nfbmr::metrics::PixelHistogram;
-    use nfbmr::pipeline::Mask;
+    use nfbmr::config::Mask;
+    use nfbmr_metrics::PixelHistogram;
 
     let folder = tempfile::tempdir().unwrap();
     let counts = Counts { train: 4, test_good: 2, test_defect: 3 };
     write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 4).unwrap();
-    let mut set = mvtec(folder.path()).unwrap();
+    let mut set = mvtec(folder.path());
     let columns = suite::SIDE as usize;
     let column = |x, _| Luma([if (20..30).contains(&x) { 255 } else { 0 }]);
     let path = folder.path().join("bar.png");
@@ -139,7 +145,7 @@ fn pixel_metrics_leave_out_what_is_not_inspected() {
     let mut add = |tested: &Tested, detection: &Detection| {
         let map = detection.anomaly_map.values.chunks(columns);
         let map: Vec<f32> = map.flat_map(|row| row[..columns / 2].to_vec()).collect();
-        let defect = tested.sample.is_defect();
+        let defect = tested.image.is_defect();
         let mask: Vec<bool> = (0..map.len()).map(|pixel| defect && pixel % 24 >= 20).collect();
         halves.add(&map, 24, suite::SIDE, Some(&mask)).unwrap();
         ControlFlow::Continue(())
@@ -166,7 +172,7 @@ fn an_evaluation_makes_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let counts = Counts { train: 4, test_good: 5, test_defect: 8 };
     write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 2).unwrap();
-    let mut set = mvtec(folder.path()).unwrap();
+    let mut set = mvtec(folder.path());
     let limits = Limits::default();
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
     let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
@@ -226,6 +232,7 @@ fn an_evaluation_makes_a_report() {
 #[test]
 fn mean_features_are_means_over_the_positions() {
     use burn::tensor::{Tensor, TensorData};
+    use nfbmr_pipeline::FeatureExtractor;
 
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
     let image = &suite::gears(5, 0, 2)[4];
@@ -235,9 +242,9 @@ fn mean_features_are_means_over_the_positions() {
     let pixels = TensorData::new(image.to_rgb32f().into_raw(), [1, side, side, 3]);
     let pixels = Tensor::<Cpu, 4>::from_data(pixels, &Default::default()).permute([0, 3, 1, 2]);
     let (mut source, mut target) = (found.source.as_slice(), found.target.as_deref().unwrap());
-    let levels = model.source().levels(pixels).unwrap();
+    let levels = model.source().extract(pixels).unwrap();
     assert!(levels.len() > 1);
-    for (flow, y) in model.flows().into_iter().zip(levels) {
+    for (flow, y) in model.flows().iter().zip(levels) {
         let y = flow.whiten(y).unwrap();
         let z = flow.flow().forward(y.clone()).unwrap().z;
         for (rest, features) in [(&mut source, y), (&mut target, z)] {
@@ -260,9 +267,8 @@ fn a_system_without_a_target_space_is_shown_in_the_source_space_alone() {
     let folder = tempfile::tempdir().unwrap();
     let counts = Counts { train: 4, test_good: 2, test_defect: 2 };
     write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 2).unwrap();
-    let set = mvtec(folder.path()).unwrap();
-    let mut config = suite::small();
-    config.system = System::PatchCore;
+    let set = mvtec(folder.path());
+    let config = suite::small_of(System::PatchCore);
     let model = suite::train::<Cpu>(&config, &suite::gears(4, 0, 2)).unwrap();
     let limits = Limits::default();
     let evaluate = |samples: &[_]| {

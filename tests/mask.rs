@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use image::{DynamicImage, GrayImage, Luma, Rgb, Rgba, RgbaImage};
-use nfbmr::backend::Cpu;
-use nfbmr::data::{Fit, Limits, resize_rgb};
-use nfbmr::pipeline::{CrossFitted, CrossFitting, Mask, Pipeline, TrainingStorage};
+use nfbmr::config::{Augmentation, Fit, Mask};
+use nfbmr::data::Limits;
 use nfbmr::{
-    AnomalyModel, Augmentation, CalibrateError, Detection, PipelineConfig, PipelineError, Progress,
-    System, weights,
+    CalibrateError, Calibration, CrossFitting, DefectPixels, Detection, PipelineConfig,
+    PipelineError, Progress, StoredBackbone, System, TrainingStorage, weights,
 };
+use nfbmr_backend::Cpu;
+use nfbmr_data::resize_rgb;
+use nfbmr_pipeline::{CrossFitted, Pipeline};
 use proptest::prelude::*;
 
 /// A size of photographs, which the network's input is far from.
@@ -112,7 +114,7 @@ fn the_rest_of_an_image_changes_nothing_of_other_systems() {
     let others = changed_outside(&images);
     for system in [System::PatchCore, System::Padim, System::Nf] {
         let mut config = masked(Mask::new(&round().into()).unwrap(), Fit::Squash);
-        config.system = system;
+        config = config.with_system(system).unwrap();
         let pipeline = suite::train::<Cpu>(&config, &images).unwrap();
         let detection = pipeline.detect(&images[0]).unwrap();
         same(&pipeline.detect(&others[0]).unwrap(), &detection, system.name());
@@ -150,8 +152,8 @@ fn a_region_ends_with_the_inspected_part() {
     let map = &detection.anomaly_map;
     let lowest = map.inspected_values().fold(f32::INFINITY, f32::min);
     let highest = map.inspected_values().fold(f32::NEG_INFINITY, f32::max);
-    model.set_pixel_threshold(lowest.next_down()).unwrap();
-    let regions = AnomalyModel::regions(&model, &detection).unwrap().unwrap();
+    model.calibration_mut().unwrap().set_pixel_threshold(lowest.next_down()).unwrap();
+    let regions = model.detect(&images[0]).unwrap().regions().unwrap().unwrap();
     assert_eq!((regions.len(), regions[0].peak), (1, highest));
     assert_eq!(regions[0].area, u64::from(PHOTO[0] / 2 * PHOTO[1]));
     left(regions[0].x, regions[0].y, regions[0].width, regions[0].height);
@@ -162,21 +164,23 @@ fn a_region_ends_with_the_inspected_part() {
     };
     let mut peaks: Vec<f32> = images[4..].iter().map(peak).collect();
     peaks.sort_unstable_by(f32::total_cmp);
-    assert_eq!(model.calibration().unwrap().pixel_scores().scores(), peaks);
+    let calibration = model.calibration().and_then(Calibration::split).unwrap();
+    assert_eq!(calibration.pixel_scores().scores(), peaks);
 
     let (storage, fitting) = (TrainingStorage::default(), CrossFitting { folds: 3, rate: None });
-    let device = Default::default();
     let weights = weights::embedded();
     let model: CrossFitted<Cpu> =
-        CrossFitted::train(&config, weights, &images, &fitting, &storage, &device, &mut go_on)
-            .unwrap();
+        suite::cross_fit(&config, weights, &images, fitting, &storage, &mut go_on).unwrap();
     // All of it is far from what the models know.
     let white = DynamicImage::from(image::RgbImage::from_pixel(PHOTO[0], PHOTO[1], Rgb([255; 3])));
     let detection = model.detect(&white).unwrap();
-    let pixels = detection.anomalous_pixels.as_ref().unwrap().chunks(PHOTO[0] as usize);
+    let Some(DefectPixels::Marked(pixels)) = &detection.defect_pixels else {
+        panic!("{:?}", detection.defect_pixels)
+    };
+    let pixels = pixels.chunks(PHOTO[0] as usize);
     assert!(pixels.clone().any(|row| row[..PHOTO[0] as usize / 2].contains(&true)));
     assert!(pixels.clone().all(|row| !row[PHOTO[0] as usize / 2..].contains(&true)));
-    for region in AnomalyModel::regions(&model, &detection).unwrap().unwrap() {
+    for region in detection.regions().unwrap().unwrap() {
         assert!(region.x + region.width <= PHOTO[0] / 2 && region.peak.is_finite(), "{region:?}");
     }
 }
@@ -229,7 +233,7 @@ fn a_model_file_keeps_the_mask() {
     let pipeline = suite::train::<Cpu>(&masked(left_half(), Fit::Squash), &images).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.nfbmr");
-    pipeline.save(&path).unwrap();
+    pipeline.save(&path, StoredBackbone::Referred).unwrap();
     let loaded = Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default()).unwrap();
     assert_eq!(loaded.config().mask, Some(left_half()));
     let (before, after) =

@@ -7,11 +7,14 @@ mod suite;
 use std::ops::ControlFlow;
 
 use image::{DynamicImage, Rgb};
-use nfbmr::backend::Cpu;
+use nfbmr::config::Augmentation;
 use nfbmr::data::{Limits, OnBadFile};
-use nfbmr::pipeline::{CrossFitted, CrossFitting, ImageName, Pipeline, Suspect, TrainingStorage};
-use nfbmr::{Augmentation, Images, System, weights};
-use suite::{SIDE, gears, small, train};
+use nfbmr::{
+    AnomalyModel, CrossFitting, ImageName, Images, Suspect, System, TrainingStorage, weights,
+};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Pipeline;
+use suite::{SIDE, gears, small, small_of, train};
 
 /// Good gears, the one of which at `place` has a large dark spot.
 fn with_defect(count: u64, seed: u64, place: usize) -> Vec<DynamicImage> {
@@ -38,7 +41,7 @@ fn a_defect_among_the_calibration_images_is_named() {
     let mut model: Pipeline<Cpu> = train(&small(), &gears(16, 0, 5)).unwrap();
     let trained = model.suspects().unwrap().len();
     let held_out = with_defect(12, 6, 3);
-    model.calibrate(Images::Decoded(&held_out), None, &mut |_| ControlFlow::Continue(())).unwrap();
+    model.calibrate(&held_out, None, &mut |_| ControlFlow::Continue(())).unwrap();
     let found = &model.suspects().unwrap()[trained..];
     assert_eq!(first(Some(found)), Some(&ImageName::Index(3)), "{found:?}");
 }
@@ -46,14 +49,12 @@ fn a_defect_among_the_calibration_images_is_named() {
 #[test]
 fn a_defect_among_the_images_of_folds_is_named() {
     let (fitting, storage) = (CrossFitting { folds: 3, rate: None }, TrainingStorage::default());
-    let (images, device) = (with_defect(15, 5, 2), Default::default());
-    let mut go_on = |_: &_| ControlFlow::Continue(());
+    let images = with_defect(15, 5, 2);
+    let go_on = &mut |_: &_| ControlFlow::Continue(());
     let (config, weights) = (small(), weights::embedded());
-    let model = CrossFitted::<Cpu>::train(
-        &config, weights, &images, &fitting, &storage, &device, &mut go_on,
-    );
-    let model = nfbmr::AnomalyModel::suspects(&model.unwrap()).map(<[_]>::to_vec);
-    assert_eq!(first(model.as_deref()), Some(&ImageName::Index(2)), "{model:?}");
+    let model = suite::cross_fit::<Cpu>(&config, weights, &images, fitting, &storage, go_on);
+    let model = model.unwrap();
+    assert_eq!(first(model.suspects()), Some(&ImageName::Index(2)), "{:?}", model.suspects());
 }
 
 #[test]
@@ -65,8 +66,7 @@ fn where_it_can_not_be_told_nothing_is_claimed() {
     assert!(known(&config, 8) && !known(&config, 7));
     let mut turned = small();
     turned.augmentation = Augmentation::HalfTurn;
-    let mut patchcore = small();
-    patchcore.system = System::PatchCore;
+    let patchcore = small_of(System::PatchCore);
     assert!(!known(&turned, 8) && !known(&patchcore, 8));
 }
 

@@ -7,12 +7,16 @@ mod suite;
 use std::ops::ControlFlow;
 
 use image::DynamicImage;
-use nfbmr::data::synthetic::{Kind, TextureClass};
-use nfbmr::pipeline::Trainer;
+use nfbmr::config::Tiling;
 use nfbmr::{
-    CalibrateError, FalseAlarmRate, Pipeline, PipelineConfig, PipelineError, System, Tiling,
+    CalibrateError, FalseAlarmRate, PipelineConfig, PipelineError, StoredBackbone, System,
     TrainingStorage, weights,
 };
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Trainer;
+use nfbmr_synthetic::{Kind, TextureClass};
+
+type Pipeline = nfbmr_pipeline::Pipeline<Cpu>;
 
 const SIDE: u32 = 96;
 
@@ -48,10 +52,9 @@ fn a_tiled_model_detects_saves_and_calibrates() {
     let images = textures(8, 2, 2);
     let folder = tempfile::tempdir().unwrap();
     for system in [System::NfBmr, System::Nf, System::Padim] {
-        let mut config = tiled();
-        config.system = system;
+        let config = tiled().with_system(system).unwrap();
         let mut model: Pipeline = suite::train(&config, &images[..4]).unwrap();
-        assert_eq!(model.training_images(), Some(4));
+        assert_eq!(model.training_images(), 4);
         // The first tile of a training image, with another rest: not an image that was trained on.
         let mut like_trained = images[0].to_rgb8();
         image::imageops::replace(
@@ -71,7 +74,7 @@ fn a_tiled_model_detects_saves_and_calibrates() {
         assert!(expected, "{refused}");
 
         let path = folder.path().join("model");
-        model.save(&path).unwrap();
+        model.save(&path, StoredBackbone::Referred).unwrap();
         let loaded = Pipeline::load(&path, weights::embedded(), &Default::default()).unwrap();
         for (image, batched) in images.iter().zip(loaded.detect_batch(&images).unwrap()) {
             let alone = model.detect(image).unwrap();
@@ -89,11 +92,11 @@ fn a_tiled_model_detects_saves_and_calibrates() {
 #[test]
 fn tiles_are_trained_on_wherever_features_are() {
     let (config, images) = (tiled(), textures(6, 0, 3));
-    suite::trains_wherever_features_are::<nfbmr::backend::Cpu>(&config, &images, 4);
+    suite::trains_wherever_features_are::<Cpu>(&config, &images, 4);
 
     let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
     let (storage, device) = (TrainingStorage::default(), Default::default());
-    let trainer: Trainer<nfbmr::backend::Cpu> =
+    let trainer: Trainer<Cpu> =
         Trainer::new(&config, weights::embedded(), &images, &storage, &device, &mut go_on).unwrap();
     let mut untiled = config;
     untiled.tiling = None;
@@ -102,11 +105,18 @@ fn tiles_are_trained_on_wherever_features_are() {
 
 #[test]
 fn tiles_that_do_not_fit_are_refused() {
-    for (input, size) in [(96, 128), (96, 48), (100, 64)] {
+    // The features of the last block are 8 pixels apart.
+    for (input, size) in [(96, 128), (96, 44), (100, 64)] {
         let mut config = tiled();
         config.input_size = input;
         config.tiling = Some(Tiling::new(size));
-        let refused = suite::train::<nfbmr::backend::Cpu>(&config, &textures(2, 0, 4)).unwrap_err();
+        let refused = suite::train::<Cpu>(&config, &textures(2, 0, 4)).unwrap_err();
         assert!(refused.to_string().contains("tiling"), "{refused}");
+    }
+    // Those of the default's, 16.
+    let mut config = PipelineConfig::default();
+    for (size, fits) in [(112, true), (120, false), (104, false), (96, true)] {
+        config.tiling = Some(Tiling::new(size));
+        assert_eq!(config.validate().is_ok(), fits, "{size}");
     }
 }

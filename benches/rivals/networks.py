@@ -149,15 +149,15 @@ class Level(nn.Module):
     """Features of a level to the source, the target and the likelihood map [N, H, W]; `width` gives the width of
     a network of the level."""
 
-    def __init__(self, config, permutations, width, part):
+    def __init__(self, settings, permutations, width, part):
         super().__init__()
-        whitening = config["whitening"]
+        whitening = settings["whitening"]
         self.whitening = (
             Whitening(whitening, part("whitening")) if whitening else nn.Identity()
         )
         permutations = torch.tensor(permutations)
         channels = permutations.shape[1]
-        flow, bmr = config["flow"], config["bmr"]
+        flow, bmr = settings["flow"], settings["bmr"]
         hidden = width(flow["hidden"], channels)
         self.flow = Flow(
             channels, hidden, flow["kernel"], flow["couplings"], flow["clamp"], permutations
@@ -183,22 +183,19 @@ class Detector(nn.Module):
         metadata = json.loads(metadata)
         self.config = config = metadata["config"]
         state = load(tensors["backbone"].numpy().tobytes())
-        pyramid = config["scales"] == "pyramid"
+        settings = config["system"]["nf-bmr"]
+        pyramid = settings["scales"] == "pyramid"
         self.backbone = Backbone(config["backbone"], config["earlier_blocks"], pyramid, state)
-        permutations, couplings = metadata["permutations"], config["flow"]["couplings"]
-        count = len(permutations) // couplings
-        width = lambda width, channels: level_width(width, channels, len(permutations[-1]))
+        permutations = metadata["constants"]["permutations"]
+        width = lambda width, channels: level_width(width, channels, len(permutations[-1][0]))
         self.levels = nn.ModuleList()
-        for index in range(count):
-            # Names have the number of the level where there are several.
-            level = f".{index}." if count > 1 else "."
+        for index, own in enumerate(permutations):
             part = lambda network: {
-                name.removeprefix(network + level): value
+                name.removeprefix(f"{network}.{index}."): value
                 for name, value in tensors.items()
-                if name.startswith(network + level)
+                if name.startswith(f"{network}.{index}.")
             }
-            own = permutations[index * couplings : (index + 1) * couplings]
-            self.levels.append(Level(config, own, width, part))
+            self.levels.append(Level(settings, own, width, part))
         self.eval()
         for parameter in self.parameters():
             parameter.requires_grad_(False)

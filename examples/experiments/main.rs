@@ -26,11 +26,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use nfbmr::backend::{Backend, Cpu};
-use nfbmr::cache::FeatureCache;
+use nfbmr::config::{
+    BidirectionalPfmConfig, Fusion, MultiBlockPfmConfig, PfmConfig, Pooling, TargetCnnConfig,
+    TwoCnnsConfig,
+};
 use nfbmr::data::{CellType, Dataset, DatasetOptions, Layout, datasets};
-use nfbmr::pipeline::{Fusion, Pooling, TargetCnnConfig, Trainer, TrainingStorage};
-use nfbmr::{BackboneWeights, DeviceError, DeviceName, PipelineConfig, System, weights};
+use nfbmr::{
+    BackboneWeights, DeviceError, DeviceName, FeatureCache, PipelineConfig, System, SystemConfig,
+    TrainingStorage, weights,
+};
+use nfbmr_backend::{Backend, Cpu};
+use nfbmr_pipeline::Trainer;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -106,11 +112,11 @@ fn main() -> ExitCode {
     exit(match args.device {
         DeviceName::Cpu => experiments::<Cpu>(&args, &Default::default()),
         #[cfg(feature = "ndarray")]
-        DeviceName::NdArray => experiments::<nfbmr::backend::NdArray>(&args, &Default::default()),
+        DeviceName::NdArray => experiments::<nfbmr_backend::NdArray>(&args, &Default::default()),
         #[cfg(feature = "cuda")]
         DeviceName::Cuda(index) => {
-            let device = nfbmr::backend::CudaDevice::new(index);
-            experiments::<nfbmr::backend::Cuda>(&args, &device)
+            let device = nfbmr_backend::CudaDevice::new(index);
+            experiments::<nfbmr_backend::Cuda>(&args, &device)
         }
         #[allow(unreachable_patterns)]
         device => Err(DeviceError::NotBuilt { device }.into()),
@@ -118,7 +124,7 @@ fn main() -> ExitCode {
 }
 
 fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dyn Error>> {
-    let mut config = match (&args.config, args.preset.as_str()) {
+    let config: PipelineConfig = match (&args.config, args.preset.as_str()) {
         (Some(path), _) => serde_json::from_str(&fs::read_to_string(path)?)?,
         (None, "paper") => PipelineConfig::paper(),
         (None, _) => PipelineConfig::default(),
@@ -127,16 +133,22 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
         Some(path) => Some(BackboneWeights::open(path)?),
         None => weights::embedded().cloned(),
     };
+    let mut target_cnn = match &config.system {
+        SystemConfig::Pfm(PfmConfig(own))
+        | SystemConfig::Bpfm(BidirectionalPfmConfig(own))
+        | SystemConfig::MbPfm(MultiBlockPfmConfig(own)) => own.target_cnn.clone(),
+        _ => None,
+    };
     if let Some(path) = &args.target_weights {
         let target = BackboneWeights::open(path)?;
-        if config.target_cnn.is_none() {
-            let backbone =
-                target.config()?.ok_or("the target weights don't record their variant")?;
-            config.target_cnn = Some(TargetCnnConfig::counterpart(&config, backbone)?);
+        if target_cnn.is_none() {
+            let last = target.config()?.ok_or("the target weights don't record their variant")?;
+            let blocks = config.blocks()?;
+            target_cnn = Some(TargetCnnConfig::counterpart(&config.backbone, &blocks, last)?);
         }
         weights = weights.map(|weights| weights.with_target(target));
     }
-    let systems = systems(&args.systems, config.target_cnn.is_some())?;
+    let systems = systems(&args.systems, target_cnn.is_some())?;
     let pictured = systems.iter().find(|&&name| name == args.pictures).or(systems.first()).copied();
     // Read once where no split depends on the seed: some layouts are told by decoding their masks.
     let splits = if args.dataset == Layout::Elpv { args.seeds } else { 1 };
@@ -153,7 +165,7 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
         for set in sets {
             let mut trainer: Option<Trainer<B>> = None;
             for name in &systems {
-                let config = configured(&config, name, seed)?;
+                let config = configured(&config, target_cnn.as_ref(), name, seed)?;
                 if let Some(known) = &trainer
                     && !known.suits(&config)?
                 {
@@ -238,19 +250,32 @@ fn systems(asked: &[String], two_cnns: bool) -> Result<Vec<&'static str>, String
 /// two CNNs are scored as published.
 fn configured(
     config: &PipelineConfig,
+    target_cnn: Option<&TargetCnnConfig>,
     name: &str,
     seed: u64,
 ) -> Result<PipelineConfig, Box<dyn Error>> {
-    let mut config = config.clone();
+    let blocks = name.strip_prefix("nf-bmr-");
+    // The mapping networks of all systems are trained alike.
+    let training = match &config.system {
+        SystemConfig::NfBmr(own) => Some(own.bmr_training.clone()),
+        _ => None,
+    };
+    let mut config = config.with_system(blocks.map_or(name.parse(), |_| Ok(System::NfBmr))?)?;
     config.seed = seed;
-    match name.strip_prefix("nf-bmr-") {
-        Some(blocks) => (config.system, config.bmr.blocks) = (System::NfBmr, blocks.parse()?),
-        None => config.system = name.parse()?,
-    }
-    if TWO_CNNS.contains(&name) {
-        (config.fusion, config.pooling) = (Fusion::Plain, Pooling::Max);
-    } else {
-        config.target_cnn = None;
+    match &mut config.system {
+        SystemConfig::NfBmr(own) => own.bmr.blocks = blocks.unwrap_or(name).parse()?,
+        SystemConfig::NfBpfm(own) => {
+            own.bpfm_training = training.unwrap_or(own.bpfm_training.clone());
+        }
+        SystemConfig::Pfm(PfmConfig(own))
+        | SystemConfig::Bpfm(BidirectionalPfmConfig(own))
+        | SystemConfig::MbPfm(MultiBlockPfmConfig(own)) => {
+            let bpfm_training = training.unwrap_or(own.bpfm_training.clone());
+            let (fusion, pooling) = (Fusion::Plain, Pooling::Max);
+            *own =
+                TwoCnnsConfig { target_cnn: target_cnn.cloned(), bpfm_training, fusion, pooling };
+        }
+        _ => {}
     }
     Ok(config)
 }

@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nfbmr::backend::Backend;
 use nfbmr::data::{Dataset, Limits};
-use nfbmr::metrics::{Bootstrap, auroc};
-use nfbmr::pipeline::{Trainer, evaluate};
+use nfbmr::evaluation::{Bootstrap, auroc, evaluate};
 use nfbmr::report::{self, Example, Projection};
 use nfbmr::{PipelineConfig, ProgressFn};
+use nfbmr_backend::Backend;
+use nfbmr_pipeline::Trainer;
 use serde::{Deserialize, Serialize};
 
 /// Its outcome, as kept in a file. Shares are from 0 to 1.
@@ -116,8 +116,8 @@ impl Run {
             .images
             .iter()
             .map(|tested| Score {
-                path: tested.sample.path.display().to_string(),
-                defect: tested.sample.defect_name().map(str::to_owned),
+                path: tested.image.path.display().to_string(),
+                defect: tested.image.defect_name().map(str::to_owned),
                 score: tested.score,
                 likelihood: tested.likelihood,
             })

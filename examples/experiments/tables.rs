@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use nfbmr::metrics::mean_std;
 use nfbmr::report::{self, Report};
+use nfbmr_metrics::mean_std;
 
 use crate::paper;
 use crate::run::Run;

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use image::DynamicImage;
-use nfbmr::backbone::{Backbone, BackboneError, Storage, WeightProblem, Weights};
-use nfbmr::backend::Backend;
-use nfbmr::data::synthetic::{Kind, PartClass, generate};
-use nfbmr::pipeline::Pipeline;
-use nfbmr::{BackboneWeights, PipelineConfig, weights};
+use nfbmr::{BackboneWeights, PipelineConfig, SystemConfig, weights};
+use nfbmr_backbone::{Backbone, BackboneError, Storage, WeightProblem, Weights};
+use nfbmr_backend::Backend;
+use nfbmr_pipeline::Pipeline;
+use nfbmr_synthetic::{Kind, PartClass, generate};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -45,6 +45,14 @@ fn random_weights<B: Backend>(config: &PipelineConfig) -> BackboneWeights {
     BackboneWeights::new(weights.to_safetensors(Storage::F32).unwrap())
 }
 
+/// Sets the epochs of both networks of `nf-bmr`.
+pub fn trained_for(config: &mut PipelineConfig, epochs: usize) {
+    if let SystemConfig::NfBmr(own) = &mut config.system {
+        own.flow_training.epochs = epochs;
+        own.bmr_training.epochs = epochs;
+    }
+}
+
 /// A detector whose flow and mapping network are as they were drawn.
 pub fn untrained<B: Backend>(
     mut config: PipelineConfig,
@@ -52,8 +60,7 @@ pub fn untrained<B: Backend>(
     side: u32,
     device: &B::Device,
 ) -> Pipeline<B> {
-    config.flow_training.epochs = 0;
-    config.bmr_training.epochs = 0;
+    trained_for(&mut config, 0);
     let images = [image(0, side), image(1, side)];
     Pipeline::train(&config, Some(weights), images.as_slice(), device, &mut |_| {
         ControlFlow::Continue(())

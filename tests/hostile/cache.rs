@@ -1,4 +1,6 @@
-use nfbmr::cache::{FeatureCache, Key};
+//! Damaged caches of features, also with headers whose checksums fit.
+
+use nfbmr_cache::{FeatureCache, Key};
 
 use crate::{MB, Reader, alone};
 

@@ -1,11 +1,13 @@
+//! Damaged checkpoints of trainings, also under checksums that fit.
+
 use std::fs;
 use std::ops::ControlFlow;
 
-use nfbmr::backend::Cpu;
-use nfbmr::pipeline::{Trainer, TrainingStorage};
-use nfbmr::{BackboneWeights, Progress, System};
+use nfbmr::{BackboneWeights, Progress, TrainingStorage};
+use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Trainer;
+use nfbmr_test_support::rewrite::Content;
 
-use crate::rewrite::Content;
 use crate::weights::few_blocks;
 use crate::{MB, Reader, alone, suite};
 
@@ -16,8 +18,7 @@ fn checkpoints() {
     let path = folder.path().join("checkpoint");
     let weights = BackboneWeights::new(few_blocks());
     let mut config = suite::small();
-    config.system = System::NfBmr;
-    (config.flow_training.epochs, config.bmr_training.epochs) = (1, 1);
+    suite::trainings(&mut config.system).into_iter().for_each(|training| training.epochs = 1);
     let images = suite::gears(3, 0, 31);
     let go_on = &mut |_: &Progress| ControlFlow::Continue(());
     let mut storage = TrainingStorage::default();

@@ -1,11 +1,10 @@
 //! Damage to valid files, drawn from a seed.
 
+use nfbmr_test_support::rewrite::{Content, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
 use serde_json::{Value, json};
-
-use crate::rewrite::{Content, Tensor};
 
 pub struct Damage {
     rng: ChaCha8Rng,
@@ -121,7 +120,9 @@ impl Damage {
             7 => json!([1e308, -1e308, 1e-320, 0.5, -0.0, 1e39][self.below(6)]),
             8 => json!(vec![self.number(); self.below(40)]),
             9 => json!(self.below(4096)),
-            10 => json!(["nf", "nf+bpfm", "pfm", "mb-pfm", "patchcore", "padim"][self.below(6)]),
+            10 => {
+                json!(["joint", "pyramid", "plain", "normalized", "mean", "squash"][self.below(6)])
+            }
             _ => json!(self.number()),
         }
     }

@@ -1,3 +1,5 @@
+//! Damaged images in every format and encoding that is read.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

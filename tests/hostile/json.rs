@@ -1,9 +1,12 @@
+//! Damaged JSON: configurations and calibrations.
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use nfbmr::calibration::{CrossConformal, DriftMonitor, SplitConformal};
-use nfbmr::{Calibration, FalseAlarmRate, PipelineConfig, System};
+use nfbmr::calibration::{CrossConformal, SplitConformal};
+use nfbmr::{FalseAlarmRate, PipelineConfig, SplitCalibration, System};
+use nfbmr_calibration::DriftMonitor;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -42,11 +45,11 @@ fn damaged(name: &str, valid: &[Value], read: impl Fn(&Path) -> Result<(), Box<d
 #[test]
 fn configurations() {
     let _alone = alone();
-    let mut two_cnns = suite::small();
-    two_cnns.system = System::MbPfm;
-    two_cnns.target_cnn = Some(suite::target_cnn());
-    let presets = [PipelineConfig::default(), PipelineConfig::paper(), two_cnns];
-    damaged("configurations", &presets.map(|config| json!(config)), |path| {
+    let presets = [PipelineConfig::default(), PipelineConfig::paper()];
+    let systems = System::ALL.iter().map(|&system| suite::small_of(system));
+    let valid: Vec<Value> =
+        presets.into_iter().chain(systems).map(|config| json!(config)).collect();
+    damaged("configurations", &valid, |path| {
         let config: PipelineConfig = parse(path)?;
         assert_eq!(config.fingerprint().len(), 16);
         // What a valid one of these says of itself must make sense, whatever its numbers.
@@ -96,7 +99,7 @@ fn calibrations() {
         "image_scores": scores, "pixel_scores": scores,
     });
     damaged("calibrations", &[valid], |path| {
-        let calibration: Calibration = parse(path)?;
+        let calibration: SplitCalibration = parse(path)?;
         calibration.verdict(0.5).unwrap();
         Ok(())
     });

@@ -1,8 +1,10 @@
+//! Damaged lists: labels and splits of data sets, and lists of paths.
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use nfbmr::data::{ElpvOptions, dagm, elpv, path_list, visa};
+use nfbmr_data::{ElpvOptions, dagm, elpv, path_list, visa};
 
 use crate::{MB, Reader, alone};
 

@@ -13,8 +13,6 @@ mod images;
 mod json;
 mod lists;
 mod model;
-#[path = "../support/rewrite.rs"]
-mod rewrite;
 #[path = "../suite/mod.rs"]
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.
 mod suite;

@@ -1,9 +1,11 @@
+//! Damaged files of backbone weights, ours and published ones.
+
 use std::fs;
 use std::path::Path;
 
-use nfbmr::backbone::{Backbone, Source, Storage, Weights};
-use nfbmr::backend::Cpu;
 use nfbmr::{BackboneWeights, weights};
+use nfbmr_backbone::{Backbone, Storage, Weights, WeightsSource};
+use nfbmr_backend::Cpu;
 
 use crate::{MB, Reader, alone, measure};
 
@@ -59,7 +61,7 @@ fn backbone_weights() {
         |path| {
             // Whatever they are, they must not harm those who name the source either.
             let bytes = fs::read(path)?;
-            drop(Weights::import(&bytes, Some(Source::EfficientnetLitePytorch)));
+            drop(Weights::import(&bytes, Some(WeightsSource::EfficientnetLitePytorch)));
             let weights = BackboneWeights::open(path)?;
             if let Ok(Some(config)) = weights.config()
                 && let Ok(weights) = Weights::from_bytes(weights.as_bytes())

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads a model file by docs/file-format.md alone, with Python's standard library, and checks it.
 
-    python3 tests/reference/read_model.py tests/fixtures/model-v5.nfbmr
+    python3 tests/reference/read_model.py part.nfbmr
 
 Prints `ok` and what it found, or the first thing that isn't as the document says.
 """
@@ -48,29 +48,29 @@ def conv(name, outputs, inputs, kernel):
     yield f"{name}.bias", [outputs]
 
 
-def expected_shapes(config, permutations, channels, positions, level, width):
-    """Names and shapes of the networks of `nf-bmr`; `channels` are those of each block, `level` is what stands
-    behind the first word of a name, `width` gives the width of a network of the level."""
+def expected_shapes(settings, permutations, channels, positions, level, width):
+    """Names and shapes of the networks of `nf-bmr` with these settings; `channels` are those of each block, `level`
+    is the number of the level, `width` gives the width of a network of the level."""
     c = sum(channels)
-    if config.get("whitening"):
+    if settings["whitening"]:
         for i, own in enumerate(channels):
-            yield f"whitening{level}.blocks.{i}.mean", [positions, 1, own]
-            yield f"whitening{level}.blocks.{i}.matrix", [positions, own, own]
-    flow = config["flow"]
+            yield f"whitening.{level}.blocks.{i}.mean", [positions, 1, own]
+            yield f"whitening.{level}.blocks.{i}.matrix", [positions, own, own]
+    flow = settings["flow"]
     assert len(permutations) == flow["couplings"]
     for i, permutation in enumerate(permutations):
         assert sorted(permutation) == list(range(c)), f"permutation {i}"
         half = c // 2
         for name, inputs, outputs in [("first", half, c - half), ("second", c - half, half)]:
-            at = f"flow{level}.couplings.{i}.{name}"
+            at = f"flow.{level}.couplings.{i}.{name}"
             hidden = width(flow["hidden"])
             yield from conv(f"{at}.conv1", hidden, inputs, flow["kernel"])
             yield from conv(f"{at}.conv2", 2 * outputs, hidden, flow["kernel"])
             yield f"{at}.gamma", [1]
-    bmr = config["bmr"]
+    bmr = settings["bmr"]
     latent, inner = width(bmr["latent"]), width(bmr["inner"])
-    blocks = [f"bmr{level}.shared"]
-    for branch in [f"bmr{level}.source", f"bmr{level}.target"]:
+    blocks = [f"bmr.{level}.shared"]
+    for branch in [f"bmr.{level}.source", f"bmr.{level}.target"]:
         yield from conv(f"{branch}.input", latent, c, 1)
         yield from conv(f"{branch}.output", c, latent, 1)
         blocks += [f"{branch}.{side}.{i}" for side in ["before", "after"] for i in range(bmr["blocks"])]
@@ -100,7 +100,7 @@ def folds(file):
     """A model of folds."""
     metadata, tensors = opened(file, "nfbmr-cross-fitted")
     count, calibration = metadata["folds"], metadata["calibration"]
-    assert metadata["format_version"] == 1 and count >= 2
+    assert metadata["format_version"] == 0 and count >= 2
     names = {f"fold.{fold}" for fold in range(count)} | {"sha256"}
     assert names <= set(tensors) <= names | {"backbone", "target_backbone"}, set(tensors)
     images = 0
@@ -117,34 +117,35 @@ def folds(file):
 def model(file):
     """A model file."""
     metadata, tensors = opened(file, "nfbmr")
-    assert metadata["format_version"] in (1, 2, 3, 4, 5)
-    config = metadata["config"]
-    assert config.get("system", "nf-bmr") == "nf-bmr"
+    assert metadata["format_version"] == 0
+    assert set(metadata) <= {
+        "format_version", "config", "constants", "calibration", "backbone_sha256", "target_backbone_sha256"
+    }
+    [(system, settings)] = metadata["config"]["system"].items()
+    assert system == "nf-bmr"
 
     # Levels, channels by block and grids, from the tensors where the CNN isn't at hand.
-    numbers = {name.split(".")[1] for name in tensors if name.startswith("flow.")} - {"couplings"}
-    levels = [f".{number}" for number in sorted(numbers, key=int)] or [""]
-    assert len(levels) == 1 or config["scales"] == "pyramid"
-    normalization = metadata["normalization"]
-    if metadata["format_version"] < 5:
-        normalization = [normalization]
-    assert len(normalization) == len(levels)
-    assert all(0 < unit < math.inf for level in normalization for unit in level.values())
-    permutations, couplings = metadata["permutations"], config["flow"]["couplings"]
-    assert len(permutations) == couplings * len(levels)
+    levels = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("flow.")})
+    assert levels == list(range(len(levels)))
+    assert len(levels) == 1 or settings["scales"] == "pyramid"
+    constants = metadata["constants"]
+    assert set(constants) == {"permutations", "mean_residuals"}
+    permutations, residuals = constants["permutations"], constants["mean_residuals"]
+    assert len(permutations) == len(residuals) == len(levels)
+    assert all(set(own) == {"source", "target"} for own in residuals)
+    assert all(0 < mean < math.inf for own in residuals for mean in own.values())
     expected = {}
-    for index, level in enumerate(levels):
-        channels, positions = [tensors[f"bmr{level}.source.input.weight"][1][1]], 1
-        if config.get("whitening"):
+    for level, own in zip(levels, permutations):
+        channels, positions = [tensors[f"bmr.{level}.source.input.weight"][1][1]], 1
+        if settings["whitening"]:
             means = [shape for name, (_, shape, _) in sorted(tensors.items())
-                     if name.startswith(f"whitening{level}.blocks.") and name.endswith(".mean")]
+                     if name.startswith(f"whitening.{level}.blocks.") and name.endswith(".mean")]
             channels, positions = [shape[2] for shape in means], means[0][0]
             assert math.isqrt(positions) ** 2 == positions
-        own = permutations[index * couplings : (index + 1) * couplings]
         # In proportion to the channels, rounded up to a multiple of 8; the last level has all channels.
-        share = lambda width: math.ceil(width * sum(channels) / len(permutations[-1]) / 8) * 8
+        share = lambda width: math.ceil(width * sum(channels) / len(permutations[-1][0]) / 8) * 8
         width = lambda width: min(width, share(width))
-        expected |= expected_shapes(config, own, channels, positions, level, width)
+        expected |= expected_shapes(settings, own, channels, positions, level, width)
     found = {name: shape for name, (dtype, shape, _) in tensors.items() if dtype == "F32"}
     assert found == expected, {n: (found.get(n), expected.get(n)) for n in found.keys() ^ expected.keys()}
     for name in found:
@@ -153,11 +154,9 @@ def model(file):
     others = {name for name, (dtype, *_) in tensors.items() if dtype == "U8"} - {"sha256"}
     assert others <= {"trained_on", "backbone", "target_backbone"}, others
 
-    images = None
-    if "trained_on" in tensors:
-        _, [images, width], rows = tensors["trained_on"]
-        rows = [rows[i : i + 16] for i in range(0, len(rows), 16)]
-        assert width == 16 and rows == sorted(rows)
+    _, [images, width], rows = tensors["trained_on"]
+    rows = [rows[i : i + 16] for i in range(0, len(rows), 16)]
+    assert width == 16 and rows == sorted(rows)
     if metadata.get("calibration"):
         calibration = metadata["calibration"]
         for kind, scores in [("threshold", "image_scores"), ("pixel_threshold", "pixel_scores")]:

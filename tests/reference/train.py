@@ -5,7 +5,7 @@
 
 FEATURES holds `train.0` [N, C, H, W] and `test.0` [M, C, H, W], both f32, of the first level, `train.1` and `test.1` of the
 second and so on, the finest first, and `label` [M], u8 with 1 for a defective image. CONFIG is a pipeline configuration; both files come from the Rust example
-`export_features`. Of the configuration `flow`, `flow_training`, `bmr`, `bmr_training`, `fusion` and
+`export_features`. Of its `system`, which is `nf-bmr`, `flow`, `flow_training`, `bmr`, `bmr_training`, `fusion` and
 `pooling` are used; epsilon, weight decay and clipping are those of the method.
 
 `fusion` is "plain", "normalized" or "with_likelihood"; `pooling` is "max", "mean", "std" or {"top_fraction": 0.05}.
@@ -143,7 +143,7 @@ def main():
     torch.set_num_threads(2)
     torch.use_deterministic_algorithms(True)
     with open(arguments.config, encoding="utf-8") as file:
-        config = json.load(file)
+        config = json.load(file)["system"]["nf-bmr"]
     layout = torch.channels_last if arguments.layout == "nhwc" else torch.contiguous_format
     result = run(load_file(arguments.features), config, arguments.seed, layout)
     with open(arguments.json, "w", encoding="utf-8") as file:

@@ -5,33 +5,77 @@ use std::sync::Arc;
 use std::thread;
 
 use image::{DynamicImage, Rgb, RgbImage};
-use nfbmr::backbone::BackboneConfig;
-use nfbmr::backend::Backend;
-use nfbmr::cache::FeatureCache;
-use nfbmr::data::synthetic::{Kind, PartClass, generate};
-use nfbmr::pipeline::{
-    CrossFitted, CrossFitting, Fusion, Pipeline, Pooling, TargetCnnConfig, Trainer, TrainingError,
-    TrainingStorage,
+use nfbmr::config::{
+    BackboneConfig, BidirectionalPfmConfig, Fusion, MultiBlockPfmConfig, NfBmrConfig, PfmConfig,
+    Pooling, TargetCnnConfig, TrainingConfig,
 };
-use nfbmr::{BackboneWeights, Frame, PipelineConfig, PipelineError, PixelFormat, System, weights};
+use nfbmr::{
+    BackboneWeights, CrossFitting, FeatureCache, Frame, Images, PipelineConfig, PipelineError,
+    PixelFormat, Progress, ProgressFn, StoredBackbone, System, SystemConfig, TrainingError,
+    TrainingStorage, weights,
+};
+use nfbmr_backend::Backend;
+use nfbmr_pipeline::{CrossFitted, Pipeline, Trainer};
+use nfbmr_synthetic::{Kind, PartClass, generate};
 
 pub const SIDE: u32 = 48;
 
 /// A configuration that trains in a moment, on ndarray too.
 pub fn small() -> PipelineConfig {
     let mut config = PipelineConfig::default();
+    config.system = small_nf_bmr().into();
     config.backbone.block = 4;
     config.earlier_blocks = vec![2];
     config.input_size = SIDE;
-    config.flow.hidden = 16;
-    config.flow.couplings = 2;
-    config.flow_training.epochs = 2;
-    config.flow_training.batch_size = 4;
-    config.bmr.latent = 16;
-    config.bmr.inner = 8;
-    config.bmr_training.epochs = 2;
-    config.bmr_training.batch_size = 4;
     config
+}
+
+/// The system of [`small`].
+pub fn small_nf_bmr() -> NfBmrConfig {
+    let mut own = NfBmrConfig::default();
+    own.flow.hidden = 16;
+    own.flow.couplings = 2;
+    own.flow_training.epochs = 2;
+    own.flow_training.batch_size = 4;
+    own.bmr.latent = 16;
+    own.bmr.inner = 8;
+    own.bmr_training.epochs = 2;
+    own.bmr_training.batch_size = 4;
+    own
+}
+
+/// [`small`] for any system, with [`target_cnn`] for those of two CNNs.
+pub fn small_of(system: System) -> PipelineConfig {
+    let mut config = small().with_system(system).unwrap();
+    let training = small_nf_bmr().bmr_training;
+    match &mut config.system {
+        SystemConfig::NfBpfm(own) => {
+            own.bpfm.latent = 16;
+            own.bpfm_training = training;
+        }
+        SystemConfig::Pfm(PfmConfig(own))
+        | SystemConfig::Bpfm(BidirectionalPfmConfig(own))
+        | SystemConfig::MbPfm(MultiBlockPfmConfig(own)) => {
+            own.target_cnn = Some(target_cnn());
+            own.bpfm_training = training;
+        }
+        _ => {}
+    }
+    config
+}
+
+/// How each of the networks of a system is trained.
+#[allow(dead_code)] // Of tests of longer trainings.
+pub fn trainings(system: &mut SystemConfig) -> Vec<&mut TrainingConfig> {
+    match system {
+        SystemConfig::Nf(own) => vec![&mut own.flow_training],
+        SystemConfig::NfBpfm(own) => vec![&mut own.flow_training, &mut own.bpfm_training],
+        SystemConfig::NfBmr(own) => vec![&mut own.flow_training, &mut own.bmr_training],
+        SystemConfig::Pfm(PfmConfig(own))
+        | SystemConfig::Bpfm(BidirectionalPfmConfig(own))
+        | SystemConfig::MbPfm(MultiBlockPfmConfig(own)) => vec![&mut own.bpfm_training],
+        _ => Vec::new(),
+    }
 }
 
 /// Generated images, the first `good` without a defect.
@@ -61,8 +105,23 @@ pub fn train_with<B: Backend>(
     weights: Option<&BackboneWeights>,
     images: &[DynamicImage],
 ) -> Result<Pipeline<B>, PipelineError> {
-    let go_on = &mut |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let go_on = &mut |_: &Progress| ControlFlow::Continue(());
     Pipeline::train(config, weights, images, &Default::default(), go_on)
+}
+
+/// Trains a model for each fold.
+pub fn cross_fit<'a, B: Backend>(
+    config: &PipelineConfig,
+    weights: Option<&BackboneWeights>,
+    images: impl Into<Images<'a>>,
+    fitting: CrossFitting,
+    storage: &TrainingStorage,
+    progress: &mut ProgressFn<'_>,
+) -> Result<CrossFitted<B>, PipelineError> {
+    let (images, mut skipped, device) = (images.into(), Vec::new(), Default::default());
+    let again = images.again(&mut skipped);
+    let trainer = Trainer::new(config, weights, images, storage, &device, progress)?;
+    CrossFitted::train(trainer, again, &fitting, progress)
 }
 
 /// Relative to the largest value.
@@ -91,13 +150,11 @@ pub fn a_saved_model_scores_the_same_to_the_bit<B: Backend>() {
     let pipeline = train::<B>(&small(), &images[..4]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let before = pipeline.detect(&images[4]).unwrap();
-    for (name, included) in [("reference", false), ("included", true)] {
-        let path = folder.path().join(name);
-        let embedded = match included {
-            true => pipeline.save_with_backbone(&path).map(|()| None),
-            false => pipeline.save(&path).map(|()| weights::embedded()),
-        };
-        let loaded = Pipeline::<B>::load(&path, embedded.unwrap(), &Default::default()).unwrap();
+    for backbone in [StoredBackbone::Referred, StoredBackbone::Included] {
+        let path = folder.path().join(format!("{backbone:?}"));
+        pipeline.save(&path, backbone).unwrap();
+        let weights = weights::embedded().filter(|_| backbone == StoredBackbone::Referred);
+        let loaded = Pipeline::<B>::load(&path, weights, &Default::default()).unwrap();
         let after = loaded.detect(&images[4]).unwrap();
         assert_eq!(loaded.config(), pipeline.config());
         assert_eq!(before.score.to_bits(), after.score.to_bits());
@@ -110,20 +167,17 @@ pub fn every_system_trains_detects_and_saves<B: Backend>() {
     let images = gears(8, 4, 13);
     let folder = tempfile::tempdir().unwrap();
     let device = Default::default();
-    let mut config = small();
-    config.bpfm.latent = 16;
-    config.target_cnn = Some(target_cnn());
     let weights = two_cnns();
     let weights = Some(&weights);
-    for system in System::ALL {
-        config.system = system;
+    for &system in System::ALL {
+        let config = small_of(system);
         let pipeline = train_with::<B>(&config, weights, &images[..6]).unwrap();
         let path = folder.path().join(system.name());
-        pipeline.save(&path).unwrap();
+        pipeline.save(&path, StoredBackbone::Referred).unwrap();
         let loaded = Pipeline::<B>::load(&path, weights, &device).unwrap();
         assert_eq!(loaded.config(), &config);
         if system == System::MbPfm {
-            pipeline.save_with_backbone(&path).unwrap();
+            pipeline.save(&path, StoredBackbone::Included).unwrap();
             Pipeline::<B>::load(&path, None, &device).unwrap();
         }
         for image in &images[6..] {
@@ -156,19 +210,20 @@ pub fn two_cnns() -> BackboneWeights {
 /// What a trainer makes depends on the configuration alone, not on what it made before.
 pub fn a_trainer_gives_what_a_training_gives<B: Backend>() {
     let images = gears(5, 0, 14);
-    let mut config = small();
+    let config = small();
     let device = Default::default();
-    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let mut go_on = |_: &Progress| ControlFlow::Continue(());
     let weights = weights::embedded();
     let storage = TrainingStorage::default();
     let mut trainer =
         Trainer::<B>::new(&config, weights, &images, &storage, &device, &mut go_on).unwrap();
     for system in [System::Nf, System::NfBmr] {
-        config.system = system;
+        let config = small_of(system);
         let shared = trainer.train(&config, &mut go_on).unwrap().detect(&images[0]).unwrap();
         let alone = train::<B>(&config, &images).unwrap().detect(&images[0]).unwrap();
         assert_eq!(shared.score.to_bits(), alone.score.to_bits(), "{system}");
     }
+    let mut config = config;
     config.input_size /= 2;
     let refused = trainer.train(&config, &mut go_on);
     assert!(matches!(refused, Err(PipelineError::Config(_))), "{refused:?}");
@@ -177,19 +232,17 @@ pub fn a_trainer_gives_what_a_training_gives<B: Backend>() {
 /// Features from a cache train the same model as those just extracted, in memory or not.
 pub fn cached_features_train_the_same_model<B: Backend>() {
     let images = gears(5, 0, 15);
-    let mut config = small();
-    config.target_cnn = Some(target_cnn());
     let device = Default::default();
     let weights = two_cnns();
     let score = |config: &PipelineConfig, storage: TrainingStorage| {
-        let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+        let mut go_on = |_: &Progress| ControlFlow::Continue(());
         Trainer::<B>::new(config, Some(&weights), &images, &storage, &device, &mut go_on)
             .and_then(|mut trainer| trainer.train(config, &mut go_on))
             .and_then(|pipeline| pipeline.detect(&images[0]))
             .map(|detection| detection.score.to_bits())
     };
     for system in [System::NfBmr, System::MbPfm] {
-        config.system = system;
+        let config = small_of(system);
         let folder = tempfile::tempdir().unwrap();
         let cache = Arc::new(FeatureCache::open(folder.path().join("features.nfc")).unwrap());
         let storage = TrainingStorage::cached(cache.clone());
@@ -221,48 +274,42 @@ pub fn a_calibrated_model_has_verdicts<B: Backend>() {
     let images = gears(18, 4, 16);
     let (training, held_out, tested) = (&images[..4], &images[4..16], &images[16..]);
     let mut pipeline = train::<B>(&small(), training).unwrap();
-    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let mut go_on = |_: &Progress| ControlFlow::Continue(());
     assert!(pipeline.calibrate(&images[..16], None, &mut go_on).is_err(), "it knows four of them");
     let calibration = pipeline.calibrate(held_out, None, &mut go_on).unwrap().clone();
-    assert_eq!(calibration.image_scores().images(), 12);
+    assert_eq!(calibration.images(), 12);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    pipeline.save(&path).unwrap();
+    pipeline.save(&path, StoredBackbone::Referred).unwrap();
     let loaded = Pipeline::<B>::load(&path, weights::embedded(), &Default::default()).unwrap();
     assert_eq!(loaded.calibration(), Some(&calibration));
+    let scores = calibration.split().unwrap().image_scores();
+    let threshold = calibration.threshold().unwrap().value;
     for detection in loaded.detect_batch(tested).unwrap() {
-        let verdict = detection.verdict.unwrap();
-        assert_eq!(verdict.p_value, calibration.image_scores().p_value(detection.score).unwrap());
-        assert_eq!(verdict.is_anomalous, detection.score > calibration.threshold().value);
+        assert_eq!(detection.p_value(), Some(scores.p_value(detection.score).unwrap()));
+        assert_eq!(detection.is_anomalous(), Some(detection.score > threshold));
+        assert_eq!(detection.threshold, Some(threshold));
     }
 }
 
 pub fn a_cross_fitted_model_has_verdicts<B: Backend>() {
     let images = gears(8, 4, 17);
-    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let mut go_on = |_: &Progress| ControlFlow::Continue(());
     let fitting = CrossFitting { folds: 2, rate: None };
-    let (device, storage) = (Default::default(), TrainingStorage::default());
-    let (training, weights) = (&images[..6], weights::embedded());
-    let model = CrossFitted::<B>::train(
-        &small(),
-        weights,
-        training,
-        &fitting,
-        &storage,
-        &device,
-        &mut go_on,
-    );
+    let (training, weights, storage) = (&images[..6], weights::embedded(), Default::default());
+    let model = cross_fit::<B>(&small(), weights, training, fitting, &storage, &mut go_on);
     let model = model.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    model.save(&path).unwrap();
-    let loaded = CrossFitted::<B>::load(&path, weights, &device).unwrap();
-    assert_eq!(loaded.cross_calibration(), model.cross_calibration());
+    model.save(&path, StoredBackbone::Referred).unwrap();
+    let loaded = CrossFitted::<B>::load(&path, weights, &Default::default()).unwrap();
+    assert_eq!(loaded.calibration(), model.calibration());
+    let calibration = model.calibration().cross().unwrap();
     for (image, batched) in images[6..].iter().zip(loaded.detect_batch(&images[6..]).unwrap()) {
         let scores: Vec<f32> =
             model.models().iter().map(|model| model.detect(image).unwrap().score).collect();
         let verdict = model.detect(image).unwrap().verdict.unwrap();
-        assert_eq!(verdict, model.cross_calibration().verdict(&scores).unwrap());
+        assert_eq!(verdict, calibration.verdict(&scores).unwrap());
         assert_close("score", &[batched.score], &[verdict.score], 1e-3);
     }
 }
@@ -323,7 +370,8 @@ pub fn threads_share_a_pipeline<B: Backend>() {
 pub fn normalized_scores_average_one_on_the_training_images<B: Backend>() {
     let images = gears(6, 0, 8);
     let mut config = small();
-    (config.fusion, config.pooling) = (Fusion::Normalized, Pooling::Mean);
+    let (fusion, pooling) = (Fusion::Normalized, Pooling::Mean);
+    config.system = NfBmrConfig { fusion, pooling, ..small_nf_bmr() }.into();
     let pipeline = train::<B>(&config, &images).unwrap();
     let detections = pipeline.detect_batch(&images).unwrap();
     let mean = detections.iter().map(|d| d.score).sum::<f32>() / images.len() as f32;
@@ -344,8 +392,9 @@ pub fn images_that_cannot_train_are_refused<B: Backend>() {
 }
 
 pub fn a_loss_that_is_not_finite_stops_training<B: Backend>() {
-    let mut config = small();
-    config.flow_training.learning_rate = 1e30;
+    let (mut config, mut own) = (small(), small_nf_bmr());
+    own.flow_training.learning_rate = 1e30;
+    config.system = own.into();
     let error = train::<B>(&config, &gears(4, 0, 10)).unwrap_err();
     let expected = nfbmr::Phase::Flow;
     assert!(
@@ -379,11 +428,11 @@ pub fn the_caller_can_interrupt<B: Backend>() {
 #[allow(dead_code)] // Only with another backend in the build.
 pub fn agrees_with_the_cpu(device: nfbmr::DeviceName, tolerance: f32) {
     let images = gears(4, 2, 12);
-    let pipeline = train::<nfbmr::backend::Cpu>(&small(), &images[..4]).unwrap();
+    let pipeline = train::<nfbmr_backend::Cpu>(&small(), &images[..4]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    pipeline.save(&path).unwrap();
-    let other = nfbmr::load(&path, weights::embedded(), device).unwrap();
+    pipeline.save(&path, StoredBackbone::Referred).unwrap();
+    let other = nfbmr::Pipeline::builder().device(device).load(&path).unwrap();
     for image in &images {
         let (cpu, other) = (pipeline.detect(image).unwrap(), other.detect(image).unwrap());
         assert_close("score", &[other.score], &[cpu.score], tolerance);
@@ -399,7 +448,7 @@ pub fn trains_wherever_features_are<B: Backend>(
     samples: usize,
 ) {
     let (weights, device) = (weights::embedded(), B::Device::default());
-    let mut go_on = |_: &nfbmr::Progress| ControlFlow::Continue(());
+    let mut go_on = |_: &Progress| ControlFlow::Continue(());
     let folder = tempfile::tempdir().unwrap();
     let mut score = |storage: &TrainingStorage| {
         let trainer = Trainer::<B>::new(config, weights, images, storage, &device, &mut go_on);
@@ -417,7 +466,6 @@ pub fn trains_wherever_features_are<B: Backend>(
     assert_eq!(cache.len() as usize, 6 * samples * 2);
 
     let (fitting, storage) = (CrossFitting { folds: 3, rate: None }, TrainingStorage::default());
-    let folds =
-        CrossFitted::<B>::train(config, weights, images, &fitting, &storage, &device, &mut go_on);
-    assert!(folds.unwrap().models().iter().all(|model| model.training_images() == Some(4)));
+    let folds = cross_fit::<B>(config, weights, images, fitting, &storage, &mut go_on);
+    assert!(folds.unwrap().models().iter().all(|model| model.training_images() == 4));
 }

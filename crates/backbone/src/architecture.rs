@@ -1,3 +1,6 @@
+//! The layers of each network, from the table that its multipliers scale, and what follows from them:
+//! channels and strides by block. Of the crate only the networks' names are known.
+
 use crate::variant::Variant;
 
 /// One MBConv block: expand (1x1), depthwise (k x k), squeeze-excite where there is one, project
@@ -98,6 +101,33 @@ impl Architecture {
             }
         }
         Self { stem, blocks }
+    }
+}
+
+impl Variant {
+    /// Number of MBConv blocks of the whole network.
+    pub fn block_count(self) -> usize {
+        Architecture::new(self).blocks.len()
+    }
+
+    /// Number of channels that the block with this index puts out; `None` past the last block.
+    pub fn channels(self, block: usize) -> Option<usize> {
+        Architecture::new(self).blocks.get(block).map(|spec| spec.output)
+    }
+
+    /// Pixels of the image per position of that block's output (2 to 32); `None` past the last
+    /// block.
+    pub fn stride(self, block: usize) -> Option<usize> {
+        let blocks = Architecture::new(self).blocks;
+        let upto: &[BlockSpec] = blocks.get(..=block)?;
+        Some(upto.iter().fold(2, |stride, spec| stride * spec.stride))
+    }
+
+    /// The last block of `other` in the stage that this variant's block belongs to, which has the same
+    /// [`stride`](Self::stride) if that block is the last of its stage too; `None` past the last block.
+    pub fn counterpart(self, block: usize, other: Self) -> Option<usize> {
+        let stage = Architecture::new(self).blocks.get(block)?.stage;
+        Architecture::new(other).blocks.iter().rposition(|spec| spec.stage == stage)
     }
 }
 

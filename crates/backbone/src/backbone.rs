@@ -1,3 +1,5 @@
+//! The network on a device: loading and running it. Above it is nothing but the crate's root.
+
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;

@@ -1,3 +1,5 @@
+//! One MBConv block on a device. Knows layers and padding, no names and no configuration.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::ops::{ConvParams, MbConv, SqueezeExcite};
 use nfbmr_backend::{Activation, Backend};

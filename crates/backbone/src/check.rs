@@ -1,3 +1,6 @@
+//! Whether weights are those of a configuration: names, shapes, values and metadata. Knows no
+//! device.
+
 use crate::config::BackboneConfig;
 use crate::error::BackboneError;
 use crate::naming::{LayerNames, Naming};
@@ -27,7 +30,12 @@ pub(crate) fn names(
     config.validate()?;
     let names = Naming::CANONICAL.network(&config.architecture());
     let problems = problems(config, weights, &names)?;
-    if problems.is_empty() { Ok(names) } else { Err(BackboneError::unfit(config, problems)) }
+    if problems.is_empty() { Ok(names) } else { Err(unfit(config, problems)) }
+}
+
+/// The error that lists what keeps the weights from fitting.
+pub(crate) fn unfit(config: &BackboneConfig, problems: Vec<WeightProblem>) -> BackboneError {
+    BackboneError::Weights { variant: config.variant, block: config.block, problems }
 }
 
 fn problem(

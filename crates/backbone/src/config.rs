@@ -1,14 +1,16 @@
+//! Which network, up to which block and with which details; whether such a network can be. Knows no
+//! tensors.
+
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::{Architecture, STEM_KERNEL, STEM_STRIDE};
 use crate::error::BackboneError;
 use crate::normalization::Normalization;
-use crate::padding::{Geometry, Padding, Planner};
-use crate::source::Source;
+use crate::padding::Padding;
 use crate::variant::Variant;
+use crate::weights_source::WeightsSource;
 
 /// The longest side, in pixels, that sizes are worked out for.
-const MAX_SIDE: usize = 1 << 16;
+pub(crate) const MAX_SIDE: usize = 1 << 16;
 
 /// Which network, how much of it, and the details its weights were trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +34,11 @@ impl BackboneConfig {
     /// # Errors
     /// [`BackboneError::NoSuchSource`] if the source does not have the variant,
     /// [`BackboneError::Block`] if the variant has no such block.
-    pub fn new(source: Source, variant: Variant, block: usize) -> Result<Self, BackboneError> {
+    pub fn new(
+        source: WeightsSource,
+        variant: Variant,
+        block: usize,
+    ) -> Result<Self, BackboneError> {
         if !source.has(variant) {
             return Err(BackboneError::NoSuchSource { from: source, found: variant });
         }
@@ -71,81 +77,9 @@ impl BackboneConfig {
             mean.iter().all(|m| m.is_finite()) && std.iter().all(|s| s.is_finite() && *s > 0.0);
         if usable { Ok(()) } else { Err(BackboneError::Normalization { mean, std }) }
     }
-
-    /// Channels of the output.
-    ///
-    /// # Errors
-    /// As [`validate`](Self::validate).
-    pub fn channels(&self) -> Result<usize, BackboneError> {
-        self.validate()?;
-        #[expect(clippy::indexing_slicing, reason = "a valid configuration names a block there is")]
-        Ok(self.architecture().blocks[self.block].output)
-    }
-
-    /// Shape `[channels, height, width]` of the output for an image of these pixels.
-    ///
-    /// # Errors
-    /// As [`validate`](Self::validate); [`BackboneError::Side`] for an empty or huge image,
-    /// [`BackboneError::TooSmall`] where a kernel does not fit in its padded input.
-    pub fn output_shape(&self, height: usize, width: usize) -> Result<[usize; 3], BackboneError> {
-        let channels = self.channels()?;
-        check_side("height of the image", height)?;
-        check_side("width of the image", width)?;
-        let through =
-            |side| self.geometries().iter().try_fold(side, |size, layer| layer.output(size));
-        match (through(height), through(width)) {
-            (Some(h), Some(w)) => Ok([channels, h, w]),
-            _ => Err(BackboneError::TooSmall { height, width }),
-        }
-    }
-
-    /// Multiplications, each with its addition, of all convolutions for an image of these pixels.
-    ///
-    /// # Errors
-    /// As [`output_shape`](Self::output_shape).
-    pub fn multiply_adds(&self, height: usize, width: usize) -> Result<f64, BackboneError> {
-        self.output_shape(height, width)?;
-        let Architecture { stem, blocks } = self.architecture();
-        let mut size = [height, width];
-        let mut positions = self.geometries().into_iter().map(|layer| {
-            size = size.map(|side| layer.output(side).unwrap_or(0));
-            (size[0] * size[1]) as f64
-        });
-        let mut before = positions.next().unwrap_or(0.0);
-        let mut total = (3 * STEM_KERNEL * STEM_KERNEL * stem) as f64 * before;
-        for (block, after) in blocks.iter().zip(positions) {
-            let expand = if block.expands() { block.input * block.expanded } else { 0 };
-            let depthwise = block.kernel * block.kernel * block.expanded;
-            let squeeze_excite = 2 * block.expanded * block.squeezed.unwrap_or(0);
-            let project = block.expanded * block.output;
-            total += expand as f64 * before
-                + (depthwise + project) as f64 * after
-                + squeeze_excite as f64;
-            before = after;
-        }
-        Ok(total)
-    }
-
-    /// The layers up to the last block in use.
-    pub(crate) fn architecture(&self) -> Architecture {
-        let mut architecture = Architecture::new(self.variant);
-        architecture.blocks.truncate(self.block + 1);
-        architecture
-    }
-
-    /// The stem, then the depthwise convolution of each block: the only layers that padding
-    /// concerns.
-    pub(crate) fn geometries(&self) -> Vec<Geometry> {
-        let mut planner = Planner::new(self.padding);
-        let mut layers = vec![planner.layer(STEM_KERNEL, STEM_STRIDE)];
-        for spec in self.architecture().blocks {
-            layers.push(planner.layer(spec.kernel, spec.stride));
-        }
-        layers
-    }
 }
 
-fn check_side(what: &'static str, found: usize) -> Result<(), BackboneError> {
+pub(crate) fn check_side(what: &'static str, found: usize) -> Result<(), BackboneError> {
     if (1..=MAX_SIDE).contains(&found) {
         Ok(())
     } else {

@@ -1,3 +1,5 @@
+//! Convolutions on a device, with the padding that an input of their size needs. Knows no network.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::ops::{ConvParams, SpatialConv};
 use nfbmr_backend::{Activation, Backend};

@@ -1,34 +1,23 @@
+//! Why a backbone could not be had. Names networks and sources, and no configuration.
+
 use std::fmt;
 
 use thiserror::Error;
 
-use crate::config::BackboneConfig;
-use crate::source::Source;
 use crate::variant::Variant;
 use crate::weight_problem::WeightProblem;
 use crate::weights_error::WeightsError;
+use crate::weights_source::WeightsSource;
 
 /// Why a backbone could not be configured, loaded or run.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackboneError {
-    /// The name is not one of a [`Variant`].
-    #[error("expected one of {}, found `{found}`", list(&Variant::ALL))]
-    UnknownVariant {
-        /// The name given.
-        found: String,
-    },
-    /// The name is not one of a [`Source`].
-    #[error("expected a source, one of {}, found `{found}`", list(&Source::ALL))]
-    UnknownSource {
-        /// The name given.
-        found: String,
-    },
     /// The source does not have this network.
     #[error("expected one of {}, which {from} has, found {found}", list(&variants(*from)))]
     NoSuchSource {
         /// The source.
-        from: Source,
+        from: WeightsSource,
         /// The network asked for.
         found: Variant,
     },
@@ -59,7 +48,7 @@ pub enum BackboneError {
         /// The network.
         variant: Variant,
         /// The sources possible.
-        choices: Vec<Source>,
+        choices: Vec<WeightsSource>,
     },
     /// The source named is not that of the weights, by their tensors and metadata.
     #[error("these {variant} weights are from {}, found the source {found}", list(expected))]
@@ -67,9 +56,9 @@ pub enum BackboneError {
         /// The network.
         variant: Variant,
         /// The sources possible.
-        expected: Vec<Source>,
+        expected: Vec<WeightsSource>,
         /// The source named.
-        found: Source,
+        found: WeightsSource,
     },
     /// The metadata of a weight file have a value without meaning.
     #[error("metadata {key} of the weights: expected {expected}, found {found}")]
@@ -128,9 +117,11 @@ pub enum BackboneError {
     /// A kernel does not fit in its padded input.
     #[error(
         "a network input of {height} x {width} pixels (height x width) is too small for this network: \
-         raise input_size or take an earlier block"
+         expected {min} or more on each side; raise input_size or take an earlier block"
     )]
     TooSmall {
+        /// The shortest side that fits.
+        min: usize,
         /// Height in pixels.
         height: usize,
         /// Width in pixels.
@@ -155,18 +146,12 @@ pub enum BackboneError {
     },
 }
 
-impl BackboneError {
-    pub(crate) fn unfit(config: &BackboneConfig, problems: Vec<WeightProblem>) -> Self {
-        Self::Weights { variant: config.variant, block: config.block, problems }
-    }
-}
-
 fn list(choices: &[impl fmt::Display]) -> String {
     let names: Vec<String> = choices.iter().map(ToString::to_string).collect();
     names.join(", ")
 }
 
-fn variants(source: Source) -> Vec<Variant> {
+fn variants(source: WeightsSource) -> Vec<Variant> {
     Variant::ALL.into_iter().filter(|&variant| source.has(variant)).collect()
 }
 

@@ -1,3 +1,6 @@
+//! Convolutions on the host, batch normalisation folded in, on their way to a device. Knows names
+//! and weights, and that they were checked.
+
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Backend;
 

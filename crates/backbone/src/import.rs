@@ -1,3 +1,6 @@
+//! Published files as the crate's own weights: which network it is, from whom, and under which
+//! names. Knows no device.
+
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -9,10 +12,10 @@ use crate::config::BackboneConfig;
 use crate::error::BackboneError;
 use crate::naming::{LayerNames, Naming};
 use crate::network::Network;
-use crate::source::Source;
 use crate::variant::Variant;
 use crate::weight_problem::WeightProblem;
 use crate::weights::Weights;
+use crate::weights_source::WeightsSource;
 
 /// The prefix that `DataParallel` puts before every name.
 const WRAPPER: &str = "module.";
@@ -39,7 +42,7 @@ impl Weights {
     /// [`BackboneError::AmbiguousSource`] if the source has to be named,
     /// [`BackboneError::OtherSource`] if it does not have such tensors; [`BackboneError::Weights`]
     /// lists every tensor that is missing, unexpected, misshapen or unusable.
-    pub fn import(bytes: &[u8], source: Option<Source>) -> Result<Self, BackboneError> {
+    pub fn import(bytes: &[u8], source: Option<WeightsSource>) -> Result<Self, BackboneError> {
         let mut weights = Self::from_bytes(bytes)?;
         if weights.iter().all(|(name, _)| name.starts_with(WRAPPER)) {
             weights = weights.renamed(|name| Some(name[WRAPPER.len()..].to_owned()));
@@ -52,7 +55,7 @@ impl Weights {
         let config = BackboneConfig::new(source, variant, blocks - 1)?;
         let problems = problems(&config, &weights, naming, &names)?;
         if !problems.is_empty() {
-            return Err(BackboneError::unfit(&config, problems));
+            return Err(check::unfit(&config, problems));
         }
         let canonical = Naming::CANONICAL.network(&config.architecture());
         let pairs = names.tensors().zip(canonical.tensors());
@@ -95,7 +98,9 @@ impl Candidate {
 /// the one that needs no more.
 fn recognise(weights: &Weights, blocks: Option<usize>) -> Result<Candidate, BackboneError> {
     let published = |naming: Naming, variant: Variant| {
-        Source::ALL.into_iter().any(|source| source.naming() == naming && source.has(variant))
+        WeightsSource::ALL
+            .into_iter()
+            .any(|source| source.naming() == naming && source.has(variant))
     };
     let pairs = Naming::ALL.into_iter().flat_map(|n| Variant::ALL.map(|variant| (n, variant)));
     pairs
@@ -114,12 +119,12 @@ fn choose(
     weights: &Weights,
     naming: Naming,
     variant: Variant,
-    asked: Option<Source>,
-) -> Result<Source, BackboneError> {
-    let possible = |source: &Source| source.naming() == naming && source.has(variant);
+    asked: Option<WeightsSource>,
+) -> Result<WeightsSource, BackboneError> {
+    let possible = |source: &WeightsSource| source.naming() == naming && source.has(variant);
     let choices = match weights.source()? {
         Some(recorded) => vec![recorded],
-        None => Source::ALL.into_iter().filter(possible).collect(),
+        None => WeightsSource::ALL.into_iter().filter(possible).collect(),
     };
     match (asked, &choices[..]) {
         (Some(asked), choices) if choices.contains(&asked) => Ok(asked),

@@ -1,4 +1,5 @@
 //! What weight files record in their metadata, so that they say themselves how they are to be used.
+//! Knows configurations, and tensors not at all.
 
 use std::str::FromStr;
 
@@ -6,8 +7,8 @@ use crate::config::BackboneConfig;
 use crate::error::BackboneError;
 use crate::normalization::Normalization;
 use crate::padding::Padding;
-use crate::source::Source;
 use crate::weights::Weights;
+use crate::weights_source::WeightsSource;
 
 const VARIANT: &str = "variant";
 const PADDING: &str = "padding";
@@ -75,8 +76,8 @@ impl Weights {
     ///
     /// # Errors
     /// [`BackboneError::Metadata`] if the metadata name an unknown source.
-    pub fn source(&self) -> Result<Option<Source>, BackboneError> {
-        let names = || Source::ALL.map(Source::name).join(", ");
+    pub fn source(&self) -> Result<Option<WeightsSource>, BackboneError> {
+        let names = || WeightsSource::ALL.map(WeightsSource::name).join(", ");
         let Some(name) = self.metadata().get(SOURCE) else { return Ok(None) };
         name.parse().map(Some).map_err(|_| BackboneError::Metadata {
             key: SOURCE,
@@ -91,7 +92,7 @@ impl Weights {
         self.metadata_mut().extend(notes);
     }
 
-    pub(crate) fn record_source(&mut self, source: Source) {
+    pub(crate) fn record_source(&mut self, source: WeightsSource) {
         self.metadata_mut().insert(SOURCE.to_owned(), source.to_string());
     }
 

@@ -1,3 +1,5 @@
+//! What three packages call the tensors of a network. Knows the layers, and nothing of files.
+
 use crate::architecture::{Architecture, BlockSpec, STEM_KERNEL};
 use crate::network::{BlockLayers, Network, RGB};
 

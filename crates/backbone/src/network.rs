@@ -1,3 +1,5 @@
+//! One thing for each convolution of a network, whatever it is. Knows the layers alone.
+
 use crate::architecture::BlockSpec;
 
 /// Channels of the image.

@@ -1,3 +1,5 @@
+//! What is done to images before the network. Nothing else of the crate is known here.
+
 use serde::{Deserialize, Serialize};
 
 /// The per-channel normalisation (RGB) that a network expects: `(v - mean) / std` with `v` from 0

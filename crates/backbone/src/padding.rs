@@ -1,3 +1,5 @@
+//! Padding, and the sizes that follow from it, layer by layer. Nothing else of the crate is known here.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -5,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// How convolutions pad their input; the three ways disagree at strided layers.
 ///
 /// A network gives its published features only with the padding that its weights were trained or
-/// published with, so it follows from their [`Source`](crate::Source). Of the two kinds of `SAME`, which
-/// agree at the native resolution, a configuration may choose either for weights of the other: the one of
-/// the actual input keeps features where they are in the image, while the one of a native resolution that
-/// isn't a multiple of their stride displaces them at other sizes.
+/// published with, so it follows from their [`WeightsSource`](crate::WeightsSource). Of the two kinds
+/// of `SAME`, which agree at the native resolution, a configuration may choose either for weights of
+/// the other: the one of the actual input keeps features where they are in the image, while the one of
+/// a native resolution that isn't a multiple of their stride displaces them at other sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Padding {

@@ -1,3 +1,5 @@
+//! Weights from and to safetensors files, in reproducible bytes. Knows no network.
+
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};

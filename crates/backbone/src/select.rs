@@ -1,3 +1,5 @@
+//! Weights cut to what a configuration needs. Knows the check that they have it.
+
 use std::collections::HashSet;
 
 use crate::check;

@@ -1,10 +1,10 @@
+//! The networks by name. Nothing else of the crate is known here.
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use crate::architecture::{Architecture, BlockSpec};
-use crate::error::BackboneError;
+use thiserror::Error;
 
 /// One of the EfficientNet networks: B0 to B7 (swish and squeeze-excite) or Lite0 to Lite4 (ReLU6,
 /// no squeeze-excite).
@@ -89,31 +89,6 @@ impl Variant {
         self.scaling().2
     }
 
-    /// Number of MBConv blocks of the whole network.
-    pub fn block_count(self) -> usize {
-        Architecture::new(self).blocks.len()
-    }
-
-    /// Number of channels that the block with this index puts out; `None` past the last block.
-    pub fn channels(self, block: usize) -> Option<usize> {
-        Architecture::new(self).blocks.get(block).map(|spec| spec.output)
-    }
-
-    /// Pixels of the image per position of that block's output (2 to 32); `None` past the last
-    /// block.
-    pub fn stride(self, block: usize) -> Option<usize> {
-        let blocks = Architecture::new(self).blocks;
-        let upto: &[BlockSpec] = blocks.get(..=block)?;
-        Some(upto.iter().fold(2, |stride, spec| stride * spec.stride))
-    }
-
-    /// The last block of `other` in the stage that this variant's block belongs to, which has the same
-    /// [`stride`](Self::stride) if that block is the last of its stage too; `None` past the last block.
-    pub fn counterpart(self, block: usize, other: Self) -> Option<usize> {
-        let stage = Architecture::new(self).blocks.get(block)?.stage;
-        Architecture::new(other).blocks.iter().rposition(|spec| spec.stage == stage)
-    }
-
     /// Width multiplier, depth multiplier and native resolution.
     pub(crate) const fn scaling(self) -> (f64, f64, usize) {
         match self {
@@ -141,12 +116,20 @@ impl fmt::Display for Variant {
 }
 
 impl FromStr for Variant {
-    type Err = BackboneError;
+    type Err = UnknownVariant;
 
-    fn from_str(name: &str) -> Result<Self, BackboneError> {
+    fn from_str(name: &str) -> Result<Self, UnknownVariant> {
         Self::ALL
             .into_iter()
             .find(|variant| variant.name() == name)
-            .ok_or_else(|| BackboneError::UnknownVariant { found: name.to_owned() })
+            .ok_or_else(|| UnknownVariant { found: name.to_owned() })
     }
+}
+
+/// A name that is not one of a [`Variant`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("expected one of {}, found `{found}`", Variant::ALL.map(Variant::name).join(", "))]
+pub struct UnknownVariant {
+    /// The name given.
+    pub found: String,
 }

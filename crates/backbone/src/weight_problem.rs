@@ -1,3 +1,5 @@
+//! What is wrong with a tensor, in words. Nothing else of the crate is known here.
+
 use std::fmt;
 
 /// What is wrong with one tensor, or one of the details on record.

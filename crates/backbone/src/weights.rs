@@ -1,3 +1,5 @@
+//! Named tensors in memory, whatever file they are from. Knows no network.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

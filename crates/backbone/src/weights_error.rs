@@ -1,3 +1,5 @@
+//! Why a file of weights could not be read or written. Nothing else of the crate is known here.
+
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -76,4 +78,15 @@ pub enum WeightsError {
         /// The value.
         value: f32,
     },
+}
+
+impl WeightsError {
+    /// Bytes that no state dictionary of PyTorch has.
+    pub(crate) fn malformed(
+        offset: usize,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self::Pytorch { offset, expected: expected.into(), found: found.into() }
+    }
 }

@@ -5,8 +5,8 @@ mod common;
 use common::published::{Published, PublishedCase, published};
 use common::{TOLERANCE, difference, image, pth};
 use nfbmr_backbone::{
-    Backbone, BackboneConfig, BackboneError, Normalization, Source, Storage, Variant,
-    WeightProblem, Weights,
+    Backbone, BackboneConfig, BackboneError, Normalization, Storage, Variant, WeightProblem,
+    Weights, WeightsSource,
 };
 use nfbmr_backend::Cpu;
 
@@ -14,7 +14,7 @@ fn safetensors(weights: &Weights) -> Vec<u8> {
     weights.to_safetensors(Storage::F32).expect("writes")
 }
 
-fn import(weights: &Weights, source: Option<Source>) -> Result<Weights, BackboneError> {
+fn import(weights: &Weights, source: Option<WeightsSource>) -> Result<Weights, BackboneError> {
     Weights::import(&safetensors(weights), source)
 }
 
@@ -37,7 +37,7 @@ fn check(published: &Published, case: &PublishedCase) {
     assert!(difference < TOLERANCE, "{source} {variant}: off by {difference}");
 }
 
-fn check_all(wanted: &[Source]) {
+fn check_all(wanted: &[WeightsSource]) {
     let published = published();
     let cases = published.cases.iter().filter(|case| wanted.contains(&case.source));
     let count = cases.map(|case| check(&published, case)).count();
@@ -46,29 +46,31 @@ fn check_all(wanted: &[Source]) {
 
 #[test]
 fn efficientnet_pytorch_naming_gives_its_features() {
-    check_all(&[Source::EfficientnetPytorch, Source::EfficientnetLitePytorch]);
+    check_all(&[WeightsSource::EfficientnetPytorch, WeightsSource::EfficientnetLitePytorch]);
 }
 
 #[test]
 fn timm_naming_gives_the_features_of_timm() {
-    check_all(&[Source::Timm]);
+    check_all(&[WeightsSource::Timm]);
 }
 
 #[test]
 fn timm_naming_gives_the_features_of_tensorflow_weights() {
-    check_all(&[Source::TimmTf]);
+    check_all(&[WeightsSource::TimmTf]);
 }
 
 #[test]
 fn torchvision_naming_gives_its_features() {
-    check_all(&[Source::Torchvision]);
+    check_all(&[WeightsSource::Torchvision]);
 }
 
 /// The references tell apart what naming and shapes cannot.
 #[test]
 fn another_source_of_the_same_naming_gives_other_features() {
     let published = published();
-    for (source, other) in [(Source::Timm, Source::TimmTf), (Source::TimmTf, Source::Timm)] {
+    for (source, other) in
+        [(WeightsSource::Timm, WeightsSource::TimmTf), (WeightsSource::TimmTf, WeightsSource::Timm)]
+    {
         let case = published.cases.iter().find(|case| case.source == source).expect("present");
         let imported = import(&published.weights(&case.tensors), Some(other)).expect("imports");
         let difference = run(&imported, case);
@@ -91,7 +93,7 @@ fn details_are_those_the_packages_publish() {
 #[test]
 fn every_format_gives_the_same_weights() {
     let lite = published().weights("timm lite0");
-    let source = Some(Source::TimmTf);
+    let source = Some(WeightsSource::TimmTf);
     let expected = import(&lite, source).expect("imports");
     let entries = pth::entries(&lite);
     for file in [pth::zip(&entries), pth::legacy(&entries)] {
@@ -136,28 +138,31 @@ fn sources_that_content_cannot_tell_have_to_be_named() {
 fn sources_that_content_tells_need_not_be_named() {
     let published = published();
     let cases = [
-        ("efficientnet_pytorch lite0", Source::EfficientnetLitePytorch),
-        ("torchvision b0", Source::Torchvision),
+        ("efficientnet_pytorch lite0", WeightsSource::EfficientnetLitePytorch),
+        ("torchvision b0", WeightsSource::Torchvision),
     ];
     for (key, source) in cases {
         let weights = published.weights(key);
         let imported = import(&weights, None).expect("imports");
         assert_eq!(imported.source().expect("known"), Some(source));
-        let error = import(&weights, Some(Source::TimmTf)).expect_err("another naming");
-        assert!(matches!(error, BackboneError::OtherSource { found: Source::TimmTf, .. }));
+        let error = import(&weights, Some(WeightsSource::TimmTf)).expect_err("another naming");
+        assert!(matches!(error, BackboneError::OtherSource { found: WeightsSource::TimmTf, .. }));
     }
 }
 
 #[test]
 fn a_file_imported_before_needs_no_source() {
     let weights = published().weights("timm b0");
-    let first = import(&weights, Some(Source::TimmTfAdvprop)).expect("imports");
+    let first = import(&weights, Some(WeightsSource::TimmTfAdvprop)).expect("imports");
     assert_eq!(import(&first, None).expect("imports"), first);
     let config = first.config().expect("valid").expect("recorded");
     let short = first.select(&BackboneConfig { block: 3, ..config }).expect("all there");
     assert_eq!(import(&short, None).expect("imports"), short);
-    let error = import(&first, Some(Source::Timm)).expect_err("not what is recorded");
-    assert!(matches!(error, BackboneError::OtherSource { found: Source::Timm, .. }), "{error}");
+    let error = import(&first, Some(WeightsSource::Timm)).expect_err("not what is recorded");
+    assert!(
+        matches!(error, BackboneError::OtherSource { found: WeightsSource::Timm, .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -165,7 +170,7 @@ fn metadata_of_the_file_name_the_source() {
     let mut weights = published().weights("timm lite0");
     weights.metadata_mut().insert("source_kind".to_owned(), "timm".to_owned());
     let imported = import(&weights, None).expect("imports");
-    assert_eq!(imported.source().expect("known"), Some(Source::Timm));
+    assert_eq!(imported.source().expect("known"), Some(WeightsSource::Timm));
     weights.metadata_mut().insert("source_kind".to_owned(), "timm_tf".to_owned());
     let error = import(&weights, None).expect_err("no such source").to_string();
     assert!(error.contains("source_kind") && error.ends_with("found timm_tf"), "{error}");

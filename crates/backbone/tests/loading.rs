@@ -5,12 +5,13 @@ mod common;
 use burn::tensor::Tensor;
 use common::formula;
 use nfbmr_backbone::{
-    Backbone, BackboneConfig, BackboneError, Padding, Source, Variant, WeightProblem, Weights,
+    Backbone, BackboneConfig, BackboneError, Padding, Variant, WeightProblem, Weights,
+    WeightsSource,
 };
 use nfbmr_backend::Cpu;
 
 fn config(block: usize) -> BackboneConfig {
-    BackboneConfig::new(Source::EfficientnetPytorch, Variant::B0, block).expect("valid")
+    BackboneConfig::new(WeightsSource::EfficientnetPytorch, Variant::B0, block).expect("valid")
 }
 
 fn load(config: &BackboneConfig, weights: &Weights) -> Result<Backbone<Cpu>, BackboneError> {
@@ -82,7 +83,7 @@ fn other_details_than_those_on_record_are_refused() {
     let whole = config(2);
     let weights = formula(&whole).select(&whole).expect("all there");
     load(&config(1), &weights).expect("a shorter network");
-    let advprop = BackboneConfig::new(Source::TimmTfAdvprop, Variant::B0, 1).expect("valid");
+    let advprop = BackboneConfig::new(WeightsSource::TimmTfAdvprop, Variant::B0, 1).expect("valid");
     let other = BackboneConfig { padding: Padding::Symmetric, ..advprop };
     let Err(BackboneError::Weights { problems, .. }) = load(&other, &weights) else {
         panic!("expected an error about the weights");
@@ -98,7 +99,8 @@ fn other_details_than_those_on_record_are_refused() {
 /// At the native resolution they give the same features; away from it the caller chooses.
 #[test]
 fn either_kind_of_same_padding_is_taken() {
-    let whole = BackboneConfig::new(Source::EfficientnetPytorch, Variant::B2, 8).expect("valid");
+    let whole =
+        BackboneConfig::new(WeightsSource::EfficientnetPytorch, Variant::B2, 8).expect("valid");
     let weights = formula(&whole).select(&whole).expect("all there");
     let dynamic = BackboneConfig { padding: Padding::SameDynamic, ..whole };
     let features = |config: &BackboneConfig, side: usize| {
@@ -140,7 +142,7 @@ fn inputs_that_do_not_fit_are_errors() {
     let error = backbone.forward(zeros([1, 3, 32, 0])).expect_err("no pixels");
     assert!(matches!(error, BackboneError::Side { found: 0, .. }));
     let error = backbone.forward(zeros([1, 3, 1, 32])).expect_err("too small");
-    assert!(matches!(error, BackboneError::TooSmall { height: 1, width: 32 }));
+    assert!(matches!(error, BackboneError::TooSmall { height: 1, width: 32, .. }));
     let error = backbone.forward_blocks(zeros([1, 3, 32, 32]), &[3]).expect_err("not loaded");
     assert!(matches!(error, BackboneError::NotLoaded { last: 2, found: 3 }));
 }

@@ -1,3 +1,5 @@
+//! The trait `Backend`, and the backends of this build that are one.
+
 use burn::backend::Autodiff;
 
 use crate::DeviceError;

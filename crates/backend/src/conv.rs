@@ -1,3 +1,5 @@
+//! The convolution layer of the networks: parameters and their first values. What it computes is in `ops`.
+
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_kernels::Activation;

@@ -1,3 +1,5 @@
+//! Devices by the names that users give them, and what is missing where one can't be had. No type of burn.
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -1,3 +1,6 @@
+//! State dictionaries: the parameters of any module of burn by their names, out of it and into it. No
+//! network is known here.
+
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};

@@ -1,3 +1,6 @@
+//! The layer of B-PFM: convolution, batch normalisation and ReLU as PyTorch has them. BMR has no
+//! normalisation.
+
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;

@@ -1,3 +1,5 @@
+//! BMR: its shape, its network and its loss. It knows nothing of B-PFM but the losses that both have.
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::{Activation, Backend, Conv2d};

@@ -1,3 +1,5 @@
+//! PFM and B-PFM: the networks and their loss. Shapes and errors are in `bpfm_config`.
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::{Activation, Backend, Conv2d};

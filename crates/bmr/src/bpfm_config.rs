@@ -1,3 +1,5 @@
+//! The shape of PFM and B-PFM, what it costs and what it can't be: numbers alone, no tensors.
+
 use serde::{Deserialize, Serialize};
 
 /// The shape of a [`Bpfm`](crate::Bpfm), and what it does to its features.

@@ -1,3 +1,5 @@
+//! Losses and residual maps, the same for all networks here and without knowledge of any.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 

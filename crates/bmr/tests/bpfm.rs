@@ -8,7 +8,8 @@ use burn::optim::{AdamConfig, GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use nfbmr_backend::{Backend, Cpu, load_state_dict, state_dict};
 use nfbmr_bmr::{Bpfm, BpfmConfig, BpfmError, Comparison, Directions};
-use support::{B, Fixture, assert_close, gradients, values};
+use nfbmr_test_support::fixture::{Fixture, assert_close, values};
+use support::{B, gradients};
 
 const BPFM: BpfmConfig = BpfmConfig { latent: 6, directions: Directions::Both, l2_normalize: true };
 const PFM: BpfmConfig =

@@ -6,7 +6,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::{Cpu, StateDict, load_state_dict, state_dict};
 use nfbmr_bmr::{Bmr, BmrConfig, BmrError, Loss, residual_map};
-use support::{B, Fixture, assert_close, gradients, values};
+use nfbmr_test_support::fixture::{Fixture, assert_close, values};
+use support::{B, gradients};
 
 fn matches_pytorch(file: &str, blocks: usize) {
     let fixture = Fixture::open(file);

@@ -1,3 +1,6 @@
+//! The cache itself: one file, its lock, and the index of its records, shared by threads. The bytes are of
+//! `record` and `scan`.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File, TryLockError};

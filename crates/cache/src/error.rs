@@ -1,3 +1,5 @@
+//! What a cache refuses and what goes wrong with its file.
+
 use std::io;
 use std::path::PathBuf;
 

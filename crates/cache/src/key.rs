@@ -1,3 +1,5 @@
+//! Keys: what features are filed under. What goes into one is the caller's affair.
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};

@@ -1,3 +1,5 @@
+//! Reading and writing at a place of a file that threads share.
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 

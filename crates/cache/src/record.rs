@@ -1,3 +1,5 @@
+//! The bytes of one record: header, shape, checksum and values. No file is touched here.
+
 use crate::key::Key;
 
 /// The most axes that an array in a cache can have.

@@ -1,9 +1,7 @@
 //! Cross-conformal p-values, and their false alarms with models that are trained on the folds.
 
-mod common;
-
-use common::{mean, normal};
 use nfbmr_calibration::{CalibrationError, CrossConformal, FalseAlarmRate, RateBasis};
+use nfbmr_test_support::statistics::{mean, normal};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -1,11 +1,9 @@
 //! How often a drift monitor raises an alarm without drift, and how soon with one.
 
-mod common;
-
-use common::{Scores, mean, normal};
 use nfbmr_calibration::{
     DriftAlarm, DriftMonitor, FalseAlarmRate, Shift, SplitConformal, UniformityTest,
 };
+use nfbmr_test_support::statistics::{Scores, mean, normal};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

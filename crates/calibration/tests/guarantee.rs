@@ -1,11 +1,9 @@
 //! Realised false-alarm rates over many splits of generated and of real scores.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Scores, beta_binomial, critical_distance, distances, mean};
 use nfbmr_calibration::{FalseAlarmRate, SplitConformal};
+use nfbmr_test_support::statistics::{Scores, beta_binomial, critical_distance, distances, mean};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

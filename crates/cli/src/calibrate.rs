@@ -1,17 +1,21 @@
-//! `nfbmr calibrate`.
+//! `nfbmr calibrate`, and the words for what a calibration promises, which other commands use too.
 
 use std::path::PathBuf;
 
-use nfbmr::calibration::{CalibrationError, FalseAlarmRate, RateBasis};
+use nfbmr::calibration::{CalibrationError, RateBasis};
 use nfbmr::data::{Limits, OnBadFile};
-use nfbmr::{Calibration, CrossCalibration, Images};
+use nfbmr::{
+    Calibration, CrossCalibration, DecisionThreshold, FalseAlarmRate, Images, SplitCalibration,
+    StoredBackbone,
+};
 
 use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
-use crate::output::{check_writable, count, note, percent, print};
+use crate::output::{check_writable, note, print};
 use crate::progress::{Bar, Verbosity};
+use crate::text::{count, percent};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -73,25 +77,26 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         }
     }
     if let (None, Some(rate)) = (&images, rate) {
-        model.set_rate(rate)?;
+        model.calibration_mut()?.set_rate(rate)?;
     }
     if let Some(threshold) = args.threshold {
-        model.set_threshold(threshold)?;
+        model.calibration_mut()?.set_threshold(threshold)?;
     }
     if let Some(threshold) = args.pixel_threshold {
-        model.set_pixel_threshold(threshold)?;
+        model.calibration_mut()?.set_pixel_threshold(threshold)?;
     }
     interrupt::check()?;
-    match included {
-        true => model.save_with_backbone(output)?,
-        false => model.save(output)?,
-    }
-    let words = in_words(model.calibration(), model.cross_calibration()).unwrap_or_default();
+    let backbone = match included {
+        true => StoredBackbone::Included,
+        false => StoredBackbone::Referred,
+    };
+    model.save_with(output, backbone)?;
+    let words = model.calibration().map(in_words).unwrap_or_default();
     print(format_args!("{}: {words}", output.display()))
 }
 
 /// Refuses a rate that so many images don't support, before anything is computed.
-pub fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), CliError> {
+fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), CliError> {
     match rate {
         Some(rate) if rate.images_needed() > images as u64 => {
             let needed = rate.images_needed();
@@ -101,12 +106,12 @@ pub fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), Cli
     }
 }
 
-/// What sets the verdicts of a model, and what that promises; `None` where it isn't calibrated.
-pub fn in_words(
-    calibration: Option<&Calibration>,
-    cross: Option<&CrossCalibration>,
-) -> Option<String> {
-    calibration.map(thresholds).or_else(|| cross.map(folds))
+/// What sets the verdicts of a model, and what that promises.
+pub fn in_words(calibration: &Calibration) -> String {
+    match calibration {
+        Calibration::Split(own) => thresholds(own),
+        Calibration::Cross(own) => folds(own),
+    }
 }
 
 /// A rate, and where it comes from.
@@ -135,9 +140,9 @@ fn folds(cross: &CrossCalibration) -> String {
     )
 }
 
-fn thresholds(calibration: &Calibration) -> String {
+fn thresholds(calibration: &SplitCalibration) -> String {
     let images = calibration.image_scores().images();
-    let threshold = |threshold: nfbmr::pipeline::DecisionThreshold| {
+    let threshold = |threshold: DecisionThreshold| {
         let by_hand = if threshold.set_by_hand { " (set by hand)" } else { "" };
         format!("{}{by_hand}", threshold.value)
     };

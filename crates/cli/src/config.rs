@@ -4,12 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use nfbmr::PipelineConfig;
-use nfbmr::backbone::BackboneConfig;
+use nfbmr::config::BackboneConfig;
+use nfbmr::{PipelineConfig, System};
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
 use crate::error::CliError;
+
+/// The setting that names the system and has its settings.
+const SYSTEM: &str = "system";
 
 /// In TOML, which has no null: an optional setting left out.
 const NONE: &str = "none";
@@ -22,10 +25,15 @@ pub struct ConfigArgs {
     /// configuration and takes a GPU and weights of EfficientNet-B5.
     #[arg(long, value_enum, default_value_t = Preset::Default)]
     preset: Preset,
+    /// What is learnt of good parts: `nf-bmr`, or for comparison `nf`, `nf+bpfm`, `patchcore`, `padim`, `spade` and
+    /// others; as `--set system=NAME`.
+    #[arg(long, value_name = "NAME")]
+    system: Option<System>,
     /// TOML file with settings in place of the preset's.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A setting in place of the file's, such as `flow_training.epochs=20`; may be repeated.
+    /// A setting in place of the file's, such as `input_size=256`; may be repeated. Those of the system need no more
+    /// than their own name: `flow_training.epochs=20` is `system.nf-bmr.flow_training.epochs=20`.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Seed of the training, as `--set seed=N`; it draws the images held out as well.
@@ -54,7 +62,7 @@ impl ConfigArgs {
             let block = config.backbone.block;
             config.backbone = BackboneConfig { block, ..recorded };
         }
-        config = with(&config, &self.sources()?)?;
+        config = with(config, self.sources()?, self.system)?;
         config.seed = self.seed.unwrap_or(config.seed);
         config.validate()?;
         Ok(config)
@@ -90,6 +98,7 @@ impl Source {
         let mut table = Some(&self.table);
         let keys = path.iter().map_while(|segment| match segment {
             Segment::Map { key } => Some(key),
+            Segment::Enum { variant } => Some(variant),
             _ => None,
         });
         let found = |key: &String| {
@@ -98,6 +107,39 @@ impl Source {
             Some(())
         };
         keys.map_while(found).count()
+    }
+
+    /// The system that is named here, by its name or as the table of its settings.
+    fn system(&self) -> Option<Result<System, CliError>> {
+        let name = match self.table.get(SYSTEM)? {
+            toml::Value::String(name) => name,
+            toml::Value::Table(settings) => settings.keys().next()?,
+            _ => return None,
+        };
+        Some(name.parse().map_err(|error: nfbmr::PipelineError| CliError::Setting {
+            origin: self.origin.clone(),
+            problem: error.to_string(),
+        }))
+    }
+
+    /// The same with the settings of the system in their place, below its name.
+    fn in_full(mut self, system: System, settings: &Map<String, Value>) -> Self {
+        if self.table.get(SYSTEM).is_some_and(toml::Value::is_str) {
+            self.table.remove(SYSTEM);
+        }
+        let (own, mut table): (toml::Table, toml::Table) =
+            self.table.into_iter().partition(|(key, _)| settings.contains_key(key));
+        if !own.is_empty() {
+            let of_system = table.entry(SYSTEM).or_insert_with(|| toml::Table::new().into());
+            if let Some(of_system) = of_system.as_table_mut() {
+                let empty = || toml::Value::from(toml::Table::new());
+                let place = of_system.entry(system.name()).or_insert_with(empty);
+                if let Some(place) = place.as_table_mut() {
+                    place.extend(own);
+                }
+            }
+        }
+        Self { table, ..self }
     }
 }
 
@@ -123,10 +165,24 @@ fn table_of(setting: &str) -> Result<toml::Table, CliError> {
     }
 }
 
-/// The configuration with settings in their places. They are read together, as some make sense only so; what
-/// is wrong is said of the source that it comes from.
-fn with(config: &PipelineConfig, sources: &[Source]) -> Result<PipelineConfig, CliError> {
-    let mut all = to_json(config)?;
+/// The configuration with settings in their places, of the system named last, `system` if that is given. They are
+/// read together, as some make sense only so; what is wrong is said of the source that it comes from.
+fn with(
+    config: PipelineConfig,
+    sources: Vec<Source>,
+    system: Option<System>,
+) -> Result<PipelineConfig, CliError> {
+    let mut named = config.system.system();
+    for source in &sources {
+        named = source.system().transpose()?.unwrap_or(named);
+    }
+    let named = system.unwrap_or(named);
+    let config = config.with_system(named)?;
+    let mut all = to_json(&config)?;
+    let settings = all.get(SYSTEM).and_then(|system| system.get(named.name())?.as_object());
+    let settings = settings.cloned().unwrap_or_default();
+    let sources: Vec<Source> =
+        sources.into_iter().map(|source| source.in_full(named, &settings)).collect();
     for (key, value) in sources.iter().flat_map(|source| source.table.clone()) {
         merge(all.entry(key).or_insert(Value::Null), value);
     }

@@ -1,24 +1,25 @@
-//! `nfbmr detect`.
+//! `nfbmr detect`: images in, lines out.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use nfbmr::calibration::DriftAlarm;
+use nfbmr::calibration::{DriftAlarm, Shift};
 use nfbmr::data::{LeftOutLine, Limits};
-use nfbmr::{AnomalyModel, PipelineError, Scored, detect_files};
+use nfbmr::{DetectedFile, Detection, Drift, Pipeline, PipelineError, detect_files};
+use serde::Serialize;
 
-use crate::Outcome;
-use crate::drift::Drift;
 use crate::error::CliError;
 use crate::heatmaps::Heatmaps;
 use crate::images::{Input, inputs};
 use crate::interrupt;
 use crate::model::ModelArgs;
-use crate::output::{count, note};
+use crate::outcome::Outcome;
+use crate::output::note;
 use crate::progress::{Bar, Verbosity};
-use crate::record::{Found, Record};
+use crate::text::count;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -49,17 +50,16 @@ pub struct Args {
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let model = args.model.load()?;
-    let (calibration, cross) = (model.calibration(), model.cross_calibration());
-    if calibration.is_none() && cross.is_none() && !args.uncalibrated {
+    if model.calibration().is_none() && !args.uncalibrated {
         return Err(CliError::Uncalibrated(args.model.path.clone()));
     }
-    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, calibration, cross));
+    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder));
     let (inputs, left_out) = inputs(&args.paths, args.heatmaps.as_deref());
     let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
     let mut detect = Detect {
-        model: &*model,
+        model: &model,
         heatmaps: heatmaps.transpose()?,
-        drift: calibration.map(Drift::new).transpose()?,
+        drift: model.drift()?,
         results: Results::open(&args.jsonl)?,
         tally: Tally::default(),
     };
@@ -68,9 +68,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let mut bar = Bar::new(Verbosity { quiet, ..verbosity });
     let mut failed = None;
     let mut remaining = inputs.iter();
-    detect_files(&*model, &paths, &Limits::default(), &mut |_, scored| {
+    detect_files(&model, &paths, &Limits::default(), &mut |_, detected| {
         let Some(input) = remaining.next() else { return ControlFlow::Break(()) };
-        match detect.image(input, scored) {
+        match detect.image(input, detected) {
             Ok(None) => {}
             Ok(Some(alarm)) => bar.note(format_args!("warning: {alarm}")),
             Err(error) => {
@@ -97,7 +97,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
 
 /// Detection as it goes on.
 struct Detect<'a> {
-    model: &'a dyn AnomalyModel,
+    model: &'a Pipeline,
     heatmaps: Option<Heatmaps<'a>>,
     drift: Option<Drift>,
     results: Results<'a>,
@@ -109,15 +109,11 @@ impl Detect<'_> {
     fn image(
         &mut self,
         input: &Input,
-        scored: Result<Scored, PipelineError>,
+        detected: Result<DetectedFile, PipelineError>,
     ) -> Result<Option<DriftAlarm>, CliError> {
         self.tally.images += 1;
-        let with_regions = scored.and_then(|scored| {
-            let regions = self.model.regions(&scored.detection)?;
-            Ok((scored, regions))
-        });
-        let (Scored { image, detection, .. }, regions) = match with_regions {
-            Ok(with_regions) => with_regions,
+        let detected = match detected {
+            Ok(detected) => detected,
             Err(error) => {
                 self.tally.errors += 1;
                 let error = input.problem.clone().unwrap_or_else(|| error.to_string());
@@ -125,21 +121,48 @@ impl Detect<'_> {
                 return Ok(None);
             }
         };
-        let map = &detection.anomaly_map;
         let heatmaps = self.heatmaps.as_mut();
-        let heatmap =
-            heatmaps.map(|heatmaps| heatmaps.write(&input.name, &image, map)).transpose()?;
-        let threshold = self.model.calibration().map(|found| found.threshold().value);
-        let is_anomalous = detection.verdict.is_some_and(|verdict| verdict.is_anomalous);
-        self.tally.defects += usize::from(is_anomalous);
+        let heatmap = heatmaps.map(|heatmaps| heatmaps.write(&input.name, self.model, &detected));
+        let heatmap = heatmap.transpose()?;
+        let detection = &detected.detection;
+        self.tally.defects += usize::from(detection.is_anomalous().unwrap_or(false));
         let alarm = match &mut self.drift {
             Some(drift) => drift.observe(detection.score)?,
             None => None,
         };
-        let drift = self.drift.as_ref().and_then(Drift::shift);
-        let found = Found { threshold, regions, drift, heatmap: heatmap.as_deref() };
-        self.results.write(&Record::scored(&input.path, &detection, found))?;
+        self.results.write(&Record::Scored {
+            path: input.path.to_string_lossy(),
+            detection,
+            drift: self.drift.as_ref().and_then(Drift::shift),
+            heatmap: heatmap.as_deref().map(Path::to_string_lossy),
+        })?;
         Ok(alarm)
+    }
+}
+
+/// A line of output. `docs/cli.md` has the fields. JSON is Unicode: what isn't in a path is shown as U+FFFD.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Record<'a> {
+    Scored {
+        path: Cow<'a, str>,
+        #[serde(flatten)]
+        detection: &'a Detection,
+        /// Of the images so far.
+        drift: Option<Shift>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heatmap: Option<Cow<'a, str>>,
+    },
+    Failed {
+        path: Cow<'a, str>,
+        error: String,
+    },
+}
+
+impl<'a> Record<'a> {
+    /// Why an image has no score.
+    fn failed(path: &'a Path, error: String) -> Self {
+        Self::Failed { path: path.to_string_lossy(), error }
     }
 }
 

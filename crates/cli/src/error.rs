@@ -1,16 +1,15 @@
-//! What goes wrong, and what to do about it.
+//! What goes wrong, and what to do about it: the words, the hints and the exit codes.
 
 use std::io;
 use std::path::PathBuf;
 
-use nfbmr::backbone::{BackboneError, Variant};
 use nfbmr::calibration::CalibrationError;
-use nfbmr::data::{DataError, HoldOutError, Layout};
-use nfbmr::pipeline::ModelError;
+use nfbmr::data::{DataError, Layout};
 use nfbmr::report::ReportError;
-use nfbmr::{CalibrateError, PipelineError};
+use nfbmr::{CalibrateError, ModelError, PipelineError};
+use nfbmr_backbone::BackboneError;
 
-use crate::output::{note, percent};
+use crate::text::percent;
 
 /// The exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
 pub const INTERRUPTED: u8 = 130;
@@ -25,8 +24,6 @@ pub enum CliError {
     Pipeline(PipelineError),
     #[error(transparent)]
     Data(#[from] DataError),
-    #[error(transparent)]
-    HoldOut(#[from] HoldOutError),
     #[error(transparent)]
     Rate(#[from] CalibrationError),
     #[error(transparent)]
@@ -53,8 +50,6 @@ pub enum CliError {
     NoPaths,
     #[error("expected a calibrated model, found {}, which isn't", .0.display())]
     Uncalibrated(PathBuf),
-    #[error("expected weights of {expected}, found those of {found}")]
-    Weights { expected: Variant, found: Variant },
     #[error("expected `--blocks` from 1 to {all}, found {found}")]
     Blocks { all: usize, found: usize },
     #[error("expected weights that record their configuration in {}, found none", .0.display())]
@@ -75,6 +70,12 @@ impl From<PipelineError> for CliError {
     }
 }
 
+impl From<CalibrateError> for CliError {
+    fn from(error: CalibrateError) -> Self {
+        PipelineError::from(error).into()
+    }
+}
+
 impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -83,27 +84,11 @@ impl CliError {
         }
     }
 
-    /// Tells the user.
-    pub fn report(&self) {
-        match self {
-            // Whoever read the output has seen enough.
-            Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Self::Interrupted | Self::InterruptedTraining => note(self),
-            _ => {
-                note(format_args!("error: {self}"));
-                if let Some(hint) = self.hint() {
-                    note(format_args!("hint: {hint}"));
-                }
-            }
-        }
-    }
-
     /// What to do next.
-    fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Pipeline(error) => return pipeline_hint(error),
             Self::Rate(error) => return rate_hint(error),
-            Self::HoldOut(_) => "`--hold-out 0.2` keeps a fifth of the images for the calibration",
             Self::Toml { .. } | Self::Setting { .. } => {
                 "`nfbmr train --print-config` shows every setting and its value"
             }
@@ -125,10 +110,6 @@ impl CliError {
             Self::Uncalibrated(_) => {
                 "calibrate it with `nfbmr calibrate MODEL DIR`, or score without a verdict with \
                  `--uncalibrated`"
-            }
-            Self::Weights { .. } => {
-                "name the file of the backbone's weights with `--weights FILE`; `nfbmr weights import` \
-                 converts published ones"
             }
             Self::Import { source: BackboneError::AmbiguousSource { .. }, .. } => {
                 "name it with `--source`"
@@ -158,6 +139,13 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         }
         PipelineError::Calibration(CalibrateError::TooFewForFolds { .. }) => {
             "name fewer folds with `--folds`, or a folder of more images"
+        }
+        PipelineError::HoldOut(_) => {
+            "`--hold-out 0.2` keeps a fifth of the images for the calibration"
+        }
+        PipelineError::WeightsVariant { .. } => {
+            "name the file of the backbone's weights with `--weights FILE`; `nfbmr weights import` \
+             converts published ones"
         }
         PipelineError::NoWeights
         | PipelineError::Model { source: ModelError::Backbone { .. }, .. } => {

@@ -1,9 +1,9 @@
-//! `nfbmr evaluate`.
+//! `nfbmr evaluate`. What it finds is worded in `results` and `mask_use`.
 
 use std::path::PathBuf;
 
 use nfbmr::data::Limits;
-use nfbmr::pipeline::evaluate;
+use nfbmr::evaluation::evaluate;
 use nfbmr::report::{self, Report};
 
 use crate::error::CliError;
@@ -44,9 +44,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let model = args.model.load()?;
     let mut bar = Bar::new(verbosity);
     let (mut done, mut flagged) = (0, Vec::new());
-    let evaluation = evaluate(&*model, &set.test, &Limits::default(), &mut |_, detection| {
+    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut |_, detection| {
         done += 1;
-        flagged.push(detection.verdict.is_some_and(|verdict| verdict.is_anomalous));
+        flagged.push(detection.is_anomalous().unwrap_or(false));
         bar.count("evaluation", done, set.test.len());
         interrupt::go_on()
     })?;
@@ -63,9 +63,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     }
     if let Some(folder) = &args.report {
         let mut report = Report::new(format!("{}: {}", set.name, args.model.path.display()));
-        report.examples = report::examples(&*model, &evaluation, &results.run, &Limits::default())?;
+        report.examples = report::examples(&model, &evaluation, &results.run, &Limits::default())?;
         let mut run = results.run;
-        run.projections = report::projections(&*model, &evaluation, &Limits::default())?;
+        run.projections = report::projections(&model, &evaluation, &Limits::default())?;
         report.runs.push(run);
         let page = report.write_folder(folder)?;
         if !verbosity.quiet {

@@ -1,17 +1,18 @@
-//! `nfbmr inspect`.
+//! `nfbmr inspect`: what a model file says of itself, in lines, as JSON or as settings.
 
 use nfbmr::ModelInfo;
 
 use crate::calibrate::in_words;
 use crate::config;
 use crate::error::CliError;
-use crate::output::{count, inspected, print};
+use crate::output::print;
+use crate::text::{count, inspected};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   nfbmr inspect part.nfbmr
-  nfbmr inspect part.nfbmr --json | jq .calibration.threshold.value
+  nfbmr inspect part.nfbmr --json | jq .calibration.split.threshold.value
   nfbmr inspect part.nfbmr --config > settings.toml")]
 pub struct Args {
     /// The model file.
@@ -40,13 +41,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 
 fn in_lines(info: &ModelInfo) -> String {
     let config = &info.config;
-    let training = match info.training_images {
-        Some(images) => count(images, "image"),
-        None => "images that it doesn't name: the file is of an older version".to_owned(),
-    };
+    let training = count(info.training_images, "image");
     let included = if info.backbone_included { "in the file" } else { "not in the file" };
-    let calibrated = in_words(info.calibration.as_ref(), info.cross_calibration.as_ref())
-        .unwrap_or_else(|| "not calibrated\n".to_owned());
+    let calibrated =
+        info.calibration.as_ref().map(in_words).unwrap_or_else(|| "not calibrated\n".to_owned());
     let tiles = config.tiling.map_or(String::new(), |tiling| {
         format!(" in tiles of {0} x {0} that overlap by {1}", tiling.size, tiling.overlap)
     });
@@ -60,7 +58,7 @@ fn in_lines(info: &ModelInfo) -> String {
          format version {}, {:.1} MB\n\
          trained on {training}\n\
          {calibrated}",
-        config.system,
+        config.system.system(),
         config.seed,
         config.fingerprint(),
         config.backbone.variant,

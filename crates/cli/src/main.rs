@@ -15,7 +15,6 @@ mod calibrate;
 mod cli;
 mod config;
 mod detect;
-mod drift;
 mod error;
 mod evaluate;
 mod export;
@@ -25,10 +24,11 @@ mod inspect;
 mod interrupt;
 mod mask_use;
 mod model;
+mod outcome;
 mod output;
 mod progress;
-mod record;
 mod results;
+mod text;
 mod train;
 mod unfinished;
 mod weights;
@@ -39,27 +39,15 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use error::CliError;
+use outcome::Outcome;
 use progress::Verbosity;
-
-/// How the program ends, where it doesn't end in an error.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// All that was asked for is done, and no defect was found.
-    Good,
-    /// `detect` found defects.
-    Defects,
-    /// `detect` reported errors of some images in their places.
-    BadImages,
-}
 
 fn main() -> ExitCode {
     let Cli { command, verbosity } = Cli::parse();
     match run(command, verbosity) {
-        Ok(Outcome::Good) => ExitCode::SUCCESS,
-        Ok(Outcome::Defects) => ExitCode::from(1),
-        Ok(Outcome::BadImages) => ExitCode::from(2),
+        Ok(outcome) => ExitCode::from(outcome.exit_code()),
         Err(error) => {
-            error.report();
+            output::report(&error);
             ExitCode::from(error.exit_code())
         }
     }

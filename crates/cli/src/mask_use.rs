@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use nfbmr::pipeline::MaskUse;
+use nfbmr::evaluation::MaskUse;
 use serde::Serialize;
 
-use crate::output::{count, harmless};
+use crate::text::{count, harmless};
 
 /// So many files are named in a line.
 const NAMED: usize = 3;

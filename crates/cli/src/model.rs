@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use nfbmr::ModelInfo;
-use nfbmr::{AnomalyModel, BackboneWeights, DeviceName, PipelineConfig, PipelineError, weights};
+use nfbmr::{BackboneWeights, DeviceName, ModelInfo, Pipeline, PipelineBuilder};
 
 use crate::error::CliError;
 
@@ -16,13 +15,22 @@ pub struct Compute {
     weights: Option<PathBuf>,
     /// `cpu`, or `cuda:0` and so on for an NVIDIA GPU, in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceName::Cpu, value_name = "DEVICE")]
-    pub device: DeviceName,
+    device: DeviceName,
 }
 
 impl Compute {
     /// The weights of the file named, if one is.
     pub fn own_weights(&self) -> Result<Option<BackboneWeights>, CliError> {
         Ok(self.weights.as_ref().map(BackboneWeights::open).transpose()?)
+    }
+
+    /// What trains or loads on the device, with these weights if there are any.
+    pub fn builder<'a>(&self, own_weights: Option<BackboneWeights>) -> PipelineBuilder<'a> {
+        let builder = Pipeline::builder().device(self.device);
+        match own_weights {
+            Some(weights) => builder.weights(weights),
+            None => builder,
+        }
     }
 }
 
@@ -38,27 +46,13 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Reads the model.
-    pub fn load(&self) -> Result<Box<dyn AnomalyModel>, CliError> {
+    pub fn load(&self) -> Result<Pipeline, CliError> {
         let own = self.compute.own_weights()?;
-        let weights = own.as_ref().or(weights::embedded());
-        Ok(nfbmr::load(&self.path, weights, self.compute.device)?)
+        Ok(self.compute.builder(own).load(&self.path)?)
     }
 
     /// What the file says of itself.
     pub fn info(&self) -> Result<ModelInfo, CliError> {
         Ok(ModelInfo::read(&self.path)?)
-    }
-}
-
-/// Refuses weights of another network than the configuration's, which would list every tensor.
-pub fn check_weights(
-    config: &PipelineConfig,
-    weights: Option<&BackboneWeights>,
-) -> Result<(), CliError> {
-    let weights = weights.ok_or(PipelineError::NoWeights)?;
-    let expected = config.backbone.variant;
-    match weights.config()?.map(|recorded| recorded.variant) {
-        Some(found) if found != expected => Err(CliError::Weights { expected, found }),
-        _ => Ok(()),
     }
 }

@@ -1,24 +1,32 @@
-//! What the program writes.
+//! Where what the program says goes: lines on standard error, text on standard output, files that can be
+//! written. The words are of `text` and `error`.
 
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use nfbmr::PipelineConfig;
-use nfbmr::pipeline::Mask;
-
 use crate::error::CliError;
+use crate::text::harmless;
 
 /// Writes a line on standard error. A line that nobody can read any more is no reason to stop.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", harmless(line));
 }
 
-/// Text without what names of files could do to a terminal.
-pub fn harmless(text: impl Display) -> String {
-    let hostile = |c: char| c.is_control() && c != '\n' && c != '\t';
-    text.to_string().replace(hostile, "\u{fffd}")
+/// Tells the user what went wrong, and what to do about it.
+pub fn report(error: &CliError) {
+    match error {
+        // Whoever read the output has seen enough.
+        CliError::Stdout(source) if source.kind() == io::ErrorKind::BrokenPipe => {}
+        CliError::Interrupted | CliError::InterruptedTraining => note(error),
+        _ => {
+            note(format_args!("error: {error}"));
+            if let Some(hint) = error.hint() {
+                note(format_args!("hint: {hint}"));
+            }
+        }
+    }
 }
 
 /// Writes text on standard output.
@@ -47,25 +55,4 @@ pub fn check_writable(path: &Path) -> Result<(), CliError> {
 /// Makes a folder for results.
 pub fn make_folder(path: &Path) -> Result<(), CliError> {
     fs::create_dir_all(path).map_err(|source| CliError::Write { path: path.to_owned(), source })
-}
-
-/// A line that says how much of an image a model inspects; empty where that is all.
-pub fn inspected(config: &PipelineConfig) -> String {
-    let share = match config.mask.as_ref().map(Mask::share) {
-        None => return String::new(),
-        Some(share) if share < 0.001 => "less than 0.1 %".to_owned(),
-        Some(share) => percent(share),
-    };
-    format!("inspected: {share} of the image\n")
-}
-
-/// `1 image`, `2 images`.
-pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A share as percent, with as many digits as it takes.
-pub fn percent(share: f64) -> String {
-    let text = format!("{:.1}", 100.0 * share);
-    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }

@@ -2,15 +2,14 @@
 
 use std::fmt::{self, Write as _};
 
+use nfbmr::ModelInfo;
 use nfbmr::data::Dataset;
-use nfbmr::metrics::OperatingPoint;
-use nfbmr::pipeline::{Evaluation, ModelInfo};
+use nfbmr::evaluation::{Evaluation, OperatingPoint};
 use nfbmr::report::{self, Run};
-use nfbmr::{Calibration, CrossCalibration};
 use serde::Serialize;
 
 use crate::mask_use::Masks;
-use crate::output::{count, percent};
+use crate::text::{count, percent};
 
 /// What comes out, as JSON has it. Shares are from 0 to 1; what is undefined is null.
 #[derive(Serialize)]
@@ -57,7 +56,7 @@ impl From<OperatingPoint> for Point {
 /// of folds.
 #[derive(Serialize)]
 struct Calibrated {
-    /// `None` of a model of folds.
+    /// `None` for a model of folds.
     threshold: Option<f32>,
     /// The rate of false alarms it was set for.
     rate: f64,
@@ -68,9 +67,8 @@ struct Calibrated {
 
 impl Calibrated {
     fn new(info: &ModelInfo, flagged: &[bool], labels: &[bool]) -> Option<Self> {
-        let threshold = info.calibration.as_ref().map(Calibration::threshold);
-        let own = info.calibration.as_ref().map(Calibration::rate);
-        let rate = own.or_else(|| info.cross_calibration.as_ref().map(CrossCalibration::rate))?;
+        let calibration = info.calibration.as_ref()?;
+        let threshold = calibration.threshold();
         let flagged_of = |defect: bool| {
             flagged
                 .iter()
@@ -80,7 +78,7 @@ impl Calibrated {
         };
         Some(Self {
             threshold: threshold.map(|threshold| threshold.value),
-            rate: rate.get(),
+            rate: calibration.rate().get(),
             set_by_hand: threshold.is_some_and(|threshold| threshold.set_by_hand),
             false_alarms: flagged_of(false),
             defects_found: flagged_of(true),
@@ -92,7 +90,7 @@ impl Results {
     /// Of an evaluation, and of which images the model called anomalous.
     pub fn new(set: &Dataset, info: &ModelInfo, evaluation: &Evaluation, flagged: &[bool]) -> Self {
         let config = &info.config;
-        let run = report::run(&set.name, config.seed, config.system.name(), evaluation);
+        let run = report::run(&set.name, config.seed, config.system.system().name(), evaluation);
         let labels = evaluation.labels();
         let defect_images = labels.iter().filter(|&&defect| defect).count();
         let image = evaluation.image_metrics().ok();

@@ -1,22 +1,22 @@
-//! `nfbmr train`.
+//! `nfbmr train`: from settings and images to a model file, calibrated if there are images to do it with.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nfbmr::ModelInfo;
-use nfbmr::calibration::FalseAlarmRate;
-use nfbmr::data::{DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out};
-use nfbmr::pipeline::Mask;
-use nfbmr::{AnomalyModel, CrossFitting, Images, Suspect, WhiteLevel, weights, white_level};
+use nfbmr::config::Mask;
+use nfbmr::data::Limits;
+use nfbmr::{ModelInfo, Note, Pipeline, Suspect};
 
-use crate::calibrate::{check_rate, in_words};
+use crate::calibrate::in_words;
 use crate::config::{self, ConfigArgs};
 use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
-use crate::model::{Compute, check_weights};
-use crate::output::{check_writable, count, inspected, note, print};
+use crate::model::Compute;
+use crate::output::{check_writable, note, print};
 use crate::progress::{Bar, Verbosity};
+use crate::text::{count, inspected};
 use crate::unfinished::Unfinished;
 
 #[derive(clap::Args)]
@@ -87,92 +87,44 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         return print(format_args!("{selection}\n"));
     };
     note(&selection);
-    let weights = own.as_ref().or(weights::embedded());
-    check_weights(&config, weights)?;
     check_writable(output)?;
-    let mut bar = Bar::new(verbosity);
-    let HoldOut { training, calibration } = args.parts(selection, config.seed, &bar)?;
-    let rate = args.max_false_alarms.map(FalseAlarmRate::new).transpose()?;
-    let fitting = args.folds.map(|folds| CrossFitting { folds, rate });
-    match &fitting {
-        Some(fitting) => fitting.check(training.len())?,
-        None => check_rate(rate, calibration.len())?,
-    }
-    if config.white_level.is_none()
-        && let Some(level) = args.white_level(&training, &calibration)?
-    {
-        bar.note(format_args!("white level: {level}; `--set white_level=` sets another"));
-        config.white_level = Some(level.value);
-    }
-    let unfinished = Unfinished::beside(output, fitting.as_ref());
-    let storage = unfinished.storage(args.resume)?;
+    let unfinished = Unfinished::beside(output);
+    let folder = unfinished.folder(args.resume)?;
 
     let start = Instant::now();
-    let mut skipped = Vec::new();
-    let mut show = |progress: &_| bar.show(progress);
-    let images = args.images(&training, &mut skipped);
-    let device = args.compute.device;
-    let model = match fitting {
-        Some(fitting) => {
-            nfbmr::cross_fit(&config, weights, images, &fitting, &storage, device, &mut show)
-        }
-        None => nfbmr::train(&config, weights, images, &storage, device, &mut show),
+    let bar = RefCell::new(Bar::new(verbosity));
+    let mut builder = args
+        .compute
+        .builder(own)
+        .config(config)
+        .resume(folder)
+        .skip_bad(args.skip_bad)
+        .progress(|progress| bar.borrow_mut().show(progress))
+        .notes(|note| match note {
+            Note::WhiteLevel(_) => {
+                bar.borrow().note(format_args!("{note}; `--set white_level=` sets another"));
+            }
+            note => bar.borrow().note(note),
+        });
+    builder = match args.folds {
+        Some(folds) => builder.folds(folds),
+        None => builder.hold_out(args.hold_out),
     };
-    let mut model = model.map_err(|error| unfinished.explain(error.into()))?;
-    if !calibration.is_empty() {
-        model.calibrate(args.images(&calibration, &mut skipped), rate, &mut show)?;
+    if let Some(rate) = args.max_false_alarms {
+        builder = builder.false_alarm_rate(rate)?;
     }
-    tell_suspects(&*model, &bar);
+    let trained = builder.train(selection);
+    let model = trained.map_err(|error| unfinished.explain(error.into()))?;
+    tell_suspects(&model, &bar.borrow());
     interrupt::check()?;
-    // What isn't embedded may not be at hand where the model is used.
-    match own {
-        Some(_) => model.save_with_backbone(output)?,
-        None => model.save(output)?,
-    }
-    drop(storage);
+    model.save(output)?;
     unfinished.remove()?;
-    for error in &skipped {
-        bar.note(format_args!("skipped: {error}"));
-    }
     drop(bar);
     print(summary(output, &ModelInfo::read(output)?, start.elapsed()))
 }
 
-impl Args {
-    /// The images to train on, and those to calibrate on.
-    fn parts(&self, selection: Selection, seed: u64, bar: &Bar) -> Result<HoldOut, CliError> {
-        let Distinct { files: images, copies } = distinct(selection.images);
-        for (copy, original) in copies {
-            let (copy, original) = (copy.display(), original.display());
-            bar.note(format_args!("left out: {copy}, a copy of {original}"));
-        }
-        if self.hold_out == 0.0 || self.folds.is_some() {
-            return Ok(HoldOut { training: images, calibration: Vec::new() });
-        }
-        Ok(hold_out(images, self.hold_out, seed)?)
-    }
-
-    /// The white level of the images to train on and to calibrate on, together. Bad files are told later.
-    fn white_level(
-        &self,
-        training: &[PathBuf],
-        calibration: &[PathBuf],
-    ) -> Result<Option<WhiteLevel>, CliError> {
-        let mut skipped = Vec::new();
-        Ok(white_level(self.images(&[training, calibration].concat(), &mut skipped))?)
-    }
-
-    fn images<'a>(&self, paths: &'a [PathBuf], skipped: &'a mut Vec<DataError>) -> Images<'a> {
-        let on_bad = match self.skip_bad {
-            true => OnBadFile::Skip(skipped),
-            false => OnBadFile::Stop,
-        };
-        Images::Files { paths, limits: Limits::default(), on_bad }
-    }
-}
-
 /// Lists the images that are far out of the others.
-fn tell_suspects(model: &dyn AnomalyModel, bar: &Bar) {
+fn tell_suspects(model: &Pipeline, bar: &Bar) {
     let Some(suspects) = model.suspects() else {
         bar.note("not looked for: images unlike the others, as there are too few or the settings rule it out");
         return;
@@ -186,8 +138,11 @@ fn tell_suspects(model: &dyn AnomalyModel, bar: &Bar) {
 }
 
 fn summary(output: &Path, info: &ModelInfo, time: Duration) -> String {
-    let images = info.training_images.map_or(String::new(), |images| count(images, "image"));
-    let calibrated = in_words(info.calibration.as_ref(), info.cross_calibration.as_ref())
+    let images = count(info.training_images, "image");
+    let calibrated = info
+        .calibration
+        .as_ref()
+        .map(in_words)
         .unwrap_or_else(|| "not calibrated: `nfbmr calibrate` sets the threshold\n".to_owned());
     format!(
         "{}: trained on {images} in {:.0} s, {:.1} MB\n{}{calibrated}",

@@ -1,70 +1,73 @@
 //! What a training keeps beside its model until the model is there.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use nfbmr::cache::FeatureCache;
-use nfbmr::{CrossFitting, PipelineError, TrainingStorage};
 
 use crate::error::CliError;
 
-/// The files of a training that ends up in one file.
+/// The folder of a training that ends up in one file.
 pub struct Unfinished {
-    /// That of an ordinary training, and those of folds.
-    checkpoints: Vec<PathBuf>,
-    features: PathBuf,
+    folder: PathBuf,
 }
 
 impl Unfinished {
-    /// Those of a model file, and of the folds that it is trained on.
-    pub fn beside(model: &Path, folds: Option<&CrossFitting>) -> Self {
-        let named = |extension: &str| {
-            let mut name = model.as_os_str().to_owned();
-            name.push(extension);
-            PathBuf::from(name)
-        };
-        let whole = named(".checkpoint");
-        let of_folds = folds.map(|folds| folds.checkpoints(&whole)).unwrap_or_default();
-        let checkpoints = std::iter::once(whole).chain(of_folds).collect();
-        Self { checkpoints, features: named(".features") }
+    /// That of a model file.
+    pub fn beside(model: &Path) -> Self {
+        let mut name = model.as_os_str().to_owned();
+        name.push(".unfinished");
+        Self { folder: name.into() }
     }
 
-    /// What to train with: from where an interrupted training stands if `resume`, otherwise from the
-    /// beginning, where nothing may be lost by it.
-    pub fn storage(&self, resume: bool) -> Result<TrainingStorage, CliError> {
-        if let Some(found) = self.found().filter(|_| !resume) {
-            return Err(CliError::Unfinished(found.to_owned()));
+    /// The folder to train with: an interrupted training goes on if `resume`; otherwise there must be none, so that
+    /// nothing is lost by it.
+    pub fn folder(&self, resume: bool) -> Result<&Path, CliError> {
+        match self.checkpoint() {
+            Some(_) if !resume => Err(CliError::Unfinished(self.folder.clone())),
+            _ => Ok(&self.folder),
         }
-        let cache = FeatureCache::open(&self.features).map_err(PipelineError::Cache)?;
-        let mut storage = TrainingStorage::cached(Arc::new(cache));
-        storage.checkpoint = self.checkpoints.first().cloned();
-        Ok(storage)
     }
 
-    fn found(&self) -> Option<&Path> {
-        self.checkpoints.iter().find(|path| path.exists()).map(PathBuf::as_path)
+    /// A checkpoint of an earlier training.
+    fn checkpoint(&self) -> Option<PathBuf> {
+        let checkpoint = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint"))
+        };
+        self.files().ok()?.into_iter().find(checkpoint)
+    }
+
+    fn files(&self) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect()
     }
 
     /// An interruption, with what is kept of the work.
     pub fn explain(&self, error: CliError) -> CliError {
         match error {
-            CliError::Interrupted if self.found().is_some() => CliError::InterruptedTraining,
+            CliError::Interrupted if self.checkpoint().is_some() => CliError::InterruptedTraining,
             error => error,
         }
     }
 
-    /// Removes the files, the model being there.
+    /// Removes the folder, the model being there; what isn't of a training stays in it.
     pub fn remove(&self) -> Result<(), CliError> {
-        for path in self.checkpoints.iter().chain([&self.features]) {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(CliError::Write { path: path.clone(), source: error });
-                }
-                _ => {}
-            }
+        let failed = |source| CliError::Write { path: self.folder.clone(), source };
+        let of_training = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // The last are of a writing that was cut off.
+            ["checkpoint", "features", ".tmp"].iter().any(|own| name.starts_with(own))
+        };
+        let files = match self.files() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            files => files.map_err(failed)?,
+        };
+        files
+            .iter()
+            .filter(|path| of_training(path))
+            .try_for_each(fs::remove_file)
+            .map_err(failed)?;
+        match fs::remove_dir(&self.folder) {
+            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => Err(failed(error)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

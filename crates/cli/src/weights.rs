@@ -1,9 +1,9 @@
-//! `nfbmr weights`.
+//! `nfbmr weights`: published weights to files that models take. It knows weights, not models.
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use nfbmr::backbone::{BackboneConfig, Source, Storage, Weights};
+use nfbmr_backbone::{BackboneConfig, Storage, Weights, WeightsSource};
 
 use crate::error::CliError;
 use crate::output::{check_writable, print};
@@ -37,7 +37,7 @@ struct Import {
     output: Option<PathBuf>,
     /// Where the weights come from, such as `timm-tf`; needed only where their content can't tell.
     #[arg(long)]
-    source: Option<Source>,
+    source: Option<WeightsSource>,
     /// How many blocks to keep; all by default.
     #[arg(long, value_name = "N")]
     blocks: Option<usize>,

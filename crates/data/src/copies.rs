@@ -1,4 +1,4 @@
-//! Files with the same content.
+//! Files with the same content. Knows paths and bytes, no pixels.
 
 use std::collections::HashMap;
 use std::fs::File;

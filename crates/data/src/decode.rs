@@ -1,4 +1,4 @@
-//! Image files to pixels.
+//! Image files to pixels. Knows all formats, and no data set.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -11,6 +11,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use crate::depth::{self, Depth};
 use crate::error::{DataError, DecodeError};
 use crate::kind::Kind;
+use crate::limits::{Limits, check_bytes};
 use crate::read::read_file;
 use crate::size::Size;
 use crate::tiff::Tiff;
@@ -18,27 +19,6 @@ use crate::{jpeg, png, pnm, webp};
 
 /// Bytes of an unknown format that its error shows.
 const SHOWN_BYTES: usize = 12;
-
-/// How large an image may be before decoding it is refused.
-///
-/// The header of a file of a few hundred bytes can declare billions of pixels; both limits are
-/// checked against the header, before the pixels are allocated. A header within the limits is
-/// believed. Decoding then takes up to four times the bytes of the decoded pixels for a moment:
-/// progressive JPEG and lossless WebP need buffers besides, and turning an image needs a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most pixels; 268 million (2^28) by default.
-    pub max_pixels: u64,
-    /// The most bytes that a file, its decoded pixels or what it holds besides, such as a colour
-    /// profile, may take each; 1 GiB by default.
-    pub max_alloc: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_pixels: 1 << 28, max_alloc: 1 << 30 }
-    }
-}
 
 /// Decodes an image file: PNG, JPEG, BMP, TIFF, WebP, or PGM and its kin (PBM, PPM).
 ///
@@ -250,11 +230,4 @@ fn check_pixels(size: Size, limits: &Limits) -> Result<(), DecodeError> {
         }
         _ => Ok(()),
     }
-}
-
-pub(crate) fn check_bytes(bytes: u64, limits: &Limits) -> Result<(), DecodeError> {
-    if bytes > limits.max_alloc {
-        return Err(DecodeError::TooLarge { limit: limits.max_alloc, bytes });
-    }
-    Ok(())
 }

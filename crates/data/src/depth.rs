@@ -1,4 +1,4 @@
-//! Values of any depth to 8 bits.
+//! Values of any depth to 8 bits. Knows decoded pixels, no files.
 
 use std::borrow::Cow;
 

@@ -1,13 +1,12 @@
-//! What can go wrong, with the file it went wrong in.
+//! What can go wrong, with the file it went wrong in. Knows sizes and pixel formats by name.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::frame::PixelFormat;
+use crate::pixel_format::PixelFormat;
 use crate::size::Size;
-use crate::synthetic::SyntheticError;
 
 /// A file or folder that could not be used.
 #[derive(Debug, Error)]
@@ -28,14 +27,6 @@ pub enum DataError {
         path: PathBuf,
         /// What is there instead.
         found: &'static str,
-    },
-    /// A file or folder could not be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
     },
     /// A file could not be decoded as an image.
     #[error("cannot decode {}: {source}", path.display())]
@@ -150,9 +141,6 @@ pub enum DataError {
         /// The size of the mask.
         found: Size,
     },
-    /// A synthetic image cannot be drawn.
-    #[error(transparent)]
-    Synthetic(#[from] SyntheticError),
 }
 
 /// A name that is none of those known.

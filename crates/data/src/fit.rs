@@ -1,4 +1,4 @@
-//! Images of any shape to the model's input shape.
+//! Images of any shape to the model's input shape. Knows sizes and resampling, no files.
 
 use image::{Rgb, RgbImage, imageops};
 use serde::{Deserialize, Serialize};

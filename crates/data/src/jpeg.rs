@@ -1,4 +1,4 @@
-//! Whether a JPEG file was cut short.
+//! Whether a JPEG file was cut short. Knows bytes alone.
 
 const END_OF_IMAGE: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes.
+//! What a file is, by its first bytes. Nothing else of the crate is known here.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Images, camera frames, data sets and seeded synthetic defects for nfbmr.
+//! Images, camera frames and data sets for nfbmr.
 //!
 //! - [`load_image`] decodes a file by its content, [`Frame`] borrows a camera's buffer, and
 //!   [`to_rgb8`] brings either to the three 8 bit channels that the models take.
@@ -9,7 +9,6 @@
 //!   [`load_masks`] decodes those of a defect.
 //! - [`Selection`] takes the images of good parts among files and folders, and says what it leaves out.
 //! - [`hold_out`] keeps some images of a folder out of training.
-//! - [`synthetic`] draws textures and parts with known defects, and pastes defects on real images.
 //!
 //! ```
 //! use nfbmr_data::{Fit, Frame, PixelFormat, fit_rgb, to_rgb8};
@@ -46,11 +45,13 @@ mod frame;
 mod hold_out;
 mod jpeg;
 mod kind;
+mod limits;
 mod listing;
 mod load;
 mod mask;
 mod names;
 mod on_bad_file;
+mod pixel_format;
 mod png;
 mod pnm;
 mod read;
@@ -59,28 +60,28 @@ mod rgb;
 mod selection;
 mod shuffle;
 mod size;
-#[allow(clippy::indexing_slicing, reason = "it draws from arrays of its own and reads no file")]
-pub mod synthetic;
 mod tiff;
 mod webp;
 
 pub use copies::{Distinct, distinct};
 pub use dataset::{
-    CellType, Dataset, DatasetOptions, ElpvOptions, Label, Layout, Sample, dagm, datasets, elpv,
-    folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
+    CellType, Dataset, DatasetOptions, ElpvOptions, Label, LabelledImage, Layout, dagm, datasets,
+    elpv, folder, kolektor, magnetic_tile, mvtec, mvtec_categories, path_list, visa,
 };
-pub use decode::{Limits, decode_image, largest_value, load_image};
+pub use decode::{decode_image, largest_value, load_image};
 pub use depth::largest_16_bit;
 pub use error::{
     DataError, DecodeError, FrameError, HoldOutError, NameError, PixelError, SizeError,
 };
 pub use fit::{Fit, Fitted, fit_rgb};
-pub use frame::{Frame, PixelFormat};
+pub use frame::Frame;
 pub use hold_out::{HoldOut, hold_out};
+pub use limits::Limits;
 pub use listing::{Listing, is_image_path, list_files, list_images};
 pub use load::load_rgb8;
 pub use mask::{Marked, load_mask, load_masks};
 pub use on_bad_file::OnBadFile;
+pub use pixel_format::PixelFormat;
 pub use resize::resize_rgb;
 pub use rgb::to_rgb8;
 pub use selection::{LabelledSelection, LeftOut, LeftOutLine, Reason, Selection};

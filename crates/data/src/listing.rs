@@ -1,4 +1,4 @@
-//! The images of a folder.
+//! The images of a folder. Knows kinds of files, and decodes none.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

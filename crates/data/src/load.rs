@@ -1,11 +1,12 @@
-//! A file to the pixels that the models take.
+//! A file to the pixels that the models take. Knows the decoder and the depths.
 
 use std::path::Path;
 
 use image::RgbImage;
 
-use crate::decode::{Limits, load_image};
+use crate::decode::load_image;
 use crate::error::DataError;
+use crate::limits::Limits;
 use crate::rgb::to_rgb8;
 
 /// Decodes one file to three channels of 8 bits, as [`load_image`] and [`to_rgb8`] do.

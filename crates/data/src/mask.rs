@@ -1,13 +1,14 @@
-//! Masks: which pixels of an image are marked.
+//! Masks: which pixels of an image are marked. Knows the decoder, no data set.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
 
-use crate::decode::{Limits, decode_image};
+use crate::decode::decode_image;
 use crate::error::DataError;
 use crate::kind::Kind;
+use crate::limits::Limits;
 use crate::read::read_file;
 use crate::size::Size;
 use crate::webp;

@@ -1,4 +1,4 @@
-//! What the name of a folder or a file says of the images.
+//! What the name of a folder or a file says of the images. Knows labels, and opens no file.
 
 use std::path::Path;
 

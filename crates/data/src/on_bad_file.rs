@@ -1,4 +1,4 @@
-//! What becomes of the rest when a file is bad.
+//! What becomes of the rest when a file is bad. Knows errors alone.
 
 use crate::error::DataError;
 

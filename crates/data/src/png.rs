@@ -1,4 +1,4 @@
-//! What a PNG file declares.
+//! What a PNG file declares. Knows bytes and sizes alone.
 
 use crate::size::Size;
 

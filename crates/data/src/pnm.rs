@@ -1,4 +1,4 @@
-//! What a PGM or PPM file, or another of its kin, declares.
+//! What a PGM or PPM file, or another of its kin, declares. Knows bytes alone.
 
 use std::ops::Range;
 

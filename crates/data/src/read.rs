@@ -1,11 +1,11 @@
-//! Reading a file without waiting for ever and without filling the memory.
+//! Reading a file without waiting for ever and without filling the memory. Knows no format.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::decode::{Limits, check_bytes};
 use crate::error::DataError;
+use crate::limits::{Limits, check_bytes};
 
 /// The content of a regular file of at most `limits.max_alloc` bytes.
 ///

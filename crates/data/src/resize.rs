@@ -1,4 +1,4 @@
-//! Resampling.
+//! Resampling. Knows sizes and pixels, no files.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};

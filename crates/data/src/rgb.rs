@@ -1,4 +1,4 @@
-//! Any pixel type to three 8 bit channels.
+//! Any pixel type to three 8 bit channels. Knows depths, no files.
 
 use image::{DynamicImage, RgbImage};
 

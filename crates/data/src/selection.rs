@@ -1,4 +1,5 @@
-//! Which images a user means: what is taken of folders and files, what is left out and why.
+//! Which images a user means: what is taken of folders and files, what is left out and why. Knows
+//! names, masks, layouts and the decoder.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -7,10 +8,12 @@ use std::path::{Component, Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::dataset::{
-    Dataset, DatasetOptions, Label, Layout, Sample, datasets, folder_name, labelled, test_folder_of,
+    Dataset, DatasetOptions, Label, LabelledImage, Layout, datasets, folder_name, labelled,
+    test_folder_of,
 };
-use crate::decode::{Limits, load_image};
+use crate::decode::load_image;
 use crate::error::DataError;
+use crate::limits::Limits;
 use crate::listing::{Listing, is_image_file, is_image_path, list_files};
 use crate::mask;
 use crate::names::{Role, is_heatmap, is_mask};
@@ -164,9 +167,8 @@ impl Selection {
     fn in_folder(root: &Path, layout: Option<Layout>) -> Result<Self, DataError> {
         if let Some((set, layout)) = data_set(root, layout)? {
             let train: HashSet<&Path> =
-                set.train.iter().map(|sample| sample.path.as_path()).collect();
-            let test: HashSet<&Path> =
-                set.test.iter().map(|sample| sample.path.as_path()).collect();
+                set.train.iter().map(|image| image.path.as_path()).collect();
+            let test: HashSet<&Path> = set.test.iter().map(|image| image.path.as_path()).collect();
             return Ok(Self::sort(list_files(root)?, |path| match path {
                 _ if train.contains(path) => None,
                 _ if test.contains(path) => Some(Reason::Tested),
@@ -265,7 +267,7 @@ impl LabelledSelection {
         let taken: HashSet<&Path> = set
             .test
             .iter()
-            .flat_map(|sample| sample.masks.iter().chain([&sample.path]))
+            .flat_map(|image| image.masks.iter().chain([&image.path]))
             .map(PathBuf::as_path)
             .collect();
         let mut left_out = Vec::new();
@@ -296,8 +298,8 @@ impl LabelledSelection {
             return Err(DataError::NoTest { path: root.to_owned() });
         }
         let left_out = {
-            let paths = |samples: &[Sample]| -> HashSet<PathBuf> {
-                samples.iter().map(|sample| sample.path.clone()).collect()
+            let paths = |images: &[LabelledImage]| -> HashSet<PathBuf> {
+                images.iter().map(|image| image.path.clone()).collect()
             };
             let (train, test) = (paths(&set.train), paths(&set.test));
             let masks: HashSet<&PathBuf> = set.test.iter().flat_map(|s| &s.masks).collect();
@@ -401,9 +403,9 @@ impl fmt::Display for Selection {
 impl fmt::Display for LabelledSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |label: Label| {
-            let samples = self.set.test.iter().filter(|sample| sample.label == label);
-            let folders = by_folder(samples.clone().map(|sample| sample.path.as_path()));
-            (samples.count(), folders.map_or(String::new(), |text| format!(" ({text})")))
+            let images = self.set.test.iter().filter(|image| image.label == label);
+            let folders = by_folder(images.clone().map(|image| image.path.as_path()));
+            (images.count(), folders.map_or(String::new(), |text| format!(" ({text})")))
         };
         let ((good, normal), (bad, defects)) = (of(Label::Normal), of(Label::Defect));
         write!(f, "{good} good{normal}, {bad} defective{defects}")?;

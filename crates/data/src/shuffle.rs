@@ -1,4 +1,4 @@
-//! Random orders that are the same on every machine.
+//! Random orders that are the same on every machine. Nothing else of the crate is known here.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,4 +1,4 @@
-//! Sizes and rectangles in whole pixels.
+//! Sizes and rectangles in whole pixels. Nothing else of the crate is known here.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a TIFF file claims.
+//! What a TIFF file claims. Knows bytes and depths alone.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What a WebP file declares.
+//! What a WebP file declares. Knows bytes alone.
 
 /// Bytes before the first chunk.
 const HEADER: usize = 12;

@@ -32,13 +32,13 @@ fn mvtec_reads_splits_defects_and_masks() {
     );
     let set = mvtec(&category).unwrap();
     assert_eq!(set.name, "bottle");
-    let paths = |samples: &[nfbmr_data::Sample]| {
-        relative(&category, samples.iter().map(|sample| sample.path.clone()))
+    let paths = |images: &[nfbmr_data::LabelledImage]| {
+        relative(&category, images.iter().map(|image| image.path.clone()))
     };
     assert_eq!(paths(&set.train), ["train/good/000.PNG", "train/good/001.png"]);
-    assert!(set.train.iter().all(|sample| !sample.is_defect()));
+    assert!(set.train.iter().all(|image| !image.is_defect()));
     assert_eq!(paths(&set.test), ["test/crack/000.png", "test/crack/001.png", "test/good/000.png"]);
-    let masks: Vec<_> = set.test.iter().map(|sample| sample.masks.clone()).collect();
+    let masks: Vec<_> = set.test.iter().map(|image| image.masks.clone()).collect();
     let mask = category.join("ground_truth").join("crack").join("000_mask.png");
     assert_eq!(masks, [vec![mask], vec![], vec![]]);
     assert_eq!(set.test[1].defect.as_deref(), Some("crack"));
@@ -77,7 +77,7 @@ fn folder_without_abnormal_is_all_training() {
     let root = TempDir::new().unwrap();
     touch(root.path(), &["normal/b.jpg", "normal/a.bmp", "normal/deep/er/c.webp"]);
     let set = folder(root.path()).unwrap();
-    let paths = relative(root.path(), set.train.into_iter().map(|sample| sample.path));
+    let paths = relative(root.path(), set.train.into_iter().map(|image| image.path));
     assert_eq!(paths, ["normal/a.bmp", "normal/b.jpg", "normal/deep/er/c.webp"]);
     assert_eq!(set.test, []);
 }
@@ -92,7 +92,7 @@ fn folder_with_abnormal_tests_on_every_fifth_normal() {
     assert_eq!(set.train.len(), 9);
     let defects: Vec<_> = set.test.iter().map(|s| (s.is_defect(), s.defect.as_deref())).collect();
     assert_eq!(defects, [(true, Some("dent")), (true, None), (false, None), (false, None)]);
-    let paths = relative(root.path(), set.test.into_iter().map(|sample| sample.path));
+    let paths = relative(root.path(), set.test.into_iter().map(|image| image.path));
     assert_eq!(paths[2..], ["normal/04.png", "normal/09.png"]);
 }
 

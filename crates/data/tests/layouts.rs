@@ -102,7 +102,7 @@ fn kolektor_holds_out_whole_items_and_tests_all_defects() {
     let test = ["01/Part2", "03/Part0", "03/Part1", "03/Part2"];
     let full = |names: &[&str]| names.iter().map(|n| format!("kos{n}.jpg")).collect::<Vec<_>>();
     assert_eq!(images(dir, &set), [full(&train), full(&test)]);
-    let masks: Vec<_> = set.test.iter().map(|sample| known(dir, sample)).collect();
+    let masks: Vec<_> = set.test.iter().map(|image| known(dir, image)).collect();
     let defect = |name: &str| (true, None, Some(format!("{name}_label.bmp")));
     let normal = (false, None, None);
     let expected = [defect("kos01/Part2"), defect("kos03/Part0"), normal.clone(), normal];
@@ -131,7 +131,7 @@ fn btad_is_laid_out_as_mvtec() {
     let test = ["test/ko/0000.bmp", "test/ko/0001.png", "test/ko/0002.bmp", "test/ok/0009.bmp"];
     let train = ["train/ok/0000.bmp", "train/ok/0001.bmp"];
     assert_eq!(images(&category, &set), [train.as_slice(), &test]);
-    let test: Vec<_> = set.test.iter().map(|sample| known(&category, sample)).collect();
+    let test: Vec<_> = set.test.iter().map(|image| known(&category, image)).collect();
     let defect = |mask: Option<&str>| (true, Some("ko"), mask.map(str::to_owned));
     let masks = [Some("ground_truth/ko/0000.png"), Some("ground_truth/ko/0001.bmp"), None];
     assert_eq!(test, [&masks.map(defect)[..], &[(false, None, None)]].concat());

@@ -37,9 +37,9 @@ fn dagm_trains_on_what_is_free_of_defects() {
     let train = ["Train/0576.PNG", "Train/0579.PNG"];
     let test = ["Test/0001.PNG", "Test/0002.PNG", "Test/0003.PNG"];
     assert_eq!(images(&class, &set), [train.as_slice(), &test]);
-    assert!(set.train.iter().all(|sample| known(&class, sample) == (false, None, None)));
+    assert!(set.train.iter().all(|image| known(&class, image) == (false, None, None)));
     let mask = Some("Test/Label/0002_label.PNG".to_owned());
-    let test: Vec<_> = set.test.iter().map(|sample| known(&class, sample)).collect();
+    let test: Vec<_> = set.test.iter().map(|image| known(&class, image)).collect();
     assert_eq!(test, [(false, None, None), (true, None, mask), (true, None, None)]);
 
     // Without the header, the first line is an image as any other.
@@ -172,14 +172,14 @@ proptest! {
         elpv_root(root.path(), 40);
         let set = elpv(root.path(), &ElpvOptions { cells: None, train, seed }).unwrap();
         prop_assert_eq!(set.train.len(), train);
-        let defects = set.test.iter().filter(|sample| sample.is_defect()).count();
+        let defects = set.test.iter().filter(|image| image.is_defect()).count();
         prop_assert_eq!((defects, set.test.len()), (8, 24 - train));
         let mut all: Vec<_> = set.train.iter().chain(&set.test).map(|s| &s.path).collect();
         all.sort_unstable();
         all.dedup();
         prop_assert_eq!(all.len(), 24);
-        prop_assert!(set.train.is_sorted_by_key(|sample| &sample.path));
-        prop_assert!(set.test.is_sorted_by_key(|sample| &sample.path));
+        prop_assert!(set.train.is_sorted_by_key(|image| &image.path));
+        prop_assert!(set.test.is_sorted_by_key(|image| &image.path));
     }
 
     #[test]
@@ -199,7 +199,7 @@ proptest! {
         write(root.path(), "split_csv/1cls.csv", csv);
         let sets = visa(root.path()).unwrap();
         let found = sets.iter().map(|set| {
-            let defects = set.test.iter().filter(|sample| sample.is_defect()).count();
+            let defects = set.test.iter().filter(|image| image.is_defect()).count();
             [set.train.len(), set.test.len() - defects, defects]
         });
         prop_assert_eq!(found.collect::<Vec<_>>(), counts);

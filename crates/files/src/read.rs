@@ -1,3 +1,5 @@
+//! A file read whole. Knows the system alone.
+
 use std::path::Path;
 use std::{fs, io};
 

@@ -1,3 +1,5 @@
+//! A file written whole or not at all. Knows the system alone.
+
 use std::io::{self, Write};
 use std::path::Path;
 

@@ -1,9 +1,11 @@
+//! One coupling block, forwards and backwards. It knows the shape of a flow, not how many blocks one has.
+
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, Conv2d, ops};
 use rand::RngExt;
 
-use crate::FlowConfig;
+use crate::config::FlowConfig;
 
 /// One affine coupling block: a fixed channel permutation, then both halves transformed in turn,
 /// each conditioned on the other as it stands (equations (3) to (6)).

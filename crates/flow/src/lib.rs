@@ -12,9 +12,13 @@
     clippy::unwrap_used
 )]
 
+mod config;
 mod coupling;
+mod error;
 mod flow;
 mod likelihood;
 
-pub use flow::{Flow, FlowConfig, FlowError, FlowOutput};
+pub use config::FlowConfig;
+pub use error::FlowError;
+pub use flow::{Flow, FlowOutput};
 pub use likelihood::{bits_per_dim, nll, nll_map};

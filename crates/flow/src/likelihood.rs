@@ -1,3 +1,5 @@
+//! The loss and the likelihoods, from what a flow puts out; how it came to that isn't known here.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 

@@ -1,11 +1,8 @@
 //! The flow against a PyTorch transcription (`tests/reference/nf_bmr.py`).
 
-#[path = "../../../tests/support/fixture.rs"]
-mod fixture;
-
-use fixture::{Fixture, assert_close, values};
 use nfbmr_backend::{Cpu, load_state_dict};
 use nfbmr_flow::{Flow, FlowConfig, nll};
+use nfbmr_test_support::fixture::{Fixture, assert_close, values};
 
 fn matches_pytorch(file: &str, y: &str, kernel: usize, channels: usize) {
     let fixture = Fixture::open(file);

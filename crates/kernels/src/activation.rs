@@ -1,4 +1,5 @@
-//! Activation functions: on slices, as the epilogue of a convolution, and backwards.
+//! Activation functions: on slices, as the epilogue of a convolution, and backwards. Knows no
+//! layers.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;

@@ -1,8 +1,8 @@
-//! 1 x 1 convolution, a matrix product over the channels.
+//! 1 x 1 convolution, a matrix product over the channels. Knows the product and its epilogues.
 
 use rayon::prelude::*;
 
-use crate::activation::Activation;
+use crate::conv_layer::ConvLayer;
 use crate::matmul::{ColumnMajor, Epilogue, RowMajor, matmul};
 use crate::scratch::with_scratch;
 
@@ -33,8 +33,8 @@ impl Conv1x1Dims {
 
 /// 1 x 1 convolution with a fused epilogue.
 ///
-/// `out = activation(W x + bias) + residual`, where `W` is `[co, ci]`, `x` is `[ci, n]`, the bias
-/// has `co` values, and the residual is like `out`, `[co, n]`.
+/// `out = activation(weight x + bias) + residual`, where the weight is `[co, ci]`, `x` is `[ci, n]`,
+/// the bias has `co` values, and the residual is like `out`, `[co, n]`.
 ///
 /// # Panics
 ///
@@ -42,13 +42,12 @@ impl Conv1x1Dims {
 pub fn conv1x1(
     out: &mut [f32],
     dims: Conv1x1Dims,
-    weight: &[f32],
+    layer: ConvLayer<'_>,
     x: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
     residual: Option<&[f32]>,
 ) {
     let Conv1x1Dims { co, ci, n } = dims;
+    let ConvLayer { weight, bias, activation } = layer;
     dims.check_output(out);
     dims.check_weight(weight);
     dims.check_input(x);

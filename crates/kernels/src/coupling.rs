@@ -33,6 +33,17 @@ pub struct Coupling {
     pub clamp: f32,
 }
 
+/// What [`Coupling::backward`] needs of the forward pass: what it read, and the scale it wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct CouplingTrace<'a> {
+    /// The subnet's output, raw log-scales and then shifts, `[2 channels, columns]`.
+    pub raw: &'a [f32],
+    /// The transformed channels before the pass, `[channels, columns]`.
+    pub x: &'a [f32],
+    /// `exp(s)`, as [`Coupling::forward`] gives it, `[channels, columns]`.
+    pub scale: &'a [f32],
+}
+
 impl Coupling {
     fn check(&self, name: &str, len: usize, rows_per_channel: usize) {
         assert!(
@@ -123,24 +134,22 @@ impl Coupling {
     /// dgamma = sum (0.636 raw_s ds / (1 + (gamma raw_s / clamp)^2) + shift dz)
     /// ```
     ///
-    /// `draw` and `raw` are `[2 channels, columns]`, `dlog_det` is `[columns]`, and the others are
-    /// `[channels, columns]`; `scale` is from the forward pass. `dgamma` depends on the number of
-    /// threads, but on nothing else.
+    /// `draw`, `[2 channels, columns]`, and `dx`, `[channels, columns]`, are overwritten. `dz` is
+    /// `[channels, columns]`, `dlog_det` is `[columns]`. `dgamma` depends on the number of threads, but
+    /// on nothing else.
     ///
     /// # Panics
     ///
     /// If a slice doesn't have the length that its shape says.
-    #[allow(clippy::too_many_arguments, reason = "each is a tensor of its own")]
     pub fn backward(
         &self,
         draw: &mut [f32],
         dx: &mut [f32],
         dz: &[f32],
         dlog_det: &[f32],
-        scale: &[f32],
-        raw: &[f32],
-        x: &[f32],
+        trace: CouplingTrace<'_>,
     ) -> f32 {
+        let CouplingTrace { raw, x, scale } = trace;
         self.check("draw", draw.len(), 2);
         self.check("dx", dx.len(), 1);
         self.check("dz", dz.len(), 1);

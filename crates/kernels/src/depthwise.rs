@@ -9,8 +9,9 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::activation::Activation;
+use crate::conv_layer::ConvLayer;
+use crate::margins::Margins;
 use crate::padded_rows::PaddedRows;
-use crate::padding::Padding;
 use crate::parallel::SERIAL_ELEMENTS;
 use crate::scratch::with_scratch;
 use crate::simd::{F32s, MAX_LANES, arch};
@@ -36,7 +37,7 @@ pub struct DepthwiseDims {
     /// Step between outputs, down and across.
     pub stride: usize,
     /// Zeros around the input.
-    pub padding: Padding,
+    pub padding: Margins,
 }
 
 impl DepthwiseDims {
@@ -67,42 +68,36 @@ impl DepthwiseDims {
 pub fn depthwise(
     out: &mut [f32],
     dims: DepthwiseDims,
-    weight: &[f32],
+    layer: ConvLayer<'_>,
     x: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
     plane_sums: Option<&mut [f32]>,
 ) {
     let tasks = if out.len() < SERIAL_ELEMENTS { 1 } else { 4 * rayon::current_num_threads() };
-    depthwise_in(tasks, out, dims, weight, x, bias, activation, plane_sums);
+    depthwise_in(tasks, out, dims, layer, x, plane_sums);
 }
 
 /// As [`depthwise`], on the calling thread.
 pub(crate) fn depthwise_here(
     out: &mut [f32],
     dims: DepthwiseDims,
-    weight: &[f32],
+    layer: ConvLayer<'_>,
     x: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
     plane_sums: Option<&mut [f32]>,
 ) {
-    depthwise_in(1, out, dims, weight, x, bias, activation, plane_sums);
+    depthwise_in(1, out, dims, layer, x, plane_sums);
 }
 
 /// The convolution in so many parts of its planes.
-#[expect(clippy::too_many_arguments, reason = "those of the public function, and one")]
 fn depthwise_in(
     tasks: usize,
     out: &mut [f32],
     dims: DepthwiseDims,
-    weight: &[f32],
+    layer: ConvLayer<'_>,
     x: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
     plane_sums: Option<&mut [f32]>,
 ) {
     let DepthwiseDims { channels, batch, height, width, kernel, .. } = dims;
+    let ConvLayer { weight, bias, .. } = layer;
     let (out_height, out_width) = dims.output_size();
     let planes = channels * batch;
     let area = out_height * out_width;
@@ -130,8 +125,7 @@ fn depthwise_in(
         let first = task * share;
         with_scratch(bands.len(), |padded| {
             padded.fill(0.0);
-            let task =
-                Planes { dims, weight, x, bias, activation, bands, first, out, sums, padded };
+            let task = Planes { dims, layer, x, bands, first, out, sums, padded };
             match (dims.kernel, dims.stride) {
                 (3, 1) => arch.dispatch(Run(task, Fixed::<3, 1>)),
                 (3, 2) => arch.dispatch(Run(task, Fixed::<3, 2>)),
@@ -187,10 +181,8 @@ impl Bands {
 /// One task: the planes from `first` on that fill `out`.
 struct Planes<'a> {
     dims: DepthwiseDims,
-    weight: &'a [f32],
+    layer: ConvLayer<'a>,
     x: &'a [f32],
-    bias: Option<&'a [f32]>,
-    activation: Activation,
     bands: Bands,
     first: usize,
     out: &'a mut [f32],
@@ -214,7 +206,8 @@ impl<T: Taps> WithSimd for Run<'_, T> {
 impl Planes<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, taps: impl Taps) {
-        let Self { dims, weight, x, bias, activation, bands, first, out, mut sums, padded } = self;
+        let Self { dims, layer, x, bands, first, out, mut sums, padded } = self;
+        let ConvLayer { weight, bias, activation } = layer;
         let DepthwiseDims { batch, height, width, kernel, stride, padding, .. } = dims;
         let rows = bands.rows;
         let layout = bands.layout.with_stride(taps.size().1);

@@ -1,4 +1,4 @@
-//! Between rows of channels and vectors of channels.
+//! Between rows of channels and vectors of channels. Knows the width of a panel alone.
 
 #[cfg(target_arch = "x86_64")]
 use pulp::bytemuck;

@@ -8,9 +8,10 @@
 use rayon::prelude::*;
 
 use crate::activation::Activation;
+use crate::conv_layer::ConvLayer;
 use crate::depthwise::{DepthwiseDims, depthwise_here};
+use crate::margins::Margins;
 use crate::matmul::{Epilogue, GatedRowMajor, RowMajor, matmul, matmul_here};
-use crate::padding::Padding;
 use crate::parallel::SERIAL_ELEMENTS;
 use crate::scratch::with_scratch;
 use crate::squeeze_excite::{SqueezeExcite, squeeze_excite_gate};
@@ -41,7 +42,7 @@ pub struct MbConvDims {
     /// Step between outputs, down and across.
     pub stride: usize,
     /// Zeros around the input of the depthwise convolution.
-    pub padding: Padding,
+    pub padding: Margins,
 }
 
 impl MbConvDims {
@@ -165,8 +166,8 @@ fn expand_and_convolve(
             let LayerWeights { weight, bias } = layers.depthwise;
             let weight = &weight[first * kernel * kernel..][..count * kernel * kernel];
             let bias = Some(&bias[first..][..count]);
-            let dims = dims.depthwise(count);
-            depthwise_here(convolved, dims, weight, x, bias, layers.activation, Some(sums));
+            let layer = ConvLayer { weight, bias, activation: layers.activation };
+            depthwise_here(convolved, dims.depthwise(count), layer, x, Some(sums));
         };
         let Some(LayerWeights { weight, bias }) = layers.expand else {
             return convolve(convolved, sums, &x[first * positions..][..count * positions]);

@@ -1,4 +1,5 @@
-//! Zero-padded rows, arranged so that a strided convolution reads them contiguously.
+//! Zero-padded rows, arranged so that a strided convolution reads them contiguously. Knows vectors
+//! alone.
 
 use pulp::Simd;
 

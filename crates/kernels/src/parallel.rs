@@ -1,4 +1,4 @@
-//! How work is shared between the threads of rayon's current pool.
+//! How work is shared between the threads of rayon's current pool. Knows vectors and no kernel.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;

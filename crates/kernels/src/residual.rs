@@ -1,4 +1,4 @@
-//! Residual maps: squares summed over the channels.
+//! Residual maps: squares summed over the channels. Knows columns and vectors.
 
 use std::ops::Range;
 

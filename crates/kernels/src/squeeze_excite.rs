@@ -1,4 +1,5 @@
 //! Squeeze-and-excitation: gates of channels, by which they are scaled, that depend on their means.
+//! Knows elementary functions and vectors.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;

@@ -10,8 +10,9 @@ use pulp::{Simd, WithSimd};
 
 use crate::activation::Activation;
 use crate::columns::{run_tasks, split_columns};
+use crate::conv_layer::ConvLayer;
+use crate::margins::Margins;
 use crate::padded_rows::PaddedRows;
-use crate::padding::Padding;
 use crate::parallel::SERIAL_ELEMENTS;
 use crate::scratch::with_scratch;
 use crate::simd::{F32s, MAX_LANES, arch};
@@ -36,7 +37,7 @@ pub struct StemDims {
     /// Width of the input.
     pub width: usize,
     /// Zeros around the input.
-    pub padding: Padding,
+    pub padding: Margins,
 }
 
 impl StemDims {
@@ -61,15 +62,9 @@ impl StemDims {
 ///
 /// If a slice doesn't have the length that `dims` says, or the padded input is smaller than the
 /// kernel.
-pub fn stem(
-    out: &mut [f32],
-    dims: StemDims,
-    weight: &[f32],
-    x: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
-) {
+pub fn stem(out: &mut [f32], dims: StemDims, layer: ConvLayer<'_>, x: &[f32]) {
     let StemDims { out_channels, batch, height, width, padding } = dims;
+    let ConvLayer { weight, bias, activation } = layer;
     let (out_height, out_width) = dims.output_size();
     let columns = batch * out_height * out_width;
     assert_eq!(

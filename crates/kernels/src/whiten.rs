@@ -1,4 +1,4 @@
-//! Whitening of features by position.
+//! Whitening of features by position. Knows columns and vectors.
 
 use std::ops::Range;
 

@@ -4,7 +4,8 @@ mod reference;
 
 use nfbmr_kernels::simd::{Level, with_level};
 use nfbmr_kernels::{
-    Activation, Conv1x1Dims, activation_backward, conv1x1, conv1x1_grad_input, conv1x1_grad_weight,
+    Activation, Conv1x1Dims, ConvLayer, activation_backward, conv1x1, conv1x1_grad_input,
+    conv1x1_grad_weight,
 };
 use proptest::prelude::*;
 use reference::{ACTIVATIONS, activate, dot, normal, relative_error};
@@ -36,7 +37,7 @@ fn error(dims: Conv1x1Dims, activation: Activation, extras: bool) -> f64 {
     }
     let mut out = vec![f32::NAN; co * n];
     let (bias, residual) = (extras.then_some(&bias[..]), extras.then_some(&residual[..]));
-    conv1x1(&mut out, dims, &w, &x, bias, activation, residual);
+    conv1x1(&mut out, dims, ConvLayer { weight: &w, bias, activation }, &x, residual);
     relative_error(&out, &expected)
 }
 
@@ -113,7 +114,7 @@ fn same_bits_on_any_number_of_threads() {
         let (mut y, mut dx) = (vec![0.0; co * n], vec![0.0; ci * n]);
         let (mut dw, mut db) = (vec![0.0; co * ci], vec![0.0; co]);
         pool.install(|| {
-            conv1x1(&mut y, dims(co, ci, n), &w, &x, None, Activation::Identity, None);
+            conv1x1(&mut y, dims(co, ci, n), ConvLayer::linear(&w), &x, None);
             conv1x1_grad_input(&mut dx, dims(co, ci, n), &w, &dz);
             conv1x1_grad_weight(&mut dw, Some(&mut db), dims(co, ci, n), &dz, &x, false);
         });
@@ -127,12 +128,15 @@ fn same_bits_on_any_number_of_threads() {
 fn empty_sizes() {
     for (co, ci, n) in [(0, 3, 4), (3, 3, 0), (0, 0, 0)] {
         let (w, x) = (vec![1.0; co * ci], vec![1.0; ci * n]);
-        conv1x1(&mut vec![0.0; co * n], dims(co, ci, n), &w, &x, None, Activation::Relu, None);
+        let layer: ConvLayer = ConvLayer { activation: Activation::Relu, ..ConvLayer::linear(&w) };
+        conv1x1(&mut vec![0.0; co * n], dims(co, ci, n), layer, &x, None);
         conv1x1_grad_input(&mut vec![0.0; ci * n], dims(co, ci, n), &w, &vec![1.0; co * n]);
     }
     // No input channels leave the bias.
     let mut out = [0.0; 4];
-    conv1x1(&mut out, dims(2, 0, 2), &[], &[], Some(&[1.0, -1.0]), Activation::Relu, None);
+    let (bias, activation) = (Some(&[1.0, -1.0][..]), Activation::Relu);
+    let layer: ConvLayer = ConvLayer { weight: &[], bias, activation };
+    conv1x1(&mut out, dims(2, 0, 2), layer, &[], None);
     assert_eq!(out, [1.0, 1.0, 0.0, 0.0]);
     // No positions leave zero gradients.
     let mut dw = [1.0; 6];
@@ -143,8 +147,7 @@ fn empty_sizes() {
 #[test]
 #[should_panic(expected = "weight must be [co, ci]")]
 fn rejects_wrong_lengths() {
-    let identity = Activation::Identity;
-    conv1x1(&mut [0.0; 4], dims(2, 2, 2), &[0.0; 3], &[0.0; 4], None, identity, None);
+    conv1x1(&mut [0.0; 4], dims(2, 2, 2), ConvLayer::linear(&[0.0; 3]), &[0.0; 4], None);
 }
 
 /// The whole backward pass against differences of a loss `sum(y v)`.
@@ -157,7 +160,8 @@ fn finite_differences() {
     let (bias, v) = (normal(3, co), normal(4, co * n));
     let forward = |w: &[f32], x: &[f32], bias: &[f32]| {
         let mut y = vec![0.0; co * n];
-        conv1x1(&mut y, dims, w, x, Some(bias), activation, None);
+        let layer = ConvLayer { weight: w, bias: Some(bias), activation };
+        conv1x1(&mut y, dims, layer, x, None);
         y
     };
     let mut dz = v.clone();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_close, at_every_level, doubles, uniform};
-use nfbmr_kernels::Coupling;
+use nfbmr_kernels::{Coupling, CouplingTrace};
 use proptest::prelude::*;
 
 /// `z` and `log_det` in double precision.
@@ -95,8 +95,8 @@ impl Case {
             &self.x,
         );
         let (mut draw, mut dx) = (vec![f32::NAN; 2 * len], vec![f32::NAN; len]);
-        let dgamma =
-            self.coupling.backward(&mut draw, &mut dx, &dz, &dlog_det, &scale, &self.raw, &self.x);
+        let trace = CouplingTrace { raw: &self.raw, x: &self.x, scale: &scale };
+        let dgamma = self.coupling.backward(&mut draw, &mut dx, &dz, &dlog_det, trace);
 
         const H: f64 = 1e-5;
         let (raw, x, gamma) = (doubles(&self.raw), doubles(&self.x), f64::from(gamma));
@@ -155,9 +155,8 @@ fn several_threads_give_the_same() {
             let mut scale = z.clone();
             case.coupling.forward(&mut z, &mut log_det, Some(&mut scale), &case.raw, &case.x);
             let (mut draw, mut dx) = (vec![0.0; 2 * channels * columns], z.clone());
-            let dgamma = case
-                .coupling
-                .backward(&mut draw, &mut dx, &z, &log_det, &scale, &case.raw, &case.x);
+            let trace = CouplingTrace { raw: &case.raw, x: &case.x, scale: &scale };
+            let dgamma = case.coupling.backward(&mut draw, &mut dx, &z, &log_det, trace);
             case.check_forward_and_inverse();
             (z, log_det, scale, draw, dx, dgamma)
         })

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_close, at_every_level, uniform};
-use nfbmr_kernels::{Activation, DepthwiseDims, Padding, depthwise};
+use nfbmr_kernels::{Activation, ConvLayer, DepthwiseDims, Margins, depthwise};
 use proptest::prelude::*;
 
 /// Output and plane sums, before rounding.
@@ -62,11 +62,12 @@ fn check(dims: DepthwiseDims, activation: Activation) {
         let (expected, expected_sums) = reference(dims, &weight, &x, bias, activation);
         let mut out = vec![f32::NAN; channels * batch * out_height * out_width];
         let mut sums = vec![f32::NAN; channels * batch];
-        depthwise(&mut out, dims, &weight, &x, bias, activation, Some(&mut sums));
+        let layer: ConvLayer = ConvLayer { weight: &weight, bias, activation };
+        depthwise(&mut out, dims, layer, &x, Some(&mut sums));
         assert_close(&format!("{dims:?} {activation:?}"), &out, &expected, 4e-6);
         assert_close(&format!("sums of {dims:?}"), &sums, &expected_sums, 4e-5);
         let mut again = vec![f32::NAN; out.len()];
-        depthwise(&mut again, dims, &weight, &x, bias, activation, None);
+        depthwise(&mut again, dims, layer, &x, None);
         assert_eq!(out, again);
     }
 }
@@ -78,9 +79,9 @@ fn kernels_strides_paddings_and_sizes() {
             for kernel in [1, 3, 5, 7] {
                 for stride in [1, 2, 3] {
                     let paddings = [
-                        Padding::uniform(kernel / 2),
-                        Padding::same(height, width, kernel, stride),
-                        Padding { top: kernel, left: kernel - 1, bottom: 0, right: 2 },
+                        Margins::uniform(kernel / 2),
+                        Margins::same(height, width, kernel, stride),
+                        Margins { top: kernel, left: kernel - 1, bottom: 0, right: 2 },
                     ];
                     for padding in paddings {
                         let dims = DepthwiseDims {
@@ -107,7 +108,7 @@ fn activations_are_fused() {
             [Activation::Relu, Activation::Relu6, Activation::LeakyRelu(0.1), Activation::Silu]
         {
             for (kernel, stride) in [(3, 1), (5, 2), (7, 1)] {
-                let padding = Padding::uniform(kernel / 2);
+                let padding = Margins::uniform(kernel / 2);
                 let dims = DepthwiseDims {
                     channels: 3,
                     batch: 1,
@@ -134,7 +135,7 @@ fn large_planes_are_worked_on_in_bands_and_by_several_threads() {
             width: 93,
             kernel,
             stride,
-            padding: Padding::same(101, 93, kernel, stride),
+            padding: Margins::same(101, 93, kernel, stride),
         };
         pool.install(|| check(dims, Activation::Relu6));
     }
@@ -150,12 +151,12 @@ fn infinities_stay_within_reach_of_the_kernel() {
             width: 9,
             kernel: 3,
             stride: 1,
-            padding: Padding::uniform(1),
+            padding: Margins::uniform(1),
         };
         let mut x = [0.0; 81];
         x[0] = f32::INFINITY;
         let mut out = [0.0; 81];
-        depthwise(&mut out, dims, &[1.0; 9], &x, None, Activation::Identity, None);
+        depthwise(&mut out, dims, ConvLayer::linear(&[1.0; 9]), &x, None);
         assert_eq!(out.iter().filter(|y| !y.is_finite()).count(), 4);
     });
 }
@@ -170,9 +171,9 @@ fn planes_must_hold_the_kernel() {
         width: 2,
         kernel: 3,
         stride: 1,
-        padding: Padding::default(),
+        padding: Margins::default(),
     };
-    depthwise(&mut [], dims, &[0.0; 9], &[0.0; 4], None, Activation::Identity, None);
+    depthwise(&mut [], dims, ConvLayer::linear(&[0.0; 9]), &[0.0; 4], None);
 }
 
 proptest! {
@@ -190,7 +191,7 @@ proptest! {
     ) {
         let [top, left, bottom, right] = edges;
         prop_assume!(height + top + bottom >= kernel && width + left + right >= kernel);
-        let padding = Padding { top, left, bottom, right };
+        let padding = Margins { top, left, bottom, right };
         check(
             DepthwiseDims { channels, batch, height, width, kernel, stride, padding },
             Activation::Silu,

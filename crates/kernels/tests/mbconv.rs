@@ -4,7 +4,7 @@ mod common;
 
 use common::{assert_close, at_every_level, doubles, uniform};
 use nfbmr_kernels::{
-    Activation, Conv1x1Dims, DepthwiseDims, LayerWeights, MbConv, MbConvDims, Padding,
+    Activation, Conv1x1Dims, ConvLayer, DepthwiseDims, LayerWeights, Margins, MbConv, MbConvDims,
     SqueezeExcite, conv1x1, depthwise, mbconv, squeeze_excite_gate,
 };
 use proptest::prelude::*;
@@ -81,22 +81,17 @@ impl Block {
         if let Some([weight, bias]) = &self.expand {
             wide = vec![0.0; expanded * n];
             let dims = Conv1x1Dims { co: expanded, ci: input, n };
-            conv1x1(&mut wide, dims, weight, x, Some(bias), self.activation, None);
+            let layer: ConvLayer =
+                ConvLayer { weight, bias: Some(bias), activation: self.activation };
+            conv1x1(&mut wide, dims, layer, x, None);
         }
         let mut convolved = vec![0.0; expanded * batch * area];
         let mut sums = vec![0.0; expanded * batch];
         let dims =
             DepthwiseDims { channels: expanded, batch, height, width, kernel, stride, padding };
         let [weight, bias] = &self.depthwise;
-        depthwise(
-            &mut convolved,
-            dims,
-            weight,
-            &wide,
-            Some(bias),
-            self.activation,
-            Some(&mut sums),
-        );
+        let layer: ConvLayer = ConvLayer { weight, bias: Some(bias), activation: self.activation };
+        depthwise(&mut convolved, dims, layer, &wide, Some(&mut sums));
         if let Some(weights) = self.gate() {
             let mut gates = vec![0.0; sums.len()];
             squeeze_excite_gate(&mut gates, &sums, area, &weights);
@@ -108,7 +103,8 @@ impl Block {
         let [weight, bias] = &self.project;
         let dims = Conv1x1Dims { co: output, ci: expanded, n: batch * area };
         let residual = self.skip().then_some(x);
-        conv1x1(&mut out, dims, weight, &convolved, Some(bias), Activation::Identity, residual);
+        let layer: ConvLayer = ConvLayer { bias: Some(bias), ..ConvLayer::linear(weight) };
+        conv1x1(&mut out, dims, layer, &convolved, residual);
         out
     }
 
@@ -125,7 +121,7 @@ fn dims(
     [batch, height, width]: [usize; 3],
     [kernel, stride]: [usize; 2],
 ) -> MbConvDims {
-    let padding = Padding::uniform(kernel / 2);
+    let padding = Margins::uniform(kernel / 2);
     MbConvDims { input, expanded, output, batch, height, width, kernel, stride, padding }
 }
 

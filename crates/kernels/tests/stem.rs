@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_close, at_every_level, uniform};
-use nfbmr_kernels::{Activation, Padding, StemDims, stem};
+use nfbmr_kernels::{Activation, ConvLayer, Margins, StemDims, stem};
 use proptest::prelude::*;
 
 fn reference(
@@ -53,7 +53,7 @@ fn check(dims: StemDims, activation: Activation) {
     for bias in [None, Some(&bias[..])] {
         let expected = reference(dims, &weight, &x, bias, activation);
         let mut out = vec![f32::NAN; out_channels * batch * out_height * out_width];
-        stem(&mut out, dims, &weight, &x, bias, activation);
+        stem(&mut out, dims, ConvLayer { weight: &weight, bias, activation }, &x);
         assert_close(&format!("{dims:?} {activation:?}"), &out, &expected, 4e-6);
     }
 }
@@ -63,9 +63,9 @@ fn sizes_paddings_and_activations() {
     at_every_level(|| {
         for (height, width) in [(1, 1), (1, 7), (5, 3), (12, 34), (9, 131)] {
             for padding in [
-                Padding::uniform(1),
-                Padding::same(height, width, 3, 2),
-                Padding { top: 3, left: 4, bottom: 2, right: 1 },
+                Margins::uniform(1),
+                Margins::same(height, width, 3, 2),
+                Margins { top: 3, left: 4, bottom: 2, right: 1 },
             ] {
                 for (out_channels, batch) in [(1, 1), (6, 2)] {
                     let dims = StemDims { out_channels, batch, height, width, padding };
@@ -78,7 +78,7 @@ fn sizes_paddings_and_activations() {
             batch: 1,
             height: 8,
             width: 20,
-            padding: Padding::uniform(1),
+            padding: Margins::uniform(1),
         };
         for activation in
             [Activation::Identity, Activation::Relu, Activation::Relu6, Activation::LeakyRelu(0.1)]
@@ -96,7 +96,7 @@ fn several_threads_share_rows() {
         batch: 2,
         height: 67,
         width: 45,
-        padding: Padding::same(67, 45, 3, 2),
+        padding: Margins::same(67, 45, 3, 2),
     };
     pool.install(|| check(dims, Activation::Relu6));
 }
@@ -105,8 +105,8 @@ fn several_threads_share_rows() {
 #[should_panic(expected = "weight must be [out channels, 3, 3, 3]")]
 fn lengths_must_agree() {
     let dims =
-        StemDims { out_channels: 1, batch: 1, height: 4, width: 4, padding: Padding::uniform(1) };
-    stem(&mut [0.0; 4], dims, &[0.0; 9], &[0.0; 48], None, Activation::Identity);
+        StemDims { out_channels: 1, batch: 1, height: 4, width: 4, padding: Margins::uniform(1) };
+    stem(&mut [0.0; 4], dims, ConvLayer::linear(&[0.0; 9]), &[0.0; 48]);
 }
 
 proptest! {
@@ -122,7 +122,7 @@ proptest! {
     ) {
         let [top, left, bottom, right] = edges;
         prop_assume!(height + top + bottom >= 3 && width + left + right >= 3);
-        let padding = Padding { top, left, bottom, right };
+        let padding = Margins { top, left, bottom, right };
         check(StemDims { out_channels, batch, height, width, padding }, Activation::Relu);
     }
 }

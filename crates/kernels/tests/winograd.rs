@@ -4,7 +4,7 @@ mod reference;
 
 use nfbmr_kernels::simd::{Level, with_level};
 use nfbmr_kernels::{
-    Activation, Conv3x3Dims, Precision, WinogradWeights, activation_backward, conv3x3,
+    Activation, Conv3x3Dims, ConvLayer, Precision, WinogradWeights, activation_backward, conv3x3,
     conv3x3_grad_input, conv3x3_grad_weight,
 };
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn error(dims: Conv3x3Dims, activation: Activation, extras: bool, precision: Pre
     let weights = WinogradWeights::new(&w, co, ci).to_precision(precision);
     let mut out = vec![f32::NAN; co * n];
     let (bias, residual) = (extras.then_some(&bias[..]), extras.then_some(&residual[..]));
-    conv3x3(&mut out, &weights, &x, dims, bias, activation, residual);
+    conv3x3(&mut out, dims, ConvLayer { weight: &weights, bias, activation }, &x, residual);
     relative_error(&out, &expected)
 }
 
@@ -89,13 +89,13 @@ fn gradient_error(dims: Conv3x3Dims) -> f64 {
 
     let mut got = vec![f32::NAN; ci * n];
     let transposed = WinogradWeights::transposed_from(&w, co, ci);
-    conv3x3_grad_input(&mut got, &transposed, &dz, dims);
+    conv3x3_grad_input(&mut got, dims, &transposed, &dz);
     let mut error = relative_error(&got, &dx);
     for accumulate in [false, true] {
         let before = if accumulate { 2.0 } else { 0.0 };
         let start = if accumulate { before as f32 } else { f32::NAN };
         let (mut got, mut got_bias) = (vec![start; co * ci * 9], vec![start; co]);
-        conv3x3_grad_weight(&mut got, Some(&mut got_bias), &dz, &x, dims, accumulate);
+        conv3x3_grad_weight(&mut got, Some(&mut got_bias), dims, &dz, &x, accumulate);
         let expected: Vec<_> = dw.iter().map(|x| x + before).collect();
         let expected_bias: Vec<_> = db.iter().map(|x| x + before).collect();
         error = error.max(relative_error(&got, &expected));
@@ -157,8 +157,8 @@ fn same_bits_on_any_number_of_threads() {
         let (mut y, mut dw, mut db) = (vec![0.0; co * n], vec![0.0; w.len()], vec![0.0; co]);
         pool.install(|| {
             let weights = WinogradWeights::new(&w, co, ci);
-            conv3x3(&mut y, &weights, &x, dims, None, Activation::Identity, None);
-            conv3x3_grad_weight(&mut dw, Some(&mut db), &dz, &x, dims, false);
+            conv3x3(&mut y, dims, ConvLayer::linear(&weights), &x, None);
+            conv3x3_grad_weight(&mut dw, Some(&mut db), dims, &dz, &x, false);
         });
         [y, dw, db]
     };
@@ -185,9 +185,9 @@ fn gradients_are_adjoint() {
     let (w, x, dz) = (normal(1, co * ci * 9), normal(2, ci * n), normal(3, co * n));
     let (mut y, mut dx, mut dw) = (vec![0.0; co * n], vec![0.0; ci * n], vec![0.0; w.len()]);
     let weights = WinogradWeights::new(&w, co, ci);
-    conv3x3(&mut y, &weights, &x, dims, None, Activation::Identity, None);
-    conv3x3_grad_input(&mut dx, &WinogradWeights::transposed_from(&w, co, ci), &dz, dims);
-    conv3x3_grad_weight(&mut dw, None, &dz, &x, dims, false);
+    conv3x3(&mut y, dims, ConvLayer::linear(&weights), &x, None);
+    conv3x3_grad_input(&mut dx, dims, &WinogradWeights::transposed_from(&w, co, ci), &dz);
+    conv3x3_grad_weight(&mut dw, None, dims, &dz, &x, false);
     let forward = dot(&y, &dz);
     let scale = (dot(&y, &y) * dot(&dz, &dz)).sqrt();
     for backward in [dot(&dx, &x), dot(&dw, &w)] {
@@ -206,14 +206,15 @@ fn finite_differences() {
     let forward = |w: &[f32], x: &[f32], bias: &[f32]| {
         let mut y = vec![0.0; co * n];
         let weights = WinogradWeights::new(w, co, ci);
-        conv3x3(&mut y, &weights, x, dims, Some(bias), activation, None);
+        let layer = ConvLayer { weight: &weights, bias: Some(bias), activation };
+        conv3x3(&mut y, dims, layer, x, None);
         y
     };
     let mut dz = v.clone();
     activation_backward(&mut dz, &forward(&w, &x, &bias), activation);
     let (mut dx, mut dw, mut db) = (vec![0.0; ci * n], vec![0.0; w.len()], vec![0.0; co]);
-    conv3x3_grad_input(&mut dx, &WinogradWeights::transposed_from(&w, co, ci), &dz, dims);
-    conv3x3_grad_weight(&mut dw, Some(&mut db), &dz, &x, dims, false);
+    conv3x3_grad_input(&mut dx, dims, &WinogradWeights::transposed_from(&w, co, ci), &dz);
+    conv3x3_grad_weight(&mut dw, Some(&mut db), dims, &dz, &x, false);
 
     let step = 1e-3;
     let check = |name: &str, values: &[f32], gradient: &[f32], loss: &dyn Fn(&[f32]) -> f64| {
@@ -260,7 +261,7 @@ fn half_precision_keeps_small_filters() {
         let w: Vec<f32> = normal(1, co * ci * 9).iter().map(|w| w * scale).collect();
         let weights = WinogradWeights::new(&w, co, ci).to_precision(Precision::F16);
         let mut out = vec![0.0; co * n];
-        conv3x3(&mut out, &weights, &x, dims, None, Activation::Identity, None);
+        conv3x3(&mut out, dims, ConvLayer::linear(&weights), &x, None);
         let error = relative_error(&out, &direct(&w, &x, dims));
         assert!(error < 4e-3, "{scale:e}: {error:e}");
     }
@@ -273,13 +274,14 @@ fn nothing_in_nothing_out() {
         let weights = WinogradWeights::new(&vec![1.0; co * ci * 9], co, ci);
         let x = vec![1.0; ci * batch * height * 5];
         let mut out = vec![0.0; co * batch * height * 5];
-        conv3x3(&mut out, &weights, &x, dims, None, Activation::Identity, None);
+        conv3x3(&mut out, dims, ConvLayer::linear(&weights), &x, None);
     }
     // No input channels leave the bias.
     let dims = dims([2, 0, 1, 3, 3]);
     let weights = WinogradWeights::new(&[], 2, 0);
     let mut out = vec![0.0; 18];
-    conv3x3(&mut out, &weights, &[], dims, Some(&[1.0, -2.0]), Activation::Identity, None);
+    let layer = ConvLayer { bias: Some(&[1.0, -2.0]), ..ConvLayer::linear(&weights) };
+    conv3x3(&mut out, dims, layer, &[], None);
     assert!(out[..9].iter().all(|x| *x == 1.0) && out[9..].iter().all(|x| *x == -2.0));
 }
 
@@ -288,7 +290,7 @@ fn nothing_in_nothing_out() {
 fn rejects_wrong_lengths() {
     let weights = WinogradWeights::new(&[0.0; 9], 1, 1);
     let dims = dims([1, 1, 1, 2, 2]);
-    conv3x3(&mut [0.0; 4], &weights, &[0.0; 3], dims, None, Activation::Identity, None);
+    conv3x3(&mut [0.0; 4], dims, ConvLayer::linear(&weights), &[0.0; 3], None);
 }
 
 proptest! {

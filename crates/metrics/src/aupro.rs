@@ -1,4 +1,4 @@
-//! The area under the per-region overlap curve.
+//! The area under the per-region overlap curve. Knows histograms alone.
 
 use crate::bins::Bins;
 use crate::bounded::Bounded;

@@ -1,4 +1,4 @@
-//! The receiver operating characteristic and the area under it.
+//! The receiver operating characteristic and the area under it. Knows rankings, no pixels.
 
 use crate::error::MetricError;
 use crate::ranking::Ranking;

@@ -1,4 +1,4 @@
-//! Average precision.
+//! Average precision. Knows rankings, no pixels.
 
 use crate::error::MetricError;
 use crate::ranking::Ranking;

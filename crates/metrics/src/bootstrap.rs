@@ -1,4 +1,4 @@
-//! Confidence intervals by resampling.
+//! Confidence intervals by resampling. Knows no metric.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

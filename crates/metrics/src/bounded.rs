@@ -1,3 +1,5 @@
+//! A value with a bound of its error. Nothing else of the crate is known here.
+
 /// A metric that was computed from a histogram, and how far from the exact one it may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounded<T> {

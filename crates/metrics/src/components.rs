@@ -1,4 +1,4 @@
-//! Connected components.
+//! Connected components. Knows neither scores nor metrics.
 
 use std::mem::take;
 

@@ -1,4 +1,4 @@
-//! Input that a metric has no value for.
+//! Input that a metric has no value for. Nothing else of the crate is known here.
 
 use thiserror::Error;
 

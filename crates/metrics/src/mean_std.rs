@@ -1,3 +1,5 @@
+//! Metrics over several runs. Knows errors alone.
+
 use crate::error::MetricError;
 
 /// The mean of a metric over runs and how much the runs differ.

@@ -1,4 +1,4 @@
-//! Precision, recall and F1 at a threshold.
+//! Precision, recall and F1 at a threshold. Knows rankings, no pixels.
 
 use crate::error::MetricError;
 use crate::ranking::{Flagged, Ranking};

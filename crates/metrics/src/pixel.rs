@@ -1,4 +1,4 @@
-//! Metrics over the pixels of many images.
+//! Metrics over the pixels of many images. Knows the metrics, and that scores go into a histogram.
 
 use crate::aupro::{Totals, aupro};
 use crate::bins::Bins;

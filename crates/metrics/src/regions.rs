@@ -1,4 +1,4 @@
-//! Defect regions of an anomaly map.
+//! Defect regions of an anomaly map. Knows connected components, no labels.
 
 use serde::{Deserialize, Serialize};
 

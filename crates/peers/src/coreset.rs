@@ -1,3 +1,5 @@
+//! The choice of a coreset. It works on plain numbers and knows nothing of burn, nor of PatchCore.
+
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -136,16 +138,12 @@ fn farthest_of(distances: &[f32; LANES], first: usize) -> Farthest {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/fixture.rs"]
-mod fixture;
-
-#[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
 
+    use nfbmr_test_support::fixture::Fixture;
     use proptest::prelude::*;
 
-    use super::fixture::Fixture;
     use super::*;
 
     fn choose(points: &[f32], dimension: usize, count: usize, start: usize) -> Vec<usize> {

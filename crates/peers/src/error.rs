@@ -1,3 +1,5 @@
+//! What both detectors refuse, one enum for the crate.
+
 use nfbmr_backend::StateError;
 
 /// What the detectors can't do.

@@ -1,3 +1,5 @@
+//! What both detectors ask of features before they take them as numbers.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 

@@ -1,3 +1,6 @@
+//! A memory of feature vectors and the search for the nearest. How its vectors were chosen isn't known
+//! here.
+
 use burn::tensor::{Int, Tensor};
 use nfbmr_backend::Backend;
 

@@ -1,3 +1,5 @@
+//! PaDiM: fit, score and state. It shares nothing with PatchCore but the helpers of the crate.
+
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};
 use nfbmr_whitening::{Moments, inverse_cholesky};
@@ -36,6 +38,19 @@ impl Default for PadimConfig {
     }
 }
 
+impl PadimConfig {
+    /// Checks what the types leave open.
+    ///
+    /// # Errors
+    /// [`PeerError::Config`].
+    pub fn validate(&self) -> Result<(), PeerError> {
+        match self.features {
+            0 => Err(PeerError::Config("features must be 1 or more, found 0".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// PaDiM (Defard et al., 2021): the Mahalanobis distance of each position's feature from the normal
 /// distribution of the features of normal images at that position.
 ///
@@ -69,9 +84,7 @@ impl<B: Backend> Padim<B> {
         seed: u64,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PeerError> {
-        if config.features == 0 {
-            return Err(PeerError::Config("features must be 1 or more, found 0".to_owned()));
-        }
+        config.validate()?;
         let (images, shape) = check(features, 2)?;
         features.iter().try_for_each(|batch| check_shape(shape, batch.dims()))?;
         let device = features[0].device();

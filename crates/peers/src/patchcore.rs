@@ -1,3 +1,5 @@
+//! PatchCore: fit, score and state, from a coreset, a projection and a memory.
+
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};
@@ -39,7 +41,11 @@ impl Default for PatchCoreConfig {
 }
 
 impl PatchCoreConfig {
-    fn check(&self) -> Result<(), PeerError> {
+    /// Checks what the types leave open.
+    ///
+    /// # Errors
+    /// [`PeerError::Config`].
+    pub fn validate(&self) -> Result<(), PeerError> {
         let &Self { patch_size, coreset_ratio, neighbors } = self;
         let problem = if patch_size % 2 == 0 || patch_size > MAX_PATCH_SIZE {
             format!("patch_size must be odd and up to {MAX_PATCH_SIZE}, found {patch_size}")
@@ -83,7 +89,7 @@ impl<B: Backend> PatchCore<B> {
         seed: u64,
         progress: &mut ProgressFn<'_>,
     ) -> Result<Self, PeerError> {
-        config.check()?;
+        config.validate()?;
         let (_, [channels, _, _]) = check(features, 1)?;
         features.iter().try_for_each(|batch| check_channels(channels, batch.dims()))?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -158,7 +164,7 @@ impl<B: Backend> PatchCore<B> {
         state: StateDict,
         device: &B::Device,
     ) -> Result<Self, PeerError> {
-        config.check()?;
+        config.validate()?;
         let mut entries = Entries::new(state);
         let memory = entries.take::<2>(MEMORY);
         entries.finish()?;

@@ -1,3 +1,5 @@
+//! How a fit says how far it is, and how its caller stops it.
+
 use std::ops::ControlFlow;
 
 use crate::PeerError;

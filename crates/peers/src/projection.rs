@@ -1,3 +1,5 @@
+//! Random projections to fewer dimensions, in which a coreset is chosen faster.
+
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Backend;
 use rand::RngExt;

@@ -1,3 +1,5 @@
+//! What both detectors say of images.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 

@@ -1,3 +1,6 @@
+//! From a map of positions to one of pixels, as anomalib has it. It knows maps alone, not what they
+//! measure.
+
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Backend;
 

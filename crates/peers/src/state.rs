@@ -1,3 +1,5 @@
+//! Reads states entry by entry, and tells all that is wrong with one at once.
+
 use burn::tensor::TensorData;
 use nfbmr_backend::{StateDict, StateError};
 

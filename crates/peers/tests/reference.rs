@@ -1,22 +1,16 @@
 //! Both detectors against anomalib (`fixtures/generate.py`).
 
-#[path = "../../../tests/support/fixture.rs"]
-mod fixture;
-
-use std::ops::ControlFlow;
+mod common;
 
 use burn::tensor::Tensor;
-use fixture::{Fixture, assert_close, values};
+use common::go_on;
 use nfbmr_backend::{Cpu, StateDict};
 use nfbmr_metrics::auroc;
 use nfbmr_peers::{Padim, PadimConfig, PatchCore, PatchCoreConfig, Upsampling, smooth};
+use nfbmr_test_support::fixture::{Fixture, assert_close, values};
 
 const VALUES: &str = "../../crates/peers/tests/fixtures/anomalib";
 const AUROC: &str = "../../crates/peers/tests/fixtures/auroc";
-
-fn go_on(_: usize, _: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
 
 fn fit_padim(train: Tensor<Cpu, 4>) -> Padim<Cpu> {
     let all = PadimConfig { features: usize::MAX };

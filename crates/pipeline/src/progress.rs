@@ -1,43 +1,10 @@
+//! Where long work stands, and who is told of it. Knows the errors alone.
+
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::error::PipelineError;
-
-/// A stage of training, or calibration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// The backbone runs once over the training images.
-    Features,
-    /// The statistics that whiten features are collected.
-    Whitening,
-    /// The flow is trained.
-    Flow,
-    /// The bidirectional mapping network is trained.
-    Bmr,
-    /// The mapping network B-PFM is trained.
-    Bpfm,
-    /// The memory of PatchCore or the distributions of PaDiM are fitted; in place of images their steps
-    /// are counted.
-    Fit,
-    /// Good images are scored for thresholds.
-    Calibration,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Features => "features",
-            Self::Whitening => "whitening",
-            Self::Flow => "flow",
-            Self::Bmr => "bmr",
-            Self::Bpfm => "bpfm",
-            Self::Fit => "fit",
-            Self::Calibration => "calibration",
-        })
-    }
-}
+use crate::error::{Phase, PipelineError};
 
 /// Where training or calibration stands; reported after every batch.
 #[derive(Clone, Debug)]

@@ -1,3 +1,5 @@
+//! What a report refuses, and files that can't be written.
+
 use std::io;
 use std::path::PathBuf;
 

@@ -63,6 +63,7 @@ mod run_metrics;
 mod summary;
 mod svg;
 mod tables;
+mod write;
 
 pub use error::ReportError;
 pub use png::Png;

@@ -1,3 +1,5 @@
+//! PNG files as bytes: they are embedded as they are, never decoded.
+
 use std::fmt;
 
 use base64::Engine;

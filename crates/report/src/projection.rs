@@ -1,3 +1,5 @@
+//! Images by their features, in the plane that `pca` finds. How it is drawn is in `svg`.
+
 use serde::{Deserialize, Serialize};
 
 use crate::pca::Plane;

@@ -1,11 +1,9 @@
-use std::path::{Path, PathBuf};
+//! What a report is made from, as the caller gives it. How it is shown and written isn't known here.
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ReportError;
 use crate::png::Png;
 use crate::projection::Projection;
-use crate::{charts, gallery, page};
 
 /// The systems of the ablation, in the order in which each adds a part.
 pub const ABLATION: [&str; 5] = ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3"];
@@ -123,60 +121,6 @@ impl Report {
         let ablation = ABLATION.map(str::to_owned).to_vec();
         Self { title: title.into(), ablation, ..Self::default() }
     }
-
-    /// The page as one HTML file in UTF-8.
-    ///
-    /// # Errors
-    /// [`ReportError::DuplicateRun`] where two runs have the same category, seed and system,
-    /// [`ReportError::NotPng`] where the bytes of an example are not a PNG file.
-    pub fn to_html(&self) -> Result<String, ReportError> {
-        page::render(self)
-    }
-
-    /// Writes the page. The file at `path` is whole at any time: the old one or the new one.
-    ///
-    /// # Errors
-    /// As [`Report::to_html`]; [`ReportError::Write`] where the file can't be written.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ReportError> {
-        let path = path.as_ref();
-        nfbmr_files::write(path, self.to_html()?.as_bytes())
-            .map_err(|source| ReportError::Write { path: path.to_owned(), source })
-    }
-
-    /// Writes the page as `report.html` into a folder, which is made if it isn't there, its [`charts`]
-    /// into the folder `charts` below and the images of the gallery into `gallery`, in its order; returns
-    /// the path of the page. Files of other names stay.
-    ///
-    /// # Errors
-    /// As [`Report::write`].
-    pub fn write_folder(&self, folder: impl AsRef<Path>) -> Result<PathBuf, ReportError> {
-        let folder = folder.as_ref();
-        let svg = charts(self)?;
-        write_files(
-            &folder.join("charts"),
-            svg.iter().map(|(name, svg)| (&**name, svg.as_bytes())),
-        )?;
-        let png = gallery::files(self)?;
-        if !png.is_empty() {
-            write_files(&folder.join("gallery"), png.iter().map(|(name, png)| (&**name, *png)))?;
-        }
-        let page = folder.join("report.html");
-        self.write(&page)?;
-        Ok(page)
-    }
-}
-
-fn write_files<'a>(
-    folder: &Path,
-    files: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<(), ReportError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|source| ReportError::Write { path: folder.to_owned(), source })?;
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        nfbmr_files::write(&path, bytes).map_err(|source| ReportError::Write { path, source })?;
-    }
-    Ok(())
 }
 
 impl Run {

@@ -1,3 +1,5 @@
+//! The metrics of one run, by `nfbmr-metrics`. How they look is the tables' and charts' affair.
+
 use nfbmr_metrics::{RocPoint, auroc, average_precision, f1_max, roc_curve};
 
 use crate::report::Run;

@@ -1,3 +1,5 @@
+//! The runs of a report in order, with their metrics: what page, tables and charts show, before any markup.
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::error::ReportError;

@@ -1,3 +1,5 @@
+//! The inverse of a Cholesky factor, on plain numbers.
+
 use pulp::Arch;
 
 use crate::moments::add_scaled;

@@ -1,3 +1,5 @@
+//! How features are averaged and whitened: settings and the weights that follow from them, no tensors.
+
 use serde::{Deserialize, Serialize};
 
 use crate::WhiteningError;
@@ -16,11 +18,6 @@ pub enum Window {
 }
 
 impl Window {
-    /// What models have that were made before there was a choice.
-    fn unnamed() -> Self {
-        Self::Mean
-    }
-
     /// The weights of a row of so many positions, which add up to 1.
     pub(crate) fn weights(self, side: usize) -> Vec<f64> {
         let mut weights = vec![1.0; side];
@@ -42,7 +39,6 @@ pub struct WhiteningConfig {
     /// 31; 3. Positions outside the image don't count.
     pub neighborhood: usize,
     /// How those positions count; [`Window::Binomial`].
-    #[serde(default = "Window::unnamed")]
     pub window: Window,
     /// For how many images the covariance over all positions counts, n₀; 20. With N images the covariance
     /// at a position has the weight N / (N + n₀).

@@ -1,3 +1,5 @@
+//! What whitening refuses, in its settings and in features.
+
 /// Features that can't be whitened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,3 +1,5 @@
+//! From features of normal images to a whitening: statistics are collected here, part by part.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use rayon::prelude::*;

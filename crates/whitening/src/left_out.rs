@@ -1,3 +1,5 @@
+//! The distance of an image to the others of a fit, without another fit.
+
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 

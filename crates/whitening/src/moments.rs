@@ -1,3 +1,5 @@
+//! Running mean and covariance, on plain numbers.
+
 use pulp::Arch;
 
 /// Mean and covariance of observations of d values each, which come in any number of parts.

@@ -1,3 +1,6 @@
+//! A whitening that is fitted: its parameters, and what it does to features. How they were found is in
+//! `fit`.
+
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Backend;

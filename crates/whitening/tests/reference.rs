@@ -1,10 +1,7 @@
 //! Whitening against numpy (`fixtures/generate.py`).
 
-#[path = "../../../tests/support/fixture.rs"]
-mod fixture;
-
-use fixture::{Fixture, assert_close, values};
 use nfbmr_backend::{Cpu, load_state_dict, state_dict};
+use nfbmr_test_support::fixture::{Fixture, assert_close, values};
 use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit, Window};
 
 const BLOCKS: [usize; 2] = [2, 3];

@@ -1,4 +1,5 @@
-use super::malformed;
+//! Numbers and texts from bytes, one after the other, with an error where they end. Knows no format.
+
 use crate::weights_error::WeightsError;
 
 /// Reads little-endian numbers and strings, and notices the end of the bytes.
@@ -16,7 +17,7 @@ impl<'a> Cursor<'a> {
         let rest = self.bytes.get(self.position..).unwrap_or_default();
         let Some(taken) = rest.get(..count) else {
             let found = format!("the end of the file after {}", rest.len());
-            return Err(malformed(self.position, format!("{count} bytes"), found));
+            return Err(WeightsError::malformed(self.position, format!("{count} bytes"), found));
         };
         self.position += count;
         Ok(taken)
@@ -26,7 +27,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn line(&mut self) -> Result<&'a str, WeightsError> {
         let rest = self.bytes.get(self.position..).unwrap_or_default();
         let Some(length) = rest.iter().position(|&byte| byte == b'\n') else {
-            return Err(malformed(self.position, "a line", "no line feed"));
+            return Err(WeightsError::malformed(self.position, "a line", "no line feed"));
         };
         let line = self.text(length)?;
         self.position += 1;
@@ -36,7 +37,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn text(&mut self, length: usize) -> Result<&'a str, WeightsError> {
         let at = self.position;
         std::str::from_utf8(self.take(length)?)
-            .map_err(|error| malformed(at, "UTF-8 text", error.to_string()))
+            .map_err(|error| WeightsError::malformed(at, "UTF-8 text", error.to_string()))
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], WeightsError> {
@@ -61,7 +62,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn length(&mut self) -> Result<usize, WeightsError> {
         let at = self.position;
         let length = self.array().map(u64::from_le_bytes)?;
-        usize::try_from(length)
-            .map_err(|_| malformed(at, "a length that fits in memory", length.to_string()))
+        usize::try_from(length).map_err(|_| {
+            WeightsError::malformed(at, "a length that fits in memory", length.to_string())
+        })
     }
 }

@@ -2,6 +2,7 @@
 //! of pickles followed by the values.
 
 mod cursor;
+mod element;
 mod pickle;
 mod state_dict;
 mod storage;
@@ -26,8 +27,4 @@ impl Weights {
     pub fn from_pytorch(bytes: &[u8]) -> Result<Self, WeightsError> {
         state_dict::read(bytes)
     }
-}
-
-fn malformed(offset: usize, expected: impl Into<String>, found: impl Into<String>) -> WeightsError {
-    WeightsError::Pytorch { offset, expected: expected.into(), found: found.into() }
 }

@@ -1,8 +1,10 @@
+//! The part of the pickle format that state dictionaries use, without running any of it. Of tensors
+//! only the names are known that may occur.
+
 use std::collections::HashMap;
 
 use super::cursor::Cursor;
-use super::malformed;
-use super::storage::is_storage;
+use super::element::element_width;
 use crate::weights_error::WeightsError;
 
 /// Index of a node in [`Pickle::nodes`].
@@ -38,7 +40,7 @@ fn is_known(module: &str, name: &str) -> bool {
     match module {
         "collections" => name == "OrderedDict",
         "torch._utils" => matches!(name, "_rebuild_tensor_v2" | "_rebuild_parameter"),
-        "torch" => is_storage(name),
+        "torch" => element_width(name).is_some(),
         _ => false,
     }
 }
@@ -107,7 +109,7 @@ impl<'a> Machine<'a> {
             self.step(opcode, at, cursor)?;
         }
         let expected = format!("a pickle of at most {MAX_INSTRUCTIONS} instructions");
-        Err(malformed(cursor.position, expected, "a longer one"))
+        Err(WeightsError::malformed(cursor.position, expected, "a longer one"))
     }
 
     fn step(&mut self, code: u8, at: usize, cursor: &mut Cursor<'a>) -> Result<(), WeightsError> {
@@ -171,7 +173,7 @@ impl<'a> Machine<'a> {
                 let (Some(&Node::Text(module)), Some(&Node::Text(name))) =
                     (self.nodes.get(module), self.nodes.get(name))
                 else {
-                    return Err(malformed(at, "a module and a name", "other values"));
+                    return Err(WeightsError::malformed(at, "a module and a name", "other values"));
                 };
                 self.global(at, module, name)?;
             }
@@ -238,7 +240,7 @@ impl<'a> Machine<'a> {
                     // Its entries follow; only files of Python 2 hand them to the call.
                     if !matches!(self.nodes.get(arguments), Some(Node::Sequence(items)) if items.is_empty())
                     {
-                        return Err(malformed(at, "an empty OrderedDict", "one with arguments"));
+                        return Err(WeightsError::malformed(at, "an empty OrderedDict", "one with arguments"));
                     }
                     Node::Dict(Vec::new())
                 } else {
@@ -254,7 +256,7 @@ impl<'a> Machine<'a> {
             }
             other => {
                 let expected = "an instruction of a state dictionary's pickle";
-                return Err(malformed(at, expected, format!("byte {other:#04x}")));
+                return Err(WeightsError::malformed(at, expected, format!("byte {other:#04x}")));
             }
         }
         Ok(())
@@ -269,7 +271,7 @@ impl<'a> Machine<'a> {
     fn global(&mut self, at: usize, module: &'a str, name: &'a str) -> Result<(), WeightsError> {
         if !is_known(module, name) {
             let expected = "only what tensors are made of, which runs no code";
-            return Err(malformed(at, expected, format!("{module}.{name}")));
+            return Err(WeightsError::malformed(at, expected, format!("{module}.{name}")));
         }
         self.push(Node::Global(module, name));
         Ok(())
@@ -279,24 +281,30 @@ impl<'a> Machine<'a> {
     fn pop(&mut self, at: usize) -> Result<Id, WeightsError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
-            return Err(malformed(at, "a value on the stack", "none"));
+            return Err(WeightsError::malformed(at, "a value on the stack", "none"));
         }
-        self.stack.pop().ok_or_else(|| malformed(at, "a value on the stack", "none"))
+        self.stack.pop().ok_or_else(|| WeightsError::malformed(at, "a value on the stack", "none"))
     }
 
     fn pop_marked(&mut self, at: usize) -> Result<Vec<Id>, WeightsError> {
-        let mark = self.marks.pop().ok_or_else(|| malformed(at, "a mark on the stack", "none"))?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or_else(|| WeightsError::malformed(at, "a mark on the stack", "none"))?;
         Ok(self.stack.split_off(mark))
     }
 
     fn top(&self, at: usize) -> Result<Id, WeightsError> {
-        self.stack.last().copied().ok_or_else(|| malformed(at, "a value on the stack", "none"))
+        self.stack
+            .last()
+            .copied()
+            .ok_or_else(|| WeightsError::malformed(at, "a value on the stack", "none"))
     }
 
     fn append(&mut self, at: usize, items: &[Id]) -> Result<(), WeightsError> {
         let list = self.top(at)?;
         let Some(Node::Sequence(list)) = self.nodes.get_mut(list) else {
-            return Err(malformed(at, "a list to append to", "another value"));
+            return Err(WeightsError::malformed(at, "a list to append to", "another value"));
         };
         list.extend(items);
         Ok(())
@@ -305,11 +313,15 @@ impl<'a> Machine<'a> {
     fn set_items(&mut self, at: usize, items: &[Id]) -> Result<(), WeightsError> {
         let dict = self.top(at)?;
         let Some(Node::Dict(entries)) = self.nodes.get_mut(dict) else {
-            return Err(malformed(at, "a dictionary to add to", "another value"));
+            return Err(WeightsError::malformed(at, "a dictionary to add to", "another value"));
         };
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
-            return Err(malformed(at, "pairs of keys and values", "a key without a value"));
+            return Err(WeightsError::malformed(
+                at,
+                "pairs of keys and values",
+                "a key without a value",
+            ));
         }
         entries.extend(pairs.iter().map(|&[key, value]| (key, value)));
         Ok(())
@@ -323,7 +335,11 @@ impl<'a> Machine<'a> {
 
     fn recall(&mut self, at: usize, slot: u32) -> Result<(), WeightsError> {
         let Some(&id) = self.memo.get(&slot) else {
-            return Err(malformed(at, "a value kept before", format!("empty slot {slot}")));
+            return Err(WeightsError::malformed(
+                at,
+                "a value kept before",
+                format!("empty slot {slot}"),
+            ));
         };
         self.stack.push(id);
         Ok(())

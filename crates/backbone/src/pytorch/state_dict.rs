@@ -1,7 +1,9 @@
+//! State dictionaries of either format to weights: which pickle says what, and where its values lie.
+//! Knows all the parts beside it, and no network.
+
 use std::collections::HashMap;
 
 use super::cursor::Cursor;
-use super::malformed;
 use super::pickle::{Id, Node, Pickle};
 use super::storage::{StorageRef, sequential};
 use super::zip;
@@ -23,13 +25,13 @@ fn read_zip(bytes: &[u8]) -> Result<Weights, WeightsError> {
         (folder.is_empty() || folder.ends_with('/')).then_some((folder, *content))
     });
     let Some((folder, content)) = pickled else {
-        return Err(malformed(0, "a file data.pkl in the archive", "none"));
+        return Err(WeightsError::malformed(0, "a file data.pkl in the archive", "none"));
     };
     if let Some(order) = files.get(format!("{folder}byteorder").as_str())
         && *order != b"little"
     {
         let found = String::from_utf8_lossy(order).into_owned();
-        return Err(malformed(0, "little-endian values", found));
+        return Err(WeightsError::malformed(0, "little-endian values", found));
     }
     let prefix = format!("{folder}data/");
     let storages =
@@ -66,14 +68,18 @@ impl Tensors<'_> {
         let mut weights = Weights::new();
         for (key, value) in self.entries()? {
             let Some(name) = self.pickle.text(key) else {
-                return Err(malformed(0, "names of tensors", "other keys"));
+                return Err(WeightsError::malformed(0, "names of tensors", "other keys"));
             };
             if name.ends_with("num_batches_tracked") {
                 continue;
             }
             // The same name over and over costs few bytes of a file and much time.
             if weights.get(name).is_some() {
-                return Err(malformed(0, "names that differ", format!("{name} twice")));
+                return Err(WeightsError::malformed(
+                    0,
+                    "names that differ",
+                    format!("{name} twice"),
+                ));
             }
             let (shape, values) = self.tensor(name, value)?;
             weights.insert(name, shape, values)?;
@@ -85,7 +91,8 @@ impl Tensors<'_> {
     fn check_storages(&self) -> Result<(), WeightsError> {
         for node in self.pickle.iter().filter(|node| matches!(node, Node::Persistent(_))) {
             let storage = StorageRef::of(&self.pickle, node);
-            let storage = storage.ok_or_else(|| malformed(0, "values of tensors", "other data"))?;
+            let storage = storage
+                .ok_or_else(|| WeightsError::malformed(0, "values of tensors", "other data"))?;
             storage.check(self.storages.get(storage.key).copied())?;
         }
         Ok(())
@@ -95,7 +102,7 @@ impl Tensors<'_> {
     fn entries(&self) -> Result<Vec<(Id, Id)>, WeightsError> {
         let dict = |id| {
             let entries = self.pickle.dict(id);
-            entries.ok_or_else(|| malformed(0, "a state dictionary", "another value"))
+            entries.ok_or_else(|| WeightsError::malformed(0, "a state dictionary", "another value"))
         };
         let entries = dict(self.pickle.root)?;
         let nested = entries.iter().find(|(key, _)| self.pickle.text(*key) == Some("state_dict"));
@@ -107,17 +114,26 @@ impl Tensors<'_> {
 
     fn tensor(&mut self, name: &str, id: Id) -> Result<(Vec<usize>, Vec<f32>), WeightsError> {
         let Some((storage, offset, shape, strides)) = self.describe(id) else {
-            return Err(malformed(0, format!("a tensor under {name}"), "another value"));
+            return Err(WeightsError::malformed(
+                0,
+                format!("a tensor under {name}"),
+                "another value",
+            ));
         };
         let Some(read) = storage.reader() else {
             let found = storage.kind.trim_end_matches("Storage").to_lowercase();
             return Err(WeightsError::ElementType { name: name.to_owned(), found });
         };
         let Some(bytes) = self.storages.get(storage.key) else {
-            return Err(malformed(0, format!("values for {name}"), "none"));
+            return Err(WeightsError::malformed(0, format!("values for {name}"), "none"));
         };
-        let outside =
-            || malformed(0, format!("values of {name} within the file"), "a larger shape");
+        let outside = || {
+            WeightsError::malformed(
+                0,
+                format!("values of {name} within the file"),
+                "a larger shape",
+            )
+        };
         let count = shape.iter().try_fold(1_usize, |count, &axis| count.checked_mul(axis));
         let count = count.filter(|&count| count <= self.budget).ok_or_else(outside)?;
         let last = count.checked_sub(1).map(|last| locate(last, offset, &shape, &strides));

@@ -1,30 +1,14 @@
+//! Blocks of values as pickles refer to them: how long each must be, and how to read it. Knows
+//! pickles, and no tensors.
+
 use std::collections::HashMap;
 
 use half::{bf16, f16};
 
 use super::cursor::Cursor;
-use super::malformed;
+use super::element::element_width;
 use super::pickle::{Id, Node, Pickle};
 use crate::weights_error::WeightsError;
-
-/// The number types of storages, by the name of their class in `torch`.
-const ELEMENTS: [(&str, usize); 10] = [
-    ("FloatStorage", 4),
-    ("HalfStorage", 2),
-    ("BFloat16Storage", 2),
-    ("DoubleStorage", 8),
-    ("LongStorage", 8),
-    ("IntStorage", 4),
-    ("ShortStorage", 2),
-    ("CharStorage", 1),
-    ("ByteStorage", 1),
-    ("BoolStorage", 1),
-];
-
-/// Whether `torch` has such a storage class.
-pub(super) fn is_storage(class: &str) -> bool {
-    ELEMENTS.iter().any(|(name, _)| *name == class)
-}
 
 /// Reads the value at an index as f32; `None` past the end.
 pub(super) type ReadValue = fn(&[u8], usize) -> Option<f32>;
@@ -49,7 +33,7 @@ impl<'a> StorageRef<'a> {
 
     /// Checks that the values are there in exactly the length claimed.
     pub(super) fn check(&self, values: Option<&[u8]>) -> Result<(), WeightsError> {
-        let width = ELEMENTS.iter().find(|(name, _)| *name == self.kind).map_or(0, |e| e.1);
+        let width = element_width(self.kind).unwrap_or(0);
         let expected = self.count as u128 * width as u128;
         let found = values.map(<[u8]>::len);
         if found.map(|length| length as u128) == Some(expected) {
@@ -89,19 +73,26 @@ pub(super) fn sequential<'a>(
     let at = cursor.position;
     let order: &[Id] = keys
         .sequence(keys.root)
-        .ok_or_else(|| malformed(at, "the list of storages", "another value"))?;
+        .ok_or_else(|| WeightsError::malformed(at, "the list of storages", "another value"))?;
     let mut storages = HashMap::with_capacity(order.len());
     for &key in order {
         let at = cursor.position;
-        let key = keys.text(key).ok_or_else(|| malformed(at, "names of storages", "others"))?;
+        let key = keys
+            .text(key)
+            .ok_or_else(|| WeightsError::malformed(at, "names of storages", "others"))?;
         let kind = kinds.get(key).copied().unwrap_or_default();
-        let Some((_, width)) = ELEMENTS.iter().find(|(name, _)| *name == kind) else {
-            return Err(malformed(at, "a known number type", format!("`{kind}`, storage {key}")));
+        let Some(width) = element_width(kind) else {
+            return Err(WeightsError::malformed(
+                at,
+                "a known number type",
+                format!("`{kind}`, storage {key}"),
+            ));
         };
         let length = cursor.length()?;
-        let size = length.checked_mul(*width);
-        let size =
-            size.ok_or_else(|| malformed(at, "a storage within the file", "a larger one"))?;
+        let size = length.checked_mul(width);
+        let size = size.ok_or_else(|| {
+            WeightsError::malformed(at, "a storage within the file", "a larger one")
+        })?;
         storages.insert(key, cursor.take(size)?);
     }
     Ok(storages)

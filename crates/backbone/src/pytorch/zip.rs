@@ -1,7 +1,8 @@
+//! The files of an uncompressed zip archive, as `torch.save` writes it. Knows bytes alone.
+
 use std::collections::HashMap;
 
 use super::cursor::Cursor;
-use super::malformed;
 use crate::weights_error::WeightsError;
 
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -22,7 +23,11 @@ pub(super) fn files(bytes: &[u8]) -> Result<HashMap<&str, &[u8]>, WeightsError> 
     let last =
         bytes.get(from..).unwrap_or_default().windows(END.len()).rposition(|window| window == END);
     let Some(end) = last else {
-        return Err(malformed(bytes.len(), "the end record of a zip archive", "none"));
+        return Err(WeightsError::malformed(
+            bytes.len(),
+            "the end record of a zip archive",
+            "none",
+        ));
     };
     let mut cursor = Cursor::new(bytes, from + end + 10);
     let count = cursor.u16()?;
@@ -31,7 +36,11 @@ pub(super) fn files(bytes: &[u8]) -> Result<HashMap<&str, &[u8]>, WeightsError> 
     let comment = cursor.u16()?;
     cursor.take(comment.into())?;
     if cursor.position != bytes.len() {
-        return Err(malformed(cursor.position, "the end of the archive", "more bytes"));
+        return Err(WeightsError::malformed(
+            cursor.position,
+            "the end of the archive",
+            "more bytes",
+        ));
     }
     let mut cursor = Cursor::new(bytes, directory);
     let mut files = HashMap::new();
@@ -49,7 +58,7 @@ fn entry<'a>(
 ) -> Result<(&'a str, &'a [u8]), WeightsError> {
     let at = cursor.position;
     if cursor.take(4)? != CENTRAL {
-        return Err(malformed(at, "an entry of a zip directory", "another record"));
+        return Err(WeightsError::malformed(at, "an entry of a zip directory", "another record"));
     }
     cursor.take(6)?;
     let method = cursor.u16()?;
@@ -61,18 +70,26 @@ fn entry<'a>(
     let name = cursor.text(name.into())?;
     cursor.take(usize::from(extra) + usize::from(comment))?;
     if method != 0 || stored != size {
-        return Err(malformed(
+        return Err(WeightsError::malformed(
             at,
             "uncompressed files in the archive",
             format!("{name} compressed"),
         ));
     }
     if size == u32::MAX || offset == u32::MAX {
-        return Err(malformed(at, "an archive below 4 GB", format!("a larger one, at {name}")));
+        return Err(WeightsError::malformed(
+            at,
+            "an archive below 4 GB",
+            format!("a larger one, at {name}"),
+        ));
     }
     let mut local = Cursor::new(bytes, offset as usize);
     if local.take(4)? != LOCAL {
-        return Err(malformed(offset as usize, format!("the record of {name}"), "another record"));
+        return Err(WeightsError::malformed(
+            offset as usize,
+            format!("the record of {name}"),
+            "another record",
+        ));
     }
     local.take(22)?;
     let (name_length, extra_length) = (local.u16()?, local.u16()?);

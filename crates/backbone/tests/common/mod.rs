@@ -9,7 +9,7 @@ pub mod published;
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
-use nfbmr_backbone::{Backbone, BackboneConfig, BackboneError, Source, Variant, Weights};
+use nfbmr_backbone::{Backbone, BackboneConfig, BackboneError, Variant, Weights, WeightsSource};
 use nfbmr_backend::Cpu;
 use serde::Deserialize;
 
@@ -36,8 +36,12 @@ pub struct Sample {
 }
 
 /// The package whose naming backbones are loaded from.
-pub fn own(variant: Variant) -> Source {
-    if variant.is_lite() { Source::EfficientnetLitePytorch } else { Source::EfficientnetPytorch }
+pub fn own(variant: Variant) -> WeightsSource {
+    if variant.is_lite() {
+        WeightsSource::EfficientnetLitePytorch
+    } else {
+        WeightsSource::EfficientnetPytorch
+    }
 }
 
 impl Case {
@@ -45,8 +49,8 @@ impl Case {
         let last = self.blocks.last().expect("a case has blocks").block;
         let source = match self.source.as_str() {
             "efficientnet_pytorch" => own(self.variant),
-            "timm_tf" => Source::TimmTf,
-            "torchvision" => Source::Torchvision,
+            "timm_tf" => WeightsSource::TimmTf,
+            "torchvision" => WeightsSource::Torchvision,
             other => panic!("unknown source {other}"),
         };
         BackboneConfig::new(source, self.variant, last).expect("a valid configuration")

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nfbmr_backbone::{Source, Variant, Weights};
+use nfbmr_backbone::{Variant, Weights, WeightsSource};
 use serde::Deserialize;
 
 use super::{Sample, bytes, fill};
@@ -17,7 +17,7 @@ pub struct Published {
 
 #[derive(Deserialize)]
 pub struct PublishedCase {
-    pub source: Source,
+    pub source: WeightsSource,
     pub variant: Variant,
     /// Key of [`Published::tensors`].
     pub tensors: String,
@@ -29,7 +29,7 @@ pub struct PublishedCase {
 /// What the packages say in code of a network's published weights.
 #[derive(Deserialize)]
 pub struct Details {
-    pub source: Source,
+    pub source: WeightsSource,
     pub variant: Variant,
     pub eps: f64,
     /// Mean and standard deviation of each weight file.

@@ -1,4 +1,4 @@
-//! The operations made of burn's own.
+//! The single operations made of burn's own, on any backend of burn.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, silu};
@@ -6,8 +6,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{ConvOptions, PaddedConvOptions};
 
-use super::FusedOps;
-use super::params::{ConvParams, CouplingBlock, MbConv, SpatialConv, SqueezeExcite};
+use super::params::{ConvParams, SpatialConv, SqueezeExcite};
 use nfbmr_kernels::Activation;
 
 fn activate<B: Backend>(x: Tensor<B, 4>, activation: Activation) -> Tensor<B, 4> {
@@ -44,20 +43,6 @@ pub(super) fn conv<B: Backend>(
     }
 }
 
-pub(super) fn coupling<B: FusedOps>(state: Tensor<B, 4>, block: CouplingBlock<B>) -> Tensor<B, 4> {
-    let CouplingBlock { permutation, first, second, clamp } = block;
-    let channels = state.dims()[0] - 1;
-    let half = channels / 2;
-    let y = state.clone().narrow(0, 0, channels).select(0, permutation);
-    let (y1, y2) = (y.clone().narrow(0, 0, half), y.narrow(0, half, channels - half));
-    let (s1, b1) = first.forward(y1.clone(), clamp);
-    let z2 = s1.clone().exp() * y2 + b1;
-    let (s2, b2) = second.forward(z2.clone(), clamp);
-    let z1 = s2.clone().exp() * y1 + b2;
-    let log_det = state.narrow(0, channels, 1) + s1.sum_dim(0) + s2.sum_dim(0);
-    Tensor::cat(vec![z1, z2, log_det], 0)
-}
-
 pub(super) fn spatial_conv<B: Backend>(x: Tensor<B, 4>, conv: SpatialConv<B>) -> Tensor<B, 4> {
     let SpatialConv { weight, bias, stride, padding, activation } = conv;
     let [top, left, bottom, right] = padding;
@@ -68,23 +53,11 @@ pub(super) fn spatial_conv<B: Backend>(x: Tensor<B, 4>, conv: SpatialConv<B>) ->
     activate(y.swap_dims(0, 1), activation)
 }
 
-pub(super) fn mbconv<B: FusedOps>(input: Tensor<B, 4>, block: MbConv<B>) -> Tensor<B, 4> {
-    let MbConv { expand, depthwise, squeeze_excite: gate, project, skip } = block;
-    let residual = skip.then(|| input.clone());
-    let x = match expand {
-        Some(expand) => B::conv(input, expand, depthwise.activation, None),
-        None => input,
-    };
-    let x = B::spatial_conv(x, depthwise);
-    let x = match gate {
-        Some(layers) => squeeze_excite(x, layers),
-        None => x,
-    };
-    B::conv(x, project, Activation::Identity, residual)
-}
-
 /// x · sigmoid(expand(silu(reduce(mean of x over H and W)))).
-fn squeeze_excite<B: Backend>(x: Tensor<B, 4>, layers: SqueezeExcite<B>) -> Tensor<B, 4> {
+pub(super) fn squeeze_excite<B: Backend>(
+    x: Tensor<B, 4>,
+    layers: SqueezeExcite<B>,
+) -> Tensor<B, 4> {
     let mean = x.clone().mean_dim(3).mean_dim(2);
     let gate = conv(mean, layers.reduce, Activation::Silu, None);
     x * sigmoid(conv(gate, layers.expand, Activation::Identity, None))

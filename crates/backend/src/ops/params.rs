@@ -1,3 +1,5 @@
+//! What the operations are given: weights, and layers put together of them.
+
 use std::sync::Arc;
 
 #[cfg(feature = "flex")]
@@ -5,7 +7,6 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 
-use super::FusedOps;
 use nfbmr_kernels::{Activation, WinogradWeights};
 
 /// Weight and bias of a convolution.
@@ -54,20 +55,6 @@ pub struct Subnet<B: Backend> {
     pub conv2: ConvParams<B>,
     /// `[1]`.
     pub gamma: Tensor<B, 1>,
-}
-
-impl<B: FusedOps> Subnet<B> {
-    /// The clamped log-scale s = clamp · 0.636 · atan(raw / clamp) and the shift, each
-    /// `[c_out, B, H, W]`.
-    pub fn forward(self, x: Tensor<B, 4>, clamp: f32) -> (Tensor<B, 4>, Tensor<B, 4>) {
-        let hidden = B::conv(x, self.conv1, SUBNET_ACTIVATION, None);
-        let raw = B::conv(hidden, self.conv2, Activation::Identity, None);
-        let raw = raw * self.gamma.reshape([1, 1, 1, 1]);
-        let channels = raw.dims()[0] / 2;
-        let scale = raw.clone().narrow(0, 0, channels);
-        let shift = raw.narrow(0, channels, channels);
-        ((scale / clamp).atan() * (clamp * 0.636), shift)
-    }
 }
 
 #[cfg(feature = "flex")]

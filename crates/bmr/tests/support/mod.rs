@@ -1,14 +1,9 @@
 //! What the tests of both networks need.
 
-#[path = "../../../../tests/support/fixture.rs"]
-mod fixture;
-
 use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, backend::AutodiffBackend};
 use nfbmr_backend::{Cpu, StateDict};
-
-pub use fixture::{Fixture, assert_close, values};
 
 pub type B = Autodiff<Cpu>;
 

@@ -15,7 +15,7 @@ fn shop() -> Shop {
 
 fn threshold(shop: &Shop, model: &str) -> f64 {
     let info = shop.nfbmr(&format!("inspect {model} --json")).succeeds().json();
-    info["calibration"]["threshold"]["value"].as_f64().unwrap()
+    info["calibration"]["split"]["threshold"]["value"].as_f64().unwrap()
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn thresholds_are_set_by_hand() {
     let said = "threshold 2.5 (set by hand) for images, -3 (set by hand) for pixels\n";
     assert!(ran.stdout.ends_with(said), "{}", ran.stdout);
     let info = shop.nfbmr("inspect model.nfbmr --json").succeeds().json();
-    assert_eq!(info["calibration"]["threshold"]["value"], 2.5);
-    assert_eq!(info["calibration"]["threshold"]["set_by_hand"], true);
-    assert_eq!(info["calibration"]["pixel_threshold"]["value"], -3.0);
+    assert_eq!(info["calibration"]["split"]["threshold"]["value"], 2.5);
+    assert_eq!(info["calibration"]["split"]["threshold"]["set_by_hand"], true);
+    assert_eq!(info["calibration"]["split"]["pixel_threshold"]["value"], -3.0);
     shop.nfbmr("calibrate model.nfbmr --threshold inf").fails(&["finite threshold"]);
     fs::copy(&*UNCALIBRATED, shop.path("raw.nfbmr")).unwrap();
     shop.nfbmr("calibrate raw.nfbmr --threshold 1").fails(&["expected a calibrated model"]);

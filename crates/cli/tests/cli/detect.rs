@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use nfbmr_data::synthetic::{Counts, Kind, PartClass, write_mvtec};
+use nfbmr_synthetic::{Counts, Kind, PartClass, write_mvtec};
 use serde_json::Value;
 
 use crate::support::{Ran, Shop, UNCALIBRATED};

@@ -33,8 +33,8 @@ fn a_model_of_folds_is_trained_shown_used_and_measured() {
         "{lines}"
     );
     let json = shop.nfbmr("inspect folds.nfbmr --json").succeeds().json();
-    assert_eq!(json["cross_calibration"]["bound"]["proven"], 0.2);
-    assert!(json["calibration"].is_null(), "{json}");
+    assert_eq!(json["calibration"]["cross"]["bound"]["proven"], 0.2);
+    assert!(json["calibration"]["split"].is_null(), "{json}");
 
     shop.image("test/good/000.png", "new/good.png");
     let defect = fs::read_dir(crate::support::GEARS.join("test")).unwrap();
@@ -95,9 +95,10 @@ fn folds_that_the_images_do_not_support_are_refused_before_training() {
 #[test]
 fn an_unfinished_training_of_folds_is_not_replaced_unasked() {
     let shop = Shop::new();
-    fs::write(shop.path("m.nfbmr.checkpoint.2"), "").unwrap();
+    fs::create_dir(shop.path("m.nfbmr.unfinished")).unwrap();
+    fs::write(shop.path("m.nfbmr.unfinished/checkpoint.2"), "").unwrap();
     let line = format!("train {} -o m.nfbmr --config small.toml --folds 4", shop.gears());
-    shop.nfbmr(&line).fails(&["m.nfbmr.checkpoint.2", "--resume"]);
+    shop.nfbmr(&line).fails(&["m.nfbmr.unfinished", "--resume"]);
 }
 
 #[test]

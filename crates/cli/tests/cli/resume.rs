@@ -55,7 +55,7 @@ fn an_unfinished_training_is_not_replaced_unasked() {
     let shop = Shop::new();
     let line = line(&shop, "part.nfbmr");
     let mut child = shop.command(line.split_whitespace()).spawn().unwrap();
-    let checkpoint = shop.path("part.nfbmr.checkpoint");
+    let checkpoint = shop.path("part.nfbmr.unfinished/checkpoint");
     while !checkpoint.exists() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(1));
@@ -63,7 +63,7 @@ fn an_unfinished_training_is_not_replaced_unasked() {
     child.kill().unwrap();
     child.wait().unwrap();
     let kept = fs::read(&checkpoint).unwrap();
-    shop.nfbmr(&line).fails(&["part.nfbmr.checkpoint, which another training", "--resume"]);
+    shop.nfbmr(&line).fails(&["part.nfbmr.unfinished, which another training", "--resume"]);
     let other = format!("{line} --resume --set seed=7");
     shop.nfbmr(&other).fails(&["belongs to another training: config.seed: expected 7, found 0"]);
     assert_eq!(fs::read(&checkpoint).unwrap(), kept);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use nfbmr_data::synthetic::{Counts, Kind, PartClass, write_mvtec};
+use nfbmr_synthetic::{Counts, Kind, PartClass, write_mvtec};
 use serde_json::Value;
 use tempfile::TempDir;
 

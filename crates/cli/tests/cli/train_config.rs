@@ -12,13 +12,14 @@ fn the_model_records_the_configuration() {
     let gears = shop.gears();
     shop.nfbmr(&format!("train {gears} -q -o part.nfbmr {settings}")).succeeds();
     let config = shop.nfbmr("inspect part.nfbmr --json").succeeds().json()["config"].take();
+    let system = &config["system"]["nf-bmr"];
     assert_eq!(config["input_size"], 48);
     assert_eq!(config["backbone"]["block"], 4);
     assert_eq!(config["backbone"]["variant"], "lite0", "left as the preset has it");
-    assert_eq!((&config["bmr"]["blocks"], &config["seed"]), (&1.into(), &9.into()));
-    assert_eq!(config["fusion"], "plain");
-    assert!(config["whitening"].is_null());
-    assert_eq!(config["pooling"]["top_fraction"], 0.5);
+    assert_eq!((&system["bmr"]["blocks"], &config["seed"]), (&1.into(), &9.into()));
+    assert_eq!(system["fusion"], "plain");
+    assert!(system["whitening"].is_null());
+    assert_eq!(system["pooling"]["top_fraction"], 0.5);
 
     let printed = shop.nfbmr(&format!("train --print-config {settings}")).succeeds().stdout;
     assert_eq!(printed, shop.nfbmr("inspect part.nfbmr --config").succeeds().stdout);
@@ -63,7 +64,9 @@ fn files_that_say_something_else_are_refused_by_name() {
         ("epochs = 3", &["bad.toml: epochs: unknown field `epochs`, expected one of `system`"]),
         (
             "[flow_training]\nepoch = 3",
-            &["bad.toml: flow_training.epoch: unknown field `epoch`, expected one of `epochs`"],
+            &[
+                "bad.toml: system.nf-bmr.flow_training.epoch: unknown field `epoch`, expected one of `epochs`",
+            ],
         ),
         ("input_size = \"large\"", &["bad.toml: input_size: ", "expected u32"]),
         ("pooling = \"median\"", &["pooling: unknown variant `median`, expected one of"]),
@@ -84,7 +87,7 @@ fn settings_that_say_something_else_are_refused_by_name() {
         ("input_size", &["expected `--set key=value`, found \"input_size\"", "hint: an example"]),
         ("=3", &["expected `--set key=value`"]),
         ("flow..hidden=3", &["expected `--set key=value`"]),
-        ("flow.width=3", &["--set flow.width=3: flow.width: unknown field `width`"]),
+        ("flow.width=3", &["--set flow.width=3: system.nf-bmr.flow.width: unknown field `width`"]),
         ("size=3", &["--set size=3: size: unknown field `size`, expected one of `system`"]),
         ("input_size=abc", &["--set input_size=abc: input_size: invalid type: string \"abc\""]),
         ("input_size=0", &["input_size must be 1 to 4096 pixels, found 0"]),
@@ -121,4 +124,27 @@ fn a_backbone_without_weights_says_what_to_do() {
         "expected weights of b5, found those of lite0",
         "hint: name the file of the backbone's weights with `--weights FILE`",
     ]);
+}
+
+/// By `--system` or as a setting; what another system has is refused, not left aside.
+#[test]
+fn a_system_has_its_own_settings() {
+    let shop = Shop::new();
+    let print = |line: &str| shop.nfbmr(&format!("train --print-config {line}"));
+    let named = print("--system patchcore --set neighbors=4").succeeds().stdout;
+    assert!(named.contains("[system.patchcore]") && named.contains("neighbors = 4"), "{named}");
+    assert!(!named.contains("flow"), "{named}");
+    assert_eq!(print("--set system=patchcore --set neighbors=4").succeeds().stdout, named);
+    fs::write(shop.path("named.toml"), &named).unwrap();
+    assert_eq!(print("--config named.toml").succeeds().stdout, named);
+    let in_full = print("--set system.patchcore.neighbors=4").succeeds().stdout;
+    assert_eq!(in_full, named);
+
+    // Those of the same name are kept.
+    let nf = print("--preset paper --system nf").succeeds().stdout;
+    assert!(nf.contains("hidden = 1024") && nf.contains("epochs = 300"), "{nf}");
+
+    print("--system patchcore --set flow.hidden=8").fails(&["flow: unknown field `flow`"]);
+    print("--system nf --config named.toml").fails(&["named.toml: system"]);
+    print("--system pfm").fails(&["target_cnn"]);
 }

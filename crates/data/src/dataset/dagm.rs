@@ -1,10 +1,10 @@
-//! The layout of DAGM 2007.
+//! The layout of DAGM 2007. Knows lists and the folders of MVTec AD, no pixels.
 
 use std::path::{Path, PathBuf};
 
+use super::labelled_image::{Dataset, Label, LabelledImage, folder_name};
 use super::list::{Line, lines, read_text};
 use super::mvtec::categories;
-use super::sample::{Dataset, Label, Sample, folder_name};
 use crate::error::DataError;
 
 /// Reads one class in the layout of DAGM 2007 (Wieler and Hahn), as its ten classes are published.
@@ -32,10 +32,10 @@ use crate::error::DataError;
 pub fn dagm(class: impl AsRef<Path>) -> Result<Dataset, DataError> {
     let class = class.as_ref();
     let mut train = labelled(class, "Train", "Train/Label/Labels.txt")?;
-    train.retain(|sample| !sample.is_defect());
+    train.retain(|image| !image.is_defect());
     let test = labelled(class, "Test", "Test/Label/Labels.txt")?;
-    for (samples, part) in [(&train, "Train"), (&test, "Test")] {
-        if samples.is_empty() {
+    for (images, part) in [(&train, "Train"), (&test, "Test")] {
+        if images.is_empty() {
             let path = class.join(part).join("Label").join("Labels.txt");
             let expected = "at least one image to use";
             return Err(DataError::Layout { path, expected, found: "none" });
@@ -52,35 +52,39 @@ pub(super) fn dagm_classes(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     )
 }
 
-fn labelled(class: &Path, part: &str, expected: &'static str) -> Result<Vec<Sample>, DataError> {
+fn labelled(
+    class: &Path,
+    part: &str,
+    expected: &'static str,
+) -> Result<Vec<LabelledImage>, DataError> {
     let images = class.join(part);
     let list = images.join("Label").join("Labels.txt");
     if !list.exists() {
         return Err(DataError::Layout { path: class.into(), expected, found: "no such file" });
     }
     let text = read_text(&list)?;
-    let samples = lines(&list, &text).map(|(line, text)| (line, sample(line, text, &images)));
+    let listed = lines(&list, &text).map(|(line, text)| (line, listed(line, text, &images)));
     // What the header says differs, if it is there at all.
-    samples
-        .filter(|(line, sample)| {
-            line.number > 1 || !matches!(sample, Err(DataError::ListLine { .. }))
+    listed
+        .filter(|(line, image)| {
+            line.number > 1 || !matches!(image, Err(DataError::ListLine { .. }))
         })
-        .map(|(_, sample)| sample)
+        .map(|(_, image)| image)
         .collect()
 }
 
-fn sample(line: Line, text: &str, images: &Path) -> Result<Sample, DataError> {
+fn listed(line: Line, text: &str, images: &Path) -> Result<LabelledImage, DataError> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [_, label @ ("0" | "1"), image, _, mask] = fields[..] else {
         return Err(line.malformed("five fields `number 0|1 image number mask|0`", text));
     };
     let path = line.file_below(images, image)?;
     if label == "0" {
-        return Ok(Sample::normal(path));
+        return Ok(LabelledImage::normal(path));
     }
     let masks = match mask {
         "0" => Vec::new(),
         mask => vec![line.file_below(&images.join("Label"), mask)?],
     };
-    Ok(Sample { path, label: Label::Defect, defect: None, masks })
+    Ok(LabelledImage { path, label: Label::Defect, defect: None, masks })
 }

@@ -1,11 +1,11 @@
-//! The layout of ELPV.
+//! The layout of ELPV. Knows lists, no pixels.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::labelled_image::{Dataset, Label, LabelledImage};
 use super::list::{Line, lines, read_text};
-use super::sample::{Dataset, Label, Sample};
 use crate::error::{DataError, NameError};
 use crate::shuffle::shuffle;
 
@@ -97,7 +97,12 @@ pub fn elpv(root: impl AsRef<Path>, options: &ElpvOptions) -> Result<Dataset, Da
             Certainty::Normal => normal.push(path),
             Certainty::Unsure => {}
             Certainty::Defect => {
-                test.push(Sample { path, label: Label::Defect, defect: None, masks: Vec::new() });
+                test.push(LabelledImage {
+                    path,
+                    label: Label::Defect,
+                    defect: None,
+                    masks: Vec::new(),
+                });
             }
         }
     }
@@ -108,9 +113,9 @@ pub fn elpv(root: impl AsRef<Path>, options: &ElpvOptions) -> Result<Dataset, Da
     normal.sort_unstable();
     shuffle(&mut normal, options.seed);
     let test_normal = normal.split_off(train);
-    test.extend(test_normal.into_iter().map(Sample::normal));
+    test.extend(test_normal.into_iter().map(LabelledImage::normal));
     let name = options.cells.map_or("elpv".to_owned(), |cell| format!("elpv-{cell}"));
-    Ok(Dataset::sorted(name, normal.into_iter().map(Sample::normal).collect(), test))
+    Ok(Dataset::sorted(name, normal.into_iter().map(LabelledImage::normal).collect(), test))
 }
 
 enum Certainty {

@@ -1,10 +1,10 @@
-//! Folders of good parts and of defects.
+//! Folders of good parts and of defects. Knows names and listings, no pixels.
 
 use std::path::{Path, PathBuf};
 
+use super::labelled_image::{Dataset, Label, LabelledImage, folder_name, hold_out};
 use super::masks::Masks;
 use super::mvtec::missing;
-use super::sample::{Dataset, Label, Sample, folder_name, hold_out};
 use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
 use crate::names::{Role, is_mask};
@@ -35,13 +35,13 @@ pub fn folder(dir: impl AsRef<Path>) -> Result<Dataset, DataError> {
     let normal = images_in(&good)?;
     let bad = with_role(dir, Role::Bad)?;
     if bad.is_empty() {
-        let train = normal.into_iter().map(Sample::normal).collect();
+        let train = normal.into_iter().map(LabelledImage::normal).collect();
         return Ok(Dataset { name, train, test: Vec::new() });
     }
     let mut test = defects(&bad, &with_role(dir, Role::Mask)?)?;
     let (train, test_normal) = hold_out(normal, TEST_EVERY);
-    let train = train.into_iter().map(Sample::normal).collect();
-    test.extend(test_normal.into_iter().map(Sample::normal));
+    let train = train.into_iter().map(LabelledImage::normal).collect();
+    test.extend(test_normal.into_iter().map(LabelledImage::normal));
     Ok(Dataset { name, train, test })
 }
 
@@ -57,16 +57,16 @@ pub(crate) fn labelled(
     masks: &[PathBuf],
 ) -> Result<Dataset, DataError> {
     let mut test = defects(bad, masks)?;
-    test.extend(images_in(good)?.into_iter().map(Sample::normal));
+    test.extend(images_in(good)?.into_iter().map(LabelledImage::normal));
     Ok(Dataset { name, train: Vec::new(), test })
 }
 
-/// The samples of folders of defects.
-fn defects(folders: &[PathBuf], masks: &[PathBuf]) -> Result<Vec<Sample>, DataError> {
+/// The images of folders of defects, with their masks.
+fn defects(folders: &[PathBuf], masks: &[PathBuf]) -> Result<Vec<LabelledImage>, DataError> {
     let mut indices =
         masks.iter().map(|folder| Masks::below(folder)).collect::<Result<Vec<_>, _>>()?;
     let several = folders.len() > 1;
-    let mut samples = Vec::new();
+    let mut images = Vec::new();
     for folder in folders {
         // Those beside the images come last.
         indices.push(Masks::below(folder)?.named());
@@ -82,11 +82,11 @@ fn defects(folders: &[PathBuf], masks: &[PathBuf]) -> Result<Vec<Sample>, DataEr
             };
             let masks = indices.iter().map(found).find(|masks| !masks.is_empty());
             let masks = masks.unwrap_or_default();
-            samples.push(Sample { path, label: Label::Defect, defect, masks });
+            images.push(LabelledImage { path, label: Label::Defect, defect, masks });
         }
         indices.pop();
     }
-    Ok(samples)
+    Ok(images)
 }
 
 /// The images of folders, none of which is empty, but for files named as masks.

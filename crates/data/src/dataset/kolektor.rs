@@ -1,12 +1,12 @@
-//! The layout of KolektorSDD.
+//! The layout of KolektorSDD. Knows listings, and masks, which alone tell its labels.
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::sample::{Dataset, Label, Sample, folder_name, hold_out};
-use crate::decode::Limits;
+use super::labelled_image::{Dataset, Label, LabelledImage, folder_name, hold_out};
 use crate::error::DataError;
+use crate::limits::Limits;
 use crate::listing::{list_folders, list_images};
 use crate::mask::Marked;
 
@@ -67,7 +67,7 @@ fn is_numbered(folder: &Path) -> bool {
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn surfaces(items: &[PathBuf], limits: &Limits) -> Result<Vec<Sample>, DataError> {
+fn surfaces(items: &[PathBuf], limits: &Limits) -> Result<Vec<LabelledImage>, DataError> {
     let mut images = Vec::new();
     for item in items {
         images.extend(list_images(item)?);
@@ -76,12 +76,12 @@ fn surfaces(items: &[PathBuf], limits: &Limits) -> Result<Vec<Sample>, DataError
     images.into_par_iter().map(|image| surface(image, limits)).collect()
 }
 
-fn surface(path: PathBuf, limits: &Limits) -> Result<Sample, DataError> {
+fn surface(path: PathBuf, limits: &Limits) -> Result<LabelledImage, DataError> {
     let mut mask = path.with_extension("").into_os_string();
     mask.push("_label.bmp");
     let mask = PathBuf::from(mask);
     if !Marked::load(&mask, limits)?.pixels.contains(&true) {
-        return Ok(Sample::normal(path));
+        return Ok(LabelledImage::normal(path));
     }
-    Ok(Sample { path, label: Label::Defect, defect: None, masks: vec![mask] })
+    Ok(LabelledImage { path, label: Label::Defect, defect: None, masks: vec![mask] })
 }

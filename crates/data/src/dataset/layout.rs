@@ -1,4 +1,4 @@
-//! All layouts by name.
+//! All layouts by name. Knows each of them.
 
 use std::fmt;
 use std::path::Path;
@@ -8,12 +8,12 @@ use super::dagm::{dagm, dagm_classes};
 use super::elpv::{self, ElpvOptions, elpv};
 use super::folder::{folder, with_role};
 use super::kolektor::{self, kolektor};
+use super::labelled_image::Dataset;
 use super::magnetic_tile::{self, magnetic_tile};
 use super::mvtec::{mvtec, mvtec_categories};
-use super::sample::Dataset;
 use super::visa::{self, visa};
-use crate::decode::Limits;
 use crate::error::{DataError, NameError};
+use crate::limits::Limits;
 use crate::listing::list_folders;
 use crate::names::Role;
 
@@ -135,14 +135,15 @@ pub struct DatasetOptions {
 /// Those of the layout's reader; the first category that cannot be read is the answer.
 ///
 /// ```
-/// use nfbmr_data::synthetic::{Counts, Kind, write_datasets};
 /// use nfbmr_data::{DatasetOptions, Layout, datasets};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let root = tempfile::tempdir()?;
 /// # let root = root.path();
-/// let counts = Counts { train: 2, test_good: 1, test_defect: 1 };
-/// write_datasets(root, &Kind::ALL[..2], &counts, 32, 1)?;
+/// # for folder in ["train/good", "test/good", "test/scratch"] {
+/// #     std::fs::create_dir_all(root.join("screws").join(folder))?;
+/// #     image::GrayImage::new(8, 8).save(root.join("screws").join(folder).join("0.png"))?;
+/// # }
 /// let layout: Layout = "mvtec".parse()?;
 /// for set in datasets(root, layout, &DatasetOptions::default())? {
 ///     println!("{}: {} train, {} test", set.name, set.train.len(), set.test.len());

@@ -1,10 +1,10 @@
-//! Text files that name images.
+//! Text files that name images. Knows no layout.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::decode::Limits;
 use crate::error::DataError;
+use crate::limits::Limits;
 use crate::read::read_file;
 
 /// Reads the paths of a UTF-8 text file, one a line, in the order of the file.

@@ -1,9 +1,9 @@
-//! The layout of the magnetic-tile defects.
+//! The layout of the magnetic-tile defects. Knows listings, no pixels.
 
 use std::path::{Path, PathBuf};
 
 use super::folder::TEST_EVERY;
-use super::sample::{Dataset, Label, Sample, folder_name, hold_out};
+use super::labelled_image::{Dataset, Label, LabelledImage, folder_name, hold_out};
 use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
 
@@ -43,8 +43,8 @@ pub fn magnetic_tile(root: impl AsRef<Path>) -> Result<Dataset, DataError> {
         return Err(layout("folders with JPEG images of defects, such as MT_Crack/Imgs", "none"));
     }
     let (train, test_normal) = hold_out(normal, TEST_EVERY);
-    let train = train.into_iter().map(Sample::normal).collect();
-    test.extend(test_normal.into_iter().map(Sample::normal));
+    let train = train.into_iter().map(LabelledImage::normal).collect();
+    test.extend(test_normal.into_iter().map(LabelledImage::normal));
     Ok(Dataset::sorted(folder_name(root), train, test))
 }
 
@@ -65,8 +65,8 @@ fn tiles(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(images)
 }
 
-fn defect(path: PathBuf, kind: &str) -> Sample {
+fn defect(path: PathBuf, kind: &str) -> LabelledImage {
     let mask = Some(path.with_extension("png")).filter(|mask| mask.is_file());
     let masks = mask.into_iter().collect();
-    Sample { path, label: Label::Defect, defect: Some(kind.to_owned()), masks }
+    LabelledImage { path, label: Label::Defect, defect: Some(kind.to_owned()), masks }
 }

@@ -1,4 +1,4 @@
-//! Which files are the masks of an image.
+//! Which files are the masks of an image. Knows names and listings, no layout.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

@@ -1,9 +1,9 @@
-//! The layout of MVTec AD and the sets that follow it.
+//! The layout of MVTec AD and the sets that follow it. Knows names, masks and listings, no pixels.
 
 use std::path::{Path, PathBuf};
 
+use super::labelled_image::{Dataset, Label, LabelledImage, folder_name};
 use super::masks::{Masks, folder_named};
-use super::sample::{Dataset, Label, Sample, folder_name};
 use crate::error::DataError;
 use crate::listing::{list_folders, list_images};
 use crate::names::{Role, is_mask, verdict};
@@ -73,7 +73,7 @@ fn test_folder(category: &Path) -> Result<Option<PathBuf>, DataError> {
 }
 
 /// The images of the folders of good parts; of all but those of defects and masks, where there are none.
-fn training(train: &Path) -> Result<Vec<Sample>, DataError> {
+fn training(train: &Path) -> Result<Vec<LabelledImage>, DataError> {
     let folders = list_folders(train)?;
     let mut good: Vec<_> =
         folders.iter().filter(|folder| Role::of(folder) == Role::Good).cloned().collect();
@@ -96,7 +96,7 @@ fn training(train: &Path) -> Result<Vec<Sample>, DataError> {
         return Err(DataError::Layout { path, expected: "image files", found: "none" });
     }
     images.sort_unstable();
-    Ok(images.into_iter().map(Sample::normal).collect())
+    Ok(images.into_iter().map(LabelledImage::normal).collect())
 }
 
 /// The images of a folder named as a test that has one of good parts in it, by its absolute path and as it is
@@ -112,7 +112,7 @@ pub(crate) fn test_folder_of(absolute: &Path, test: &Path) -> Result<Option<Data
 }
 
 /// The images of `test`, where each folder that isn't one of good parts is a kind of defect.
-fn tested(category: &Path, test: &Path) -> Result<Vec<Sample>, DataError> {
+fn tested(category: &Path, test: &Path) -> Result<Vec<LabelledImage>, DataError> {
     let mut masks = Vec::new();
     for folder in [list_folders(category)?, list_folders(test)?].concat() {
         if Role::of(&folder) == Role::Mask {
@@ -121,35 +121,35 @@ fn tested(category: &Path, test: &Path) -> Result<Vec<Sample>, DataError> {
     }
     // Those beside the images.
     masks.push(Masks::below(test)?.named());
-    let mut samples = Vec::new();
+    let mut images = Vec::new();
     for folder in list_folders(test)? {
         if Role::of(&folder) != Role::Mask {
-            samples.extend(of_kind(test, &folder, &masks)?);
+            images.extend(of_kind(test, &folder, &masks)?);
         }
     }
-    if samples.is_empty() {
+    if images.is_empty() {
         return Err(DataError::Layout {
             path: test.to_owned(),
             expected: "images in one folder per defect",
             found: "none",
         });
     }
-    Ok(samples)
+    Ok(images)
 }
 
-fn of_kind(test: &Path, folder: &Path, masks: &[Masks]) -> Result<Vec<Sample>, DataError> {
+fn of_kind(test: &Path, folder: &Path, masks: &[Masks]) -> Result<Vec<LabelledImage>, DataError> {
     let kind = folder_name(folder);
     let good = verdict(folder) == Some(Label::Normal);
-    let sample = |path: PathBuf| match good {
-        true => Sample::normal(path),
+    let labelled = |path: PathBuf| match good {
+        true => LabelledImage::normal(path),
         false => {
             let below = path.strip_prefix(test).ok().and_then(Path::parent).unwrap_or(folder);
             let masks = masks.iter().map(|masks| masks.of(below, &path));
             let masks = masks.into_iter().find(|masks| !masks.is_empty()).unwrap_or_default();
-            Sample { path, label: Label::Defect, defect: Some(kind.clone()), masks }
+            LabelledImage { path, label: Label::Defect, defect: Some(kind.clone()), masks }
         }
     };
-    Ok(list_images(folder)?.into_iter().filter(|path| !is_mask(path)).map(sample).collect())
+    Ok(list_images(folder)?.into_iter().filter(|path| !is_mask(path)).map(labelled).collect())
 }
 
 /// The folders directly in `root` that are categories, or `root` itself if it is one.

@@ -1,12 +1,12 @@
-//! The layout of VisA.
+//! The layout of VisA. Knows lists, no pixels.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use serde::Deserialize;
 
+use super::labelled_image::{Dataset, Label, LabelledImage};
 use super::list::{Line, read_text};
-use super::sample::{Dataset, Label, Sample};
 use crate::error::DataError;
 
 pub(super) const LIST: &str = "split_csv/1cls.csv";
@@ -41,7 +41,7 @@ pub fn visa(root: impl AsRef<Path>) -> Result<Vec<Dataset>, DataError> {
     let mut at = Cursor { list: &list, text: &text, byte: 0, number: 1 };
     let headers = reader.headers().map_err(|error| malformed(at.line(error.position()), &error))?;
     let headers = headers.clone();
-    let mut objects = BTreeMap::<String, [Vec<Sample>; 2]>::new();
+    let mut objects = BTreeMap::<String, [Vec<LabelledImage>; 2]>::new();
     for record in reader.records() {
         let record = record.map_err(|error| malformed(at.line(error.position()), &error))?;
         let line = at.line(record.position());
@@ -49,7 +49,7 @@ pub fn visa(root: impl AsRef<Path>) -> Result<Vec<Dataset>, DataError> {
         let row = row.map_err(|error| malformed(line, &error))?;
         let [train, test] = objects.entry(object(line, row.object)?).or_default();
         let part = if row.split == "test" { test } else { train };
-        part.push(sample(line, root, &row)?);
+        part.push(listed(line, root, &row)?);
     }
     if objects.is_empty() {
         return Err(DataError::Layout { path: list, expected: "images", found: "none" });
@@ -81,7 +81,7 @@ fn object(line: Line, name: &str) -> Result<String, DataError> {
     }
 }
 
-fn sample(line: Line, root: &Path, row: &Row) -> Result<Sample, DataError> {
+fn listed(line: Line, root: &Path, row: &Row) -> Result<LabelledImage, DataError> {
     let label = match (row.split, row.label) {
         ("train" | "test", "normal") => Label::Normal,
         ("test", "anomaly") => Label::Defect,
@@ -95,7 +95,7 @@ fn sample(line: Line, root: &Path, row: &Row) -> Result<Sample, DataError> {
         (Label::Normal, _) | (_, "") => Vec::new(),
         (Label::Defect, mask) => vec![line.file_below(root, mask)?],
     };
-    Ok(Sample { path, label, defect: None, masks })
+    Ok(LabelledImage { path, label, defect: None, masks })
 }
 
 fn malformed(line: Line, error: &csv::Error) -> DataError {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nfbmr_data::{DataError, Dataset, DatasetOptions, Layout, Sample, datasets};
+use nfbmr_data::{DataError, Dataset, DatasetOptions, LabelledImage, Layout, datasets};
 
 /// Writes empty files; the readers of layouts do not decode.
 pub fn touch<P: AsRef<Path>>(root: &Path, files: &[P]) {
@@ -35,13 +35,13 @@ pub fn layout_error(error: DataError) -> (PathBuf, &'static str) {
 
 /// The images to train on and to test on, relative to `root`.
 pub fn images(root: &Path, set: &Dataset) -> [Vec<String>; 2] {
-    [&set.train, &set.test].map(|part| relative(root, part.iter().map(|sample| &sample.path)))
+    [&set.train, &set.test].map(|part| relative(root, part.iter().map(|image| &image.path)))
 }
 
-/// What is known of a sample, its mask relative to `root`.
-pub fn known<'a>(root: &Path, sample: &'a Sample) -> (bool, Option<&'a str>, Option<String>) {
-    let mask = sample.masks.first().map(|mask| relative(root, [mask]).remove(0));
-    (sample.is_defect(), sample.defect.as_deref(), mask)
+/// What is known of an image, its mask relative to `root`.
+pub fn known<'a>(root: &Path, image: &'a LabelledImage) -> (bool, Option<&'a str>, Option<String>) {
+    let mask = image.masks.first().map(|mask| relative(root, [mask]).remove(0));
+    (image.is_defect(), image.defect.as_deref(), mask)
 }
 
 /// The names of the categories below a root.

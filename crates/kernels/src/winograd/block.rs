@@ -1,4 +1,5 @@
-//! Blocks of tiles and the work that threads share on them.
+//! Blocks of tiles and the work that threads share on them. Knows both transforms and the packed
+//! filters.
 
 use std::ops::Range;
 
@@ -7,8 +8,9 @@ use rayon::prelude::*;
 
 use super::input::TransformStrip;
 use super::output::{Epilogue, TransformPanels};
-use super::transform::{AREA, IN, OUT};
-use super::{Conv3x3Dims, WinogradWeights};
+use super::tiling::Tiling;
+use super::transform::AREA;
+use super::weights::WinogradWeights;
 use crate::columns::split_columns;
 use crate::microkernel::{ForTile, PANEL, for_each_tile, max_panels, multiply_add};
 use crate::scratch::with_scratch;
@@ -22,52 +24,6 @@ const PRODUCT_BYTES: usize = 192 << 10;
 const SMALL_FILTER_BYTES: usize = 1 << 20;
 /// Bytes of both transformed inputs and products in that case.
 const SMALL_BLOCK_BYTES: usize = 256 << 10;
-
-/// How images are cut into tiles.
-///
-/// A strip is a row of tiles of one image; strips and tiles are numbered over the whole batch.
-pub(super) struct Tiling {
-    pub(super) dims: Conv3x3Dims,
-    /// Strips of an image.
-    pub(super) strips: usize,
-    /// Tiles of a strip.
-    pub(super) tiles: usize,
-}
-
-impl Tiling {
-    pub(super) fn new(dims: Conv3x3Dims) -> Self {
-        Self { dims, strips: dims.height.div_ceil(OUT), tiles: dims.width.div_ceil(OUT) }
-    }
-
-    /// Values of a channel, its images one after the other, before the given strip.
-    pub(super) fn offset(&self, strip: usize) -> usize {
-        let row = strip / self.strips * self.dims.height + strip % self.strips * OUT;
-        row * self.dims.width
-    }
-
-    /// Length of a tile's transformed input at one position: all channels, in an odd number of
-    /// cache lines, so that positions and tiles don't compete for the same cache sets.
-    pub(super) fn stride(&self) -> usize {
-        (self.dims.ci.div_ceil(PANEL) | 1) * PANEL
-    }
-
-    /// Values in the scratch memory of a strip's input: 6 rows of 16 channels with padding.
-    pub(super) fn gathered(&self) -> usize {
-        IN * (self.tiles * OUT + IN - OUT) * PANEL
-    }
-
-    /// Values in the scratch memory of a strip's output: 4 rows of 16 channels.
-    pub(super) fn scattered(&self) -> usize {
-        OUT * self.tiles * OUT * PANEL
-    }
-
-    /// Cuts all strips into at most `blocks` ranges.
-    fn split(&self, blocks: usize) -> Vec<Range<usize>> {
-        let strips = self.dims.batch * self.strips;
-        let blocks = blocks.clamp(1, strips);
-        (0..blocks).map(|i| i * strips / blocks..(i + 1) * strips / blocks).collect()
-    }
-}
 
 /// The convolution of [`conv3x3`](super::conv3x3), on a non-empty output.
 pub(super) fn convolve(

@@ -9,8 +9,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::block::Tiling;
 use super::input::TransformPanel;
+use super::tiling::Tiling;
 use super::transform::{AREA, FilterAdjoint, IN, TAPS, both_sides};
 use crate::columns::split_columns;
 use crate::microkernel::{ForTile, PANEL, for_each_tile, multiply_add};

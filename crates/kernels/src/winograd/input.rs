@@ -1,10 +1,10 @@
-//! Tiles to the transformed domain.
+//! Tiles to the transformed domain. Knows tilings and transforms, no filters.
 
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::block::Tiling;
+use super::tiling::Tiling;
 use super::transform::{AREA, IN, Input, OUT, OutputAdjoint, Transform, both_sides};
 use crate::interleave::interleave;
 use crate::microkernel::PANEL;

@@ -1,10 +1,10 @@
-//! Products to output tiles.
+//! Products to output tiles. Knows tilings and transforms, no filters.
 
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::block::Tiling;
+use super::tiling::Tiling;
 use super::transform::{AREA, IN, OUT, Output, both_sides};
 use crate::activation::Activation;
 use crate::interleave::deinterleave;

@@ -1,4 +1,4 @@
-//! Transformed filters, packed for the matrix products.
+//! Transformed filters, packed for the matrix products. Knows no images.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;

@@ -1,3 +1,5 @@
+//! Bars of AUROC, by category and by system, and those of the ablation.
+
 use maud::{Markup, html};
 
 use super::draw::{WIDTH, color, frame, line, name, px, text};

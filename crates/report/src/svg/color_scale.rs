@@ -1,3 +1,5 @@
+//! The scale of the heatmaps' colours.
+
 use maud::{Markup, html};
 
 use super::draw::{WIDTH, frame, px, text};

@@ -1,3 +1,5 @@
+//! Histograms of scores and of likelihoods.
+
 use maud::{Markup, html};
 
 use super::draw::{DEFECT, NORMAL, WIDTH, dash, frame, line, path, px, text};

@@ -1,3 +1,5 @@
+//! ROC curves of the systems of a category.
+
 use maud::{Markup, html};
 use nfbmr_metrics::RocPoint;
 

@@ -1,3 +1,5 @@
+//! Images by their features, as points in a plane.
+
 use maud::{Markup, html};
 
 use super::draw::{DEFECT, NORMAL, WIDTH, frame, path, px, text};

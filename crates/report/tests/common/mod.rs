@@ -1,3 +1,5 @@
+//! Reports to test with, and pages read as a browser reads them.
+
 #![allow(dead_code)] // Each test file uses a part.
 
 use nfbmr_report::{Example, Pixel, ProjectedImage, Projection, Report, Run, Score};

@@ -13,7 +13,7 @@ use super::storage::{contiguous, flex, primitive, tensor, values, values_mut};
 use crate::ops::composed;
 use crate::ops::params::{ConvParams, SpatialConv};
 use nfbmr_kernels::{
-    Activation, DepthwiseDims, Padding, StemDims, activation_backward, depthwise, stem,
+    Activation, ConvLayer, DepthwiseDims, Margins, StemDims, activation_backward, depthwise, stem,
 };
 
 pub(super) fn forward(
@@ -113,17 +113,18 @@ pub(super) fn spatial(x: Tensor<Flex, 4>, conv: SpatialConv<Flex>) -> Tensor<Fle
     }
     let SpatialConv { weight, bias, stride, padding, activation } = conv;
     let [top, left, bottom, right] = padding;
-    let padding = Padding { top, left, bottom, right };
+    let padding = Margins { top, left, bottom, right };
     let (x, weight, bias) = (primitive(x), primitive(weight), primitive(bias));
     let (x, weight, bias) = (values(&x), values(&weight), Some(values(&bias)));
+    let layer = ConvLayer { weight, bias, activation };
     let (out_height, out_width) = padding.output_size(height, width, kernel, stride);
     let mut out = vec![0.0; co * batch * out_height * out_width];
     if is_depthwise {
         let dims = DepthwiseDims { channels, batch, height, width, kernel, stride, padding };
-        depthwise(&mut out, dims, weight, x, bias, activation, None);
+        depthwise(&mut out, dims, layer, x, None);
     } else {
         let dims = StemDims { out_channels: co, batch, height, width, padding };
-        stem(&mut out, dims, weight, x, bias, activation);
+        stem(&mut out, dims, layer, x);
     }
     tensor(out, [co, batch, out_height, out_width])
 }

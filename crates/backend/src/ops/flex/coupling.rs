@@ -13,7 +13,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::layer::{Grid, Layer, LayerGradients, has_kernel};
 use super::storage::{contiguous, flex, primitive, tensor, values};
 use crate::ops::params::{CouplingBlock, SUBNET_ACTIVATION, Subnet};
-use nfbmr_kernels::{Activation, Coupling, activation_backward};
+use nfbmr_kernels::{Activation, Coupling, CouplingTrace, activation_backward};
 
 /// Whether the windows of all convolutions have kernels.
 pub(super) fn has_kernels<B: Backend>(block: &CouplingBlock<B>) -> bool {
@@ -30,7 +30,16 @@ struct Half {
     clamp: f32,
 }
 
-/// What the backward pass of one half needs.
+/// What a half reads.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    /// The channels that the subnetwork sees.
+    condition: &'a [f32],
+    /// The channels that are transformed.
+    x: &'a [f32],
+}
+
+/// What the backward pass of one half needs beside its input.
 #[derive(Clone, Debug)]
 struct Trace {
     hidden: Vec<f32>,
@@ -61,8 +70,7 @@ impl Half {
         &self,
         out: &mut [f32],
         log_det: &mut [f32],
-        condition: &[f32],
-        x: &[f32],
+        Input { condition, x }: Input<'_>,
         grid: Grid,
     ) -> Trace {
         let hidden = self.conv1.forward(condition, grid, SUBNET_ACTIVATION, None);
@@ -72,23 +80,20 @@ impl Half {
         Trace { hidden, raw, scale }
     }
 
-    /// From the gradients of the half's output and of log|det|: those of x, which is overwritten, of
-    /// the condition, which are added, and of the parameters.
-    #[allow(clippy::too_many_arguments)] // The tensors of one equation.
+    /// From the gradients of the half's output and of log|det|: those of x and of the parameters.
+    /// Those of the condition are added to `dcondition`.
     fn backward(
         &self,
-        dx: &mut [f32],
         dcondition: &mut [f32],
         dout: &[f32],
         dlog_det: &[f32],
-        condition: &[f32],
-        x: &[f32],
+        Input { condition, x }: Input<'_>,
         trace: &Trace,
         grid: Grid,
-    ) -> HalfGradients {
-        let mut draw = vec![0.0; trace.raw.len()];
-        let affine = self.affine(grid);
-        let gamma = affine.backward(&mut draw, dx, dout, dlog_det, &trace.scale, &trace.raw, x);
+    ) -> (Vec<f32>, HalfGradients) {
+        let (mut draw, mut dx) = (vec![0.0; trace.raw.len()], vec![0.0; x.len()]);
+        let pass = CouplingTrace { raw: &trace.raw, x, scale: &trace.scale };
+        let gamma = self.affine(grid).backward(&mut draw, &mut dx, dout, dlog_det, pass);
         let conv2 = self.conv2.grad_params(&trace.hidden, &draw, grid);
         let mut dhidden = self.conv2.grad_input(&draw, grid);
         activation_backward(&mut dhidden, &trace.hidden, SUBNET_ACTIVATION);
@@ -96,7 +101,7 @@ impl Half {
         for (sum, gradient) in dcondition.iter_mut().zip(self.conv1.grad_input(&dhidden, grid)) {
             *sum += gradient;
         }
-        HalfGradients { conv1, conv2, gamma }
+        (dx, HalfGradients { conv1, conv2, gamma })
     }
 }
 
@@ -149,8 +154,8 @@ impl Block {
         let (z, log_det) = out.split_at_mut(self.end());
         log_det.copy_from_slice(&state[self.end()..]);
         let (z1, z2) = z.split_at_mut(self.half());
-        let first = self.first.forward(z2, log_det, y1, y2, self.grid);
-        let second = self.second.forward(z1, log_det, z2, y1, self.grid);
+        let first = self.first.forward(z2, log_det, Input { condition: y1, x: y2 }, self.grid);
+        let second = self.second.forward(z1, log_det, Input { condition: z2, x: y1 }, self.grid);
         (out, Traces { permuted, first, second })
     }
 
@@ -164,14 +169,12 @@ impl Block {
         let (dz1, dz2) = dz.split_at(self.half());
         let (y1, y2) = traces.permuted.split_at(self.half());
         let z2 = &out[self.half()..self.end()];
-        let (mut dy1, mut dy2) = (vec![0.0; y1.len()], vec![0.0; y2.len()]);
         let mut dz2 = dz2.to_vec();
-        let trace = &traces.second;
-        let second =
-            self.second.backward(&mut dy1, &mut dz2, dz1, dlog_det, z2, y1, trace, self.grid);
-        let trace = &traces.first;
-        let first =
-            self.first.backward(&mut dy2, &mut dy1, &dz2, dlog_det, y1, y2, trace, self.grid);
+        let (input, trace) = (Input { condition: z2, x: y1 }, &traces.second);
+        let (mut dy1, second) =
+            self.second.backward(&mut dz2, dz1, dlog_det, input, trace, self.grid);
+        let (input, trace) = (Input { condition: y1, x: y2 }, &traces.first);
+        let (dy2, first) = self.first.backward(&mut dy1, &dz2, dlog_det, input, trace, self.grid);
 
         let positions = self.grid.positions();
         let mut dstate = vec![0.0; dout.len()];

@@ -10,7 +10,7 @@ use burn_flex::{Flex, FlexTensor};
 use super::storage::{primitive, values};
 use crate::ops::params::{ConvParams, PreparedWeight};
 use nfbmr_kernels::{
-    Activation, Conv1x1Dims, Conv3x3Dims, WinogradWeights, conv1x1, conv1x1_grad_input,
+    Activation, Conv1x1Dims, Conv3x3Dims, ConvLayer, WinogradWeights, conv1x1, conv1x1_grad_input,
     conv1x1_grad_weight, conv3x3, conv3x3_grad_input, conv3x3_grad_weight,
 };
 
@@ -88,8 +88,8 @@ impl Layer {
         let mut out = vec![0.0; self.co * grid.positions()];
         let bias = Some(values(&self.bias));
         if self.kernel == 1 {
-            let weight = values(&self.weight);
-            conv1x1(&mut out, self.dims1(grid), weight, x, bias, activation, residual);
+            let layer = ConvLayer { weight: values(&self.weight), bias, activation };
+            conv1x1(&mut out, self.dims1(grid), layer, x, residual);
         } else {
             let weights = match &self.prepared {
                 Some(PreparedWeight(weights)) => Cow::Borrowed(&**weights),
@@ -98,7 +98,8 @@ impl Layer {
                     Cow::Owned(WinogradWeights::new(weight, self.co, self.ci))
                 }
             };
-            conv3x3(&mut out, &weights, x, self.dims3(grid), bias, activation, residual);
+            let layer = ConvLayer { weight: &*weights, bias, activation };
+            conv3x3(&mut out, self.dims3(grid), layer, x, residual);
         }
         out
     }
@@ -111,7 +112,7 @@ impl Layer {
             conv1x1_grad_input(&mut dx, self.dims1(grid), weight, dz);
         } else {
             let weights = WinogradWeights::transposed_from(weight, self.co, self.ci);
-            conv3x3_grad_input(&mut dx, &weights, dz, self.dims3(grid));
+            conv3x3_grad_input(&mut dx, self.dims3(grid), &weights, dz);
         }
         dx
     }
@@ -123,7 +124,7 @@ impl Layer {
         if self.kernel == 1 {
             conv1x1_grad_weight(&mut weight, Some(&mut bias), self.dims1(grid), dz, x, false);
         } else {
-            conv3x3_grad_weight(&mut weight, Some(&mut bias), dz, x, self.dims3(grid), false);
+            conv3x3_grad_weight(&mut weight, Some(&mut bias), self.dims3(grid), dz, x, false);
         }
         LayerGradients { weight, bias }
     }

@@ -5,7 +5,7 @@ use burn_flex::{Flex, FlexTensor};
 
 use super::storage::{primitive, tensor, values};
 use crate::ops::params::{ConvParams, MbConv};
-use nfbmr_kernels::{LayerWeights, MbConvDims, Padding, SqueezeExcite, mbconv};
+use nfbmr_kernels::{LayerWeights, Margins, MbConvDims, SqueezeExcite, mbconv};
 
 pub(super) fn forward(x: Tensor<Flex, 4>, block: MbConv<Flex>) -> Tensor<Flex, 4> {
     let [input, batch, height, width] = x.dims();
@@ -13,7 +13,7 @@ pub(super) fn forward(x: Tensor<Flex, 4>, block: MbConv<Flex>) -> Tensor<Flex, 4
     let [output, _, _, _] = block.project.weight.dims();
     let stride = block.depthwise.stride;
     let [top, left, bottom, right] = block.depthwise.padding;
-    let padding = Padding { top, left, bottom, right };
+    let padding = Margins { top, left, bottom, right };
     let dims =
         MbConvDims { input, expanded, output, batch, height, width, kernel, stride, padding };
 

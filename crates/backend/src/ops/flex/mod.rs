@@ -1,4 +1,5 @@
-//! The operations by this crate's kernels, on burn's CPU backend.
+//! The operations on burn's CPU backend, by the kernels of `nfbmr-kernels` where they have one for the
+//! shape, and composed otherwise.
 
 mod conv;
 mod coupling;
@@ -10,8 +11,9 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use burn_flex::Flex;
 
+use super::composed;
+use super::fused::{self, FusedOps};
 use super::params::{ConvParams, CouplingBlock, MbConv, PreparedWeight, SpatialConv};
-use super::{FusedOps, composed};
 use nfbmr_kernels::Activation;
 
 impl FusedOps for Flex {
@@ -46,7 +48,7 @@ impl FusedOps for Flex {
     fn coupling(state: Tensor<Self, 4>, block: CouplingBlock<Self>) -> Tensor<Self, 4> {
         match coupling::has_kernels(&block) {
             true => coupling::forward(state, block),
-            false => composed::coupling(state, block),
+            false => fused::coupling(state, block),
         }
     }
 
@@ -56,7 +58,7 @@ impl FusedOps for Flex {
     ) -> Tensor<Autodiff<Self>, 4> {
         match coupling::has_kernels(&block) {
             true => coupling::tracked(state, block),
-            false => composed::coupling(state, block),
+            false => fused::coupling(state, block),
         }
     }
 

@@ -1,0 +1,197 @@
+//! The calibration of one model by good images that it was not trained on.
+
+use nfbmr_calibration::{
+    CalibrationError, FalseAlarmRate, RateBasis, SplitConformal, Threshold, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::CalibrateError;
+use crate::score::{DefectPixels, Detection};
+
+/// What a model knows of the scores of good images that it was not trained on: thresholds for a
+/// false-alarm rate, and the p-values of other images.
+///
+/// Images are calibrated by their scores, and pixels by the largest value of each image's anomaly map at
+/// the image's own size: the pixel threshold bounds the share of good images that have any pixel above it.
+/// Each of the two keeps the rate, both together may flag up to twice as many.
+///
+/// A threshold may be set by hand. p-values, which are ranks among the scores, stay what they are, and
+/// [`SplitConformal::rate_at`] of the scores gives the rate of any threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct SplitCalibration {
+    rate: FalseAlarmRate,
+    basis: RateBasis,
+    threshold: DecisionThreshold,
+    pixel_threshold: DecisionThreshold,
+    image_scores: SplitConformal,
+    pixel_scores: SplitConformal,
+}
+
+/// [`SplitCalibration`] as a file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    rate: FalseAlarmRate,
+    basis: RateBasis,
+    threshold: DecisionThreshold,
+    pixel_threshold: DecisionThreshold,
+    image_scores: SplitConformal,
+    pixel_scores: SplitConformal,
+}
+
+/// The highest value that is normal; what is above it is anomalous.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DecisionThreshold {
+    /// The value, which is finite.
+    pub value: f32,
+    /// Whether it was set by hand, in place of the one for the calibration's rate.
+    pub set_by_hand: bool,
+}
+
+impl SplitCalibration {
+    /// Of the scores of images, and the largest values of their anomaly maps in the same order. `None` asks for 5 %,
+    /// or the smallest rate that the images support.
+    ///
+    /// # Errors
+    /// [`CalibrationError`] for scores that aren't finite, or too few for the rate.
+    pub fn new(
+        image_scores: Vec<f32>,
+        pixel_scores: Vec<f32>,
+        rate: Option<FalseAlarmRate>,
+    ) -> Result<Self, CalibrationError> {
+        let image_scores = SplitConformal::new(image_scores)?;
+        let pixel_scores = SplitConformal::new(pixel_scores)?;
+        let threshold = |scores: &SplitConformal| match rate {
+            Some(rate) => scores.threshold(rate),
+            None => Ok(scores.default_threshold()),
+        };
+        let (image, pixel) = (threshold(&image_scores)?, threshold(&pixel_scores)?);
+        Ok(Self {
+            rate: image.rate,
+            basis: image.basis,
+            threshold: image.into(),
+            pixel_threshold: pixel.into(),
+            image_scores,
+            pixel_scores,
+        })
+    }
+
+    /// The false-alarm rate that the thresholds were computed for.
+    pub fn rate(&self) -> FalseAlarmRate {
+        self.rate
+    }
+
+    /// Whether the rate was asked for, or is the default.
+    pub fn basis(&self) -> RateBasis {
+        self.basis
+    }
+
+    /// The score above which an image is anomalous.
+    pub fn threshold(&self) -> DecisionThreshold {
+        self.threshold
+    }
+
+    /// The value of an anomaly map above which a pixel belongs to a defect; see
+    /// [`ScoreMap::regions`](crate::ScoreMap::regions).
+    pub fn pixel_threshold(&self) -> DecisionThreshold {
+        self.pixel_threshold
+    }
+
+    /// The scores of the calibration images.
+    pub fn image_scores(&self) -> &SplitConformal {
+        &self.image_scores
+    }
+
+    /// The largest value of each calibration image's anomaly map.
+    pub fn pixel_scores(&self) -> &SplitConformal {
+        &self.pixel_scores
+    }
+
+    /// What the score of an image says of it.
+    ///
+    /// # Errors
+    /// [`CalibrationError::NonFiniteScore`] where the score is infinite or not a number.
+    pub fn verdict(&self, score: f32) -> Result<Verdict, CalibrationError> {
+        let Self { rate, basis, threshold, .. } = *self;
+        self.image_scores.verdict(score, &Threshold { value: threshold.value, rate, basis })
+    }
+
+    /// What a detection becomes by the calibration: its verdict, threshold and defect pixels are set.
+    ///
+    /// # Errors
+    /// [`CalibrationError::NonFiniteScore`] where the score is infinite or not a number.
+    pub fn judge(&self, detection: Detection) -> Result<Detection, CalibrationError> {
+        Ok(Detection {
+            verdict: Some(self.verdict(detection.score)?),
+            threshold: Some(self.threshold.value),
+            defect_pixels: Some(DefectPixels::Above(self.pixel_threshold.value)),
+            ..detection
+        })
+    }
+
+    pub(crate) fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), CalibrationError> {
+        let image = self.image_scores.threshold(rate)?;
+        let pixel = self.pixel_scores.threshold(rate)?;
+        (self.rate, self.basis) = (rate, RateBasis::Asked);
+        (self.threshold, self.pixel_threshold) = (image.into(), pixel.into());
+        Ok(())
+    }
+
+    pub(crate) fn set_threshold(&mut self, value: f32) -> Result<(), CalibrationError> {
+        self.threshold = DecisionThreshold::by_hand(value)?;
+        Ok(())
+    }
+
+    pub(crate) fn set_pixel_threshold(&mut self, value: f32) -> Result<(), CalibrationError> {
+        self.pixel_threshold = DecisionThreshold::by_hand(value)?;
+        Ok(())
+    }
+}
+
+impl DecisionThreshold {
+    fn by_hand(value: f32) -> Result<Self, CalibrationError> {
+        match value.is_finite() {
+            true => Ok(Self { value, set_by_hand: true }),
+            false => Err(CalibrationError::NonFiniteThreshold { found: value }),
+        }
+    }
+}
+
+impl From<Threshold> for DecisionThreshold {
+    fn from(threshold: Threshold) -> Self {
+        Self { value: threshold.value, set_by_hand: false }
+    }
+}
+
+impl TryFrom<Unchecked> for SplitCalibration {
+    type Error = CalibrateError;
+
+    fn try_from(unchecked: Unchecked) -> Result<Self, Self::Error> {
+        let Unchecked { rate, basis, threshold, pixel_threshold, image_scores, pixel_scores } =
+            unchecked;
+        let inconsistent =
+            |expected, found: String| CalibrateError::Inconsistent { expected, found };
+        if pixel_scores.images() != image_scores.images() {
+            let found = format!("{} and {}", image_scores.images(), pixel_scores.images());
+            return Err(inconsistent("as many image scores as pixel scores", found));
+        }
+        if basis != RateBasis::Asked {
+            let default = image_scores.default_threshold();
+            if (default.rate, default.basis) != (rate, basis) {
+                return Err(inconsistent("the default rate of its images", rate.to_string()));
+            }
+        }
+        for (scores, threshold) in [(&image_scores, threshold), (&pixel_scores, pixel_threshold)] {
+            let computed = scores.threshold(rate)?.value;
+            DecisionThreshold::by_hand(threshold.value)?;
+            if !threshold.set_by_hand && threshold.value != computed {
+                let found = threshold.value.to_string();
+                return Err(inconsistent("the thresholds of its rate, or ones set by hand", found));
+            }
+        }
+        Ok(Self { rate, basis, threshold, pixel_threshold, image_scores, pixel_scores })
+    }
+}

@@ -1,0 +1,237 @@
+//! A model on labelled images, and metrics of what it makes of them.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use image::DynamicImage;
+use nfbmr_data::{LabelledImage, Limits, Size, load_mask, load_rgb8};
+use nfbmr_metrics::{
+    Bounded, MetricError, OperatingPoint, PixelHistogram, auroc, average_precision, f1_max,
+};
+
+use crate::error::PipelineError;
+use crate::model::AnomalyModel;
+use crate::score::{Component, Detection, ScoreMap};
+
+/// The false-positive rate up to which AUPRO is taken.
+const AUPRO_LIMIT: f64 = 0.3;
+/// A mask that marks a larger share of its image may be inverted.
+const MOST: f64 = 0.5;
+
+/// A test image and what a model says of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Tested {
+    /// The image and its label.
+    pub image: LabelledImage,
+    /// The image score.
+    pub score: f32,
+    /// The score of the source direction alone, for systems that have one.
+    pub source: Option<f32>,
+    /// The score of the target direction alone.
+    pub target: Option<f32>,
+    /// The score of the flow's likelihood alone.
+    pub likelihood: Option<f32>,
+    /// How long the detection took, reading the file left out.
+    pub time: Duration,
+}
+
+/// What a model makes of labelled images.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Evaluation {
+    /// The images in the order they were given.
+    pub images: Vec<Tested>,
+    /// Of the anomaly maps of the good images and of the defects that have a mask.
+    pixels: PixelHistogram,
+    masks: MaskUse,
+}
+
+/// What pixel metrics make of the masks of the defects. They count the pixels of the good images and of the
+/// defects of which a mask marks something, as far as they are inspected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MaskUse {
+    /// How many images show a defect.
+    pub defects: usize,
+    /// How many of them have a mask that marks something: the pixel metrics leave the others out.
+    pub used: usize,
+    /// Images of defects that have no mask.
+    pub missing: Vec<PathBuf>,
+    /// Images of defects whose masks mark nothing.
+    pub empty: Vec<PathBuf>,
+    /// Masks that mark more than half of their image, and so perhaps what is no defect.
+    pub mostly_marked: Vec<PathBuf>,
+    /// How many marked pixels are left out as the model doesn't inspect them.
+    pub not_inspected: u64,
+}
+
+/// How well image scores tell defects from normal images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ImageMetrics {
+    /// Area under the ROC curve.
+    pub auroc: f64,
+    /// Average precision.
+    pub average_precision: f64,
+    /// The threshold with the highest F1.
+    pub f1_max: OperatingPoint,
+}
+
+/// How well anomaly maps tell the pixels of defects from the others, with error bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PixelMetrics {
+    /// Area under the ROC curve of the pixels.
+    pub auroc: Bounded<f64>,
+    /// Area under the per-region overlap up to a false-positive rate of 0.3.
+    pub aupro: Bounded<f64>,
+    /// The threshold with the highest F1.
+    pub f1_max: Bounded<OperatingPoint>,
+}
+
+/// Scores test images one after the other, so that any number takes the memory of one, and calls `each`
+/// with the result of each; [`ControlFlow::Break`] ends with those so far.
+///
+/// # Errors
+/// [`PipelineError::Data`] for an image or a mask that can't be read, [`PipelineError::Metric`] for a map
+/// that holds NaN, otherwise as [`AnomalyModel::detect`].
+pub fn evaluate(
+    model: &dyn AnomalyModel,
+    images: &[LabelledImage],
+    limits: &Limits,
+    each: &mut dyn FnMut(&Tested, &Detection) -> ControlFlow<()>,
+) -> Result<Evaluation, PipelineError> {
+    let (mut pixels, mut masks) = (PixelHistogram::new(), MaskUse::default());
+    let mut all = Vec::with_capacity(images.len());
+    for image in images {
+        let decoded: DynamicImage = load_rgb8(&image.path, limits, model.white_level())?.into();
+        let start = Instant::now();
+        let detection = model.detect(&decoded)?;
+        let time = start.elapsed();
+        let map = &detection.anomaly_map;
+        if !image.is_defect() {
+            add(&mut pixels, map, None)?;
+        } else if let Some(mask) = masks.mask(image, map, limits)? {
+            add(&mut pixels, map, Some(&mask))?;
+        }
+        let score = |part: &Option<Component>| part.as_ref().map(|part| part.score);
+        let tested = Tested {
+            image: image.clone(),
+            score: detection.score,
+            source: score(&detection.source),
+            target: score(&detection.target),
+            likelihood: score(&detection.likelihood),
+            time,
+        };
+        let flow = each(&tested, &detection);
+        all.push(tested);
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(Evaluation { images: all, pixels, masks })
+}
+
+fn add(
+    pixels: &mut PixelHistogram,
+    map: &ScoreMap,
+    mask: Option<&[bool]>,
+) -> Result<(), MetricError> {
+    let ScoreMap { width, height, values, inspected } = map;
+    pixels.add_inspected(values, *width, *height, mask, inspected.as_deref())
+}
+
+impl MaskUse {
+    /// The pixels that the masks of a defect mark together, and notes what there is to say of them; `None` where
+    /// there are none.
+    fn mask(
+        &mut self,
+        image: &LabelledImage,
+        map: &ScoreMap,
+        limits: &Limits,
+    ) -> Result<Option<Vec<bool>>, PipelineError> {
+        self.defects += 1;
+        let mut marked = vec![false; map.values.len()];
+        for path in &image.masks {
+            let mask = load_mask(path, Size { width: map.width, height: map.height }, limits)?;
+            if mask.share() > MOST {
+                self.mostly_marked.push(path.clone());
+            }
+            marked.iter_mut().zip(mask.pixels).for_each(|(marked, more)| *marked |= more);
+        }
+        if !marked.contains(&true) {
+            let without = if image.masks.is_empty() { &mut self.missing } else { &mut self.empty };
+            without.push(image.path.clone());
+            return Ok(None);
+        }
+        self.used += 1;
+        let outside =
+            (0..).zip(&marked).filter(|&(index, &marked)| marked && !map.is_inspected(index));
+        self.not_inspected += outside.count() as u64;
+        Ok(Some(marked))
+    }
+}
+
+impl Evaluation {
+    /// Metrics of the image scores.
+    ///
+    /// # Errors
+    /// [`MetricError::OneClass`] without a normal or without a defect image, [`MetricError::NanScore`].
+    pub fn image_metrics(&self) -> Result<ImageMetrics, MetricError> {
+        let (scores, labels) = (self.scores(), self.labels());
+        Ok(ImageMetrics {
+            auroc: auroc(&scores, &labels)?,
+            average_precision: average_precision(&scores, &labels)?,
+            f1_max: f1_max(&scores, &labels)?,
+        })
+    }
+
+    /// Metrics of the anomaly maps, `None` where no mask marks an inspected pixel. [`Self::masks`] tells which
+    /// defects they leave out.
+    ///
+    /// # Errors
+    /// [`MetricError::OneClass`] where all inspected pixels are marked.
+    pub fn pixel_metrics(&self) -> Result<Option<PixelMetrics>, MetricError> {
+        let auroc = match self.pixels.auroc() {
+            Err(MetricError::OneClass { positives: 0, .. }) => return Ok(None),
+            auroc => auroc?,
+        };
+        let (aupro, f1_max) = (self.pixels.aupro(AUPRO_LIMIT)?, self.pixels.f1_max()?);
+        Ok(Some(PixelMetrics { auroc, aupro, f1_max }))
+    }
+
+    /// Which masks of defects the pixel metrics are of.
+    pub fn masks(&self) -> &MaskUse {
+        &self.masks
+    }
+
+    /// The AUROC of a part's scores, `None` for a system without that part.
+    ///
+    /// # Errors
+    /// As [`Self::image_metrics`].
+    pub fn auroc_of(
+        &self,
+        part: impl Fn(&Tested) -> Option<f32>,
+    ) -> Result<Option<f64>, MetricError> {
+        let scores: Option<Vec<f32>> = self.images.iter().map(part).collect();
+        scores.map(|scores| auroc(&scores, &self.labels())).transpose()
+    }
+
+    /// The score of each image.
+    pub fn scores(&self) -> Vec<f32> {
+        self.images.iter().map(|tested| tested.score).collect()
+    }
+
+    /// Whether each image shows a defect.
+    pub fn labels(&self) -> Vec<bool> {
+        self.images.iter().map(|tested| tested.image.is_defect()).collect()
+    }
+
+    /// Mean time of a detection.
+    pub fn mean_time(&self) -> Duration {
+        let total: Duration = self.images.iter().map(|tested| tested.time).sum();
+        total / u32::try_from(self.images.len()).unwrap_or(u32::MAX).max(1)
+    }
+}

@@ -1,0 +1,117 @@
+//! The calibration of a model by images of good parts.
+
+use std::collections::HashSet;
+
+use nfbmr_backend::Backend;
+use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
+use rayon::prelude::*;
+
+use super::Pipeline;
+use crate::calibrate::{Calibration, SplitCalibration, Suspect, far_out};
+use crate::error::{CalibrateError, ImageName, Phase, PipelineError};
+use crate::input::{Fingerprint, Images, fingerprint};
+use crate::progress::{ProgressFn, Reporter};
+use crate::score::Detection;
+
+impl<B: Backend> Pipeline<B> {
+    /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
+    /// false-alarm rate, and every detection from then on a p-value and a verdict.
+    ///
+    /// `None` asks for 5 %, or the smallest rate that the images support, 1 / (n + 1) of n images. The images
+    /// are decoded a few at a time and scored as any other. Contents that repeat count once: a copy is no
+    /// further image, and n copies would promise what one image can't. `docs/thresholds.md` has what is
+    /// promised. Another device rounds differently, so calibrate on the one that detects.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] where the model was trained on some of the images (of the same pixels at
+    /// the network's size), where they are too few for the rate, or where a score is not finite; an image
+    /// that can't be read, or the caller's interruption. An earlier calibration stays then.
+    pub fn calibrate<'a>(
+        &mut self,
+        images: impl Into<Images<'a>>,
+        rate: Option<FalseAlarmRate>,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<&Calibration, PipelineError> {
+        // Which would judge the scores that replace it.
+        let earlier = self.calibration.take();
+        match calibrate(self, images.into(), rate, progress) {
+            Ok((calibration, suspects)) => {
+                // Beside those of the training, if it was this one's.
+                if let Some(suspects) = suspects {
+                    self.suspects.get_or_insert_default().extend(suspects);
+                }
+                Ok(self.calibration.insert(calibration))
+            }
+            Err(error) => {
+                self.calibration = earlier;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The score of an image and the largest value of its anomaly map where that is inspected, all of which are finite.
+pub(crate) fn scores(
+    detection: &Detection,
+    image: impl FnOnce() -> ImageName,
+) -> Result<(f32, f32), CalibrateError> {
+    let values = || detection.anomaly_map.inspected_values();
+    match values().chain([detection.score]).find(|value| !value.is_finite()) {
+        Some(found) => Err(CalibrateError::NonFiniteScore { image: image(), found }),
+        None => Ok((detection.score, values().fold(f32::NEG_INFINITY, f32::max))),
+    }
+}
+
+/// The calibration of a model by images of good parts, and those of them that are far out of the others.
+fn calibrate<B: Backend>(
+    pipeline: &Pipeline<B>,
+    images: Images<'_>,
+    rate: Option<FalseAlarmRate>,
+    progress: &mut ProgressFn<'_>,
+) -> Result<(Calibration, Option<Vec<Suspect>>), PipelineError> {
+    let count = images.len();
+    // Before any of them is scored. Once bad files and repeated contents are left out there may be fewer.
+    if let Some(rate) = rate
+        && (count as u64) < rate.images_needed()
+    {
+        let (rate, needed) = (rate.get(), rate.images_needed());
+        let too_few = CalibrationError::UnsupportedRate { rate, images: count, needed };
+        return Err(CalibrateError::from(too_few).into());
+    }
+    let names = images.names();
+    let mut reporter = Reporter::new(Phase::Calibration, 1, count, progress);
+    let mut seen_before = HashSet::new();
+    let mut trained_on = Vec::new();
+    let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
+    let mut named = Vec::new();
+    images.try_for_decoded(&pipeline.input, |images, indices, seen| {
+        let content = |image| Ok(fingerprint(&pipeline.input.fit(image)?.image));
+        let contents: Vec<Fingerprint> =
+            images.par_iter().map(content).collect::<Result<_, PipelineError>>()?;
+        let known = |content| pipeline.trained_on.contains(content);
+        let indexed = contents.iter().zip(indices);
+        trained_on.extend(indexed.filter(|(content, _)| known(content)).map(|(_, &index)| index));
+        // Of images that are refused, the others are only looked through.
+        if trained_on.is_empty() {
+            let detections = pipeline.detect_batch(images)?;
+            for ((detection, content), &index) in detections.iter().zip(contents).zip(indices) {
+                if !seen_before.insert(content) {
+                    continue;
+                }
+                let (image, pixel) = scores(detection, || names.get(index))?;
+                image_scores.push(image);
+                named.push((names.get(index), f64::from(image)));
+                pixel_scores.push(pixel);
+            }
+        }
+        reporter.advance(seen)
+    })?;
+    if let Some(&first) = trained_on.first() {
+        let (found, first) = (trained_on.len(), names.get(first));
+        return Err(CalibrateError::TrainedOn { found, first }.into());
+    }
+    tracing::info!(images = image_scores.len(), given = count, "calibrated");
+    let calibration = SplitCalibration::new(image_scores, pixel_scores, rate);
+    let calibration = calibration.map_err(CalibrateError::from)?;
+    Ok((Calibration::Split(calibration), far_out(&named)))
+}

@@ -1,0 +1,174 @@
+//! The training of a model for each fold.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use nfbmr_backend::Backend;
+use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
+use nfbmr_data::shuffle;
+
+use super::calibrate::scores;
+use super::{CrossFitted, Pipeline, Trainer};
+use crate::calibrate::{Calibration, CrossCalibration, Suspect, far_out};
+use crate::error::{CalibrateError, Phase, PipelineError};
+use crate::input::{Fingerprint, Images, fingerprint};
+use crate::progress::{ProgressFn, Reporter, of_fold};
+
+/// How images are divided to train a [`CrossFitted`] model, and what is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossFitting {
+    /// The number of folds, and of models: at least 2. Where it divides the number of images, none is left
+    /// over; folds of one or two images have the bound of twice the rate.
+    pub folds: usize,
+    /// The false-alarm rate; `None` asks for 5 %, or the smallest that the images of the folds support.
+    pub rate: Option<FalseAlarmRate>,
+}
+
+impl CrossFitting {
+    /// That so many different images make the folds, and support the rate; training checks it too.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] for fewer than two folds, for fewer images than folds or than three, and
+    /// for a rate that the images of the folds don't support.
+    pub fn check(&self, images: usize) -> Result<(), PipelineError> {
+        let Self { folds, rate } = *self;
+        if folds < 2 {
+            return Err(CalibrateError::from(CalibrationError::TooFewFolds { found: folds }).into());
+        }
+        // Each fold has an image, and each model two to train on.
+        let needed = folds.max(3);
+        if images < needed {
+            return Err(CalibrateError::TooFewForFolds { folds, needed, found: images }.into());
+        }
+        let held_out = images / folds * folds;
+        match rate {
+            Some(rate) if (held_out as u64) < rate.images_needed() => {
+                let (rate, needed) = (rate.get(), rate.images_needed());
+                let error = CalibrationError::UnsupportedRate { rate, images: held_out, needed };
+                Err(CalibrateError::from(error).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The checkpoints of the folds, in their order, where `path` is that of the storage: files beside it with
+    /// the number of the fold, from 1, added to its name.
+    pub fn checkpoints(&self, path: &Path) -> Vec<PathBuf> {
+        (1..=self.folds).map(|fold| path.with_added_extension(fold.to_string())).collect()
+    }
+}
+
+impl<B: Backend> CrossFitted<B> {
+    /// Trains one model for each fold of images of good parts, on all images but those of the fold, which it
+    /// scores then.
+    ///
+    /// The folds are of one size and drawn by the seed of the configuration, by the places of the images in
+    /// their order and nothing else; images left over by equal folds are trained on by all models and held
+    /// out by none. Contents that repeat (the same pixels at the network's size) count once, in training
+    /// too. Each model is trained on its images in the order of their fingerprints, so that it depends on
+    /// which they are, and not on their order. `images` are those of the trainer once more, in the same order;
+    /// [`CrossFitting::checkpoints`] takes the place of its checkpoint.
+    ///
+    /// # Errors
+    /// [`PipelineError::Calibration`] for fewer than two folds, for fewer different images than folds or than
+    /// three, for a rate that the images of the folds don't support, for a score that isn't finite, and for
+    /// images that changed meanwhile; otherwise as [`Trainer::train`].
+    pub fn train<'a>(
+        trainer: Trainer<B>,
+        images: impl Into<Images<'a>>,
+        fitting: &CrossFitting,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Self, PipelineError> {
+        // Bad files were told when features were extracted.
+        let (images, mut skipped) = (images.into(), Vec::new());
+        let CrossFitting { folds, rate } = *fitting;
+        let config = trainer.config();
+        let contents = trainer.contents();
+        let mut seen = HashSet::new();
+        let distinct: Vec<usize> =
+            (0..contents.len()).filter(|&image| seen.insert(contents[image])).collect();
+        fitting.check(distinct.len())?;
+        let fold_of = draw(distinct.len(), folds, config.seed);
+        let drawn = || distinct.iter().copied().zip(fold_of.iter().copied());
+
+        let checkpoints =
+            trainer.checkpoint().map(|path| fitting.checkpoints(path)).unwrap_or_default();
+        let mut models = Vec::new();
+        for fold in 0..folds {
+            let trained_on = drawn().filter(|(_, of)| *of != Some(fold));
+            let mut trained_on: Vec<usize> = trained_on.map(|(image, _)| image).collect();
+            trained_on.sort_unstable_by_key(|&image| contents[image]);
+            let mut part = trainer.part(&trained_on, checkpoints.get(fold).cloned());
+            models.push(part.train(config, &mut of_fold((fold + 1, folds), progress))?);
+        }
+        let held_out = drawn().filter_map(|(image, fold)| Some((contents[image], fold?))).collect();
+        drop(trainer);
+        let (calibration, suspects) =
+            calibrate(&models, images.again(&mut skipped), held_out, rate, progress)?;
+        tracing::info!(folds, images = calibration.images(), "cross-fitted");
+        Ok(Self { models, calibration, suspects })
+    }
+}
+
+/// The fold of each image; none of those left over by equal folds.
+fn draw(images: usize, folds: usize, seed: u64) -> Vec<Option<usize>> {
+    let mut order: Vec<usize> = (0..images).collect();
+    shuffle(&mut order, seed);
+    let mut fold_of = vec![None; images];
+    let size = images / folds;
+    for (place, image) in order.into_iter().enumerate() {
+        fold_of[image] = Some(place / size).filter(|&fold| fold < folds);
+    }
+    fold_of
+}
+
+/// The calibration by the images that each fold holds out, by their contents, and those of them that are far out.
+fn calibrate<B: Backend>(
+    models: &[Pipeline<B>],
+    images: Images<'_>,
+    mut held_out: HashMap<Fingerprint, usize>,
+    rate: Option<FalseAlarmRate>,
+    progress: &mut ProgressFn<'_>,
+) -> Result<(Calibration, Option<Vec<Suspect>>), PipelineError> {
+    let names = images.names();
+    let mut reporter = Reporter::new(Phase::Calibration, 1, images.len(), progress);
+    let mut image_scores = vec![Vec::new(); models.len()];
+    let mut pixel_scores = vec![Vec::new(); models.len()];
+    let mut named = Vec::new();
+    images.try_for_decoded(&models[0].input, |images, indices, seen| {
+        for (image, &index) in images.iter().zip(indices) {
+            let content = fingerprint(&models[0].input.fit(image)?.image);
+            // Removed, so that contents which repeat count once.
+            let Some(fold) = held_out.remove(&content) else { continue };
+            let detection = models[fold].detect(image)?;
+            let (score, pixel) = scores(&detection, || names.get(index))?;
+            image_scores[fold].push(score);
+            named.push((names.get(index), f64::from(score)));
+            pixel_scores[fold].push(pixel);
+        }
+        reporter.advance(seen)
+    })?;
+    if !held_out.is_empty() {
+        return Err(CalibrateError::ImagesChanged { missing: held_out.len() }.into());
+    }
+    let calibration = CrossCalibration::new(image_scores, pixel_scores, rate);
+    let calibration = calibration.map_err(CalibrateError::from)?;
+    Ok((Calibration::Cross(calibration), far_out(&named)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_are_equal_and_drawn_by_the_seed() {
+        for (images, folds, size) in [(12, 4, 3), (13, 4, 3), (20, 10, 2), (3, 2, 1), (7, 7, 1)] {
+            let fold_of = draw(images, folds, 5);
+            let members = |fold| fold_of.iter().filter(|&&of| of == fold).count();
+            assert!((0..folds).all(|fold| members(Some(fold)) == size), "{fold_of:?}");
+            assert_eq!(members(None), images - folds * size);
+        }
+        assert_eq!(draw(20, 5, 1), draw(20, 5, 1));
+        assert_ne!(draw(20, 5, 1), draw(20, 5, 2));
+    }
+}

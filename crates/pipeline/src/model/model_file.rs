@@ -1,0 +1,243 @@
+//! The file of the model of one training: one safetensors file with the networks as tensors and all else as JSON
+//! in a metadata entry.
+
+use std::path::Path;
+
+use nfbmr_backend::Backend;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::envelope::{BACKBONE, FORMAT_VERSION, MODEL, TARGET_BACKBONE, at, check_dtype, open};
+use super::trainer::load_cnns;
+use super::{ModelInfo, Pipeline, StoredBackbone};
+use crate::calibrate::{Calibration, SplitCalibration};
+use crate::config::PipelineConfig;
+use crate::error::{ModelError, PipelineError};
+use crate::features::{BackboneWeights, Cnn, Extraction};
+use crate::file::{CHECKSUM, Learned, seal, values};
+use crate::input::{Fingerprint, TrainedOn};
+use crate::systems::{LearnedSize, Settings, Setup};
+
+/// The tensor of the fingerprints of the training images.
+const TRAINED_ON: &str = "trained_on";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    format_version: u64,
+    config: PipelineConfig,
+    /// What the system has learnt besides parameters of networks.
+    constants: Map<String, Value>,
+    calibration: Option<SplitCalibration>,
+    backbone_sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_backbone_sha256: Option<String>,
+}
+
+impl<B: Backend> Pipeline<B> {
+    /// Writes the model to one safetensors file, atomically.
+    ///
+    /// # Errors
+    /// [`PipelineError::Model`]; a file that was there before stays intact then.
+    pub fn save(
+        &self,
+        path: impl AsRef<Path>,
+        backbone: StoredBackbone,
+    ) -> Result<(), PipelineError> {
+        let write = |path: &Path| Ok(nfbmr_files::write(path, &to_bytes(self, backbone)?)?);
+        at(path.as_ref(), write)
+    }
+
+    /// Reads a model file. `weights` are those of the backbone, for a file that doesn't include them.
+    ///
+    /// # Errors
+    /// [`PipelineError::Device`] for a device that isn't there, otherwise [`PipelineError::Model`] with
+    /// the path and what is wrong.
+    pub fn load(
+        path: impl AsRef<Path>,
+        weights: Option<&BackboneWeights>,
+        device: &B::Device,
+    ) -> Result<Self, PipelineError> {
+        B::probe(device)?;
+        at(path.as_ref(), |path| from_bytes(&nfbmr_files::read(path)?, weights, device))
+    }
+}
+
+/// The content of a model file.
+pub(crate) fn to_bytes<B: Backend>(
+    pipeline: &Pipeline<B>,
+    backbone: StoredBackbone,
+) -> Result<Vec<u8>, ModelError> {
+    let target = target_weights(pipeline)?;
+    let mut learned = Learned::default();
+    pipeline.head.store(&mut learned)?;
+    let (parameters, constants) = learned.into_parts();
+    let metadata = Metadata {
+        format_version: FORMAT_VERSION,
+        config: pipeline.config.clone(),
+        constants,
+        calibration: pipeline.calibration().and_then(Calibration::split).cloned(),
+        backbone_sha256: pipeline.weights.sha256().to_owned(),
+        target_backbone_sha256: target.map(|weights| weights.sha256().to_owned()),
+    };
+    let metadata = serde_json::to_string(&metadata)?;
+    let mut tensors = Vec::with_capacity(parameters.len() + 3);
+    for (name, data) in &parameters {
+        let shape = data.shape.to_vec();
+        tensors.push((name.as_str(), TensorView::new(Dtype::F32, shape, data.as_bytes())?));
+    }
+    let rows = pipeline.trained_on.fingerprints();
+    let shape = vec![rows.len(), size_of::<Fingerprint>()];
+    tensors.push((TRAINED_ON, TensorView::new(Dtype::U8, shape, rows.as_flattened())?));
+    if backbone == StoredBackbone::Included {
+        for (name, weights) in backbones(pipeline)? {
+            let bytes = weights.as_bytes();
+            tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
+        }
+    }
+    Ok(seal(MODEL, metadata, tensors)?)
+}
+
+/// The weights that the model needs, by the name of their tensor.
+pub(crate) fn backbones<B: Backend>(
+    pipeline: &Pipeline<B>,
+) -> Result<Vec<(&'static str, &BackboneWeights)>, ModelError> {
+    let mut backbones = vec![(BACKBONE, &pipeline.weights)];
+    backbones.extend(target_weights(pipeline)?.map(|target| (TARGET_BACKBONE, target)));
+    Ok(backbones)
+}
+
+/// The weights of the second CNN, of a system that has one.
+fn target_weights<B: Backend>(
+    pipeline: &Pipeline<B>,
+) -> Result<Option<&BackboneWeights>, ModelError> {
+    let has_target = pipeline.config.extraction().map_err(unusable)?.target.is_some();
+    Ok(pipeline.weights.target().filter(|_| has_target))
+}
+
+/// What the content of a model file says of its model, and which images that was trained on.
+pub(crate) fn info(bytes: &[u8]) -> Result<(ModelInfo, TrainedOn), ModelError> {
+    let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
+    let trained_on = trained_on(&tensors.tensor(TRAINED_ON)?)?;
+    let Metadata { format_version, config, calibration, backbone_sha256, .. } = metadata;
+    let info = ModelInfo {
+        format_version,
+        bytes: bytes.len() as u64,
+        config,
+        training_images: trained_on.fingerprints().len(),
+        calibration: calibration.map(Calibration::Split),
+        backbone_sha256,
+        backbone_included: tensors.tensor(BACKBONE).is_ok(),
+    };
+    Ok((info, trained_on))
+}
+
+/// The model in the content of a file.
+pub(crate) fn from_bytes<B: Backend>(
+    bytes: &[u8],
+    weights: Option<&BackboneWeights>,
+    device: &B::Device,
+) -> Result<Pipeline<B>, ModelError> {
+    let cnns = |extraction: &_, weights: &_| load_cnns(extraction, weights, device);
+    from_bytes_with(bytes, weights, cnns, device)
+}
+
+/// As [`from_bytes`], with the backbones that `cnns` gives for a configuration.
+pub(crate) fn from_bytes_with<B: Backend>(
+    bytes: &[u8],
+    weights: Option<&BackboneWeights>,
+    cnns: impl FnOnce(&Extraction, &BackboneWeights) -> Result<(Cnn<B>, Option<Cnn<B>>), PipelineError>,
+    device: &B::Device,
+) -> Result<Pipeline<B>, ModelError> {
+    let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
+    let Metadata { config, constants, calibration, .. } = metadata;
+    let Tensors { mut learned, trained_on, backbone, target_backbone } =
+        Tensors::read(&tensors, constants)?;
+
+    let given = [weights, weights.and_then(BackboneWeights::target)];
+    let candidates = || [&backbone, &target_backbone].map(Option::as_ref).into_iter().chain(given);
+    let find = |expected: &String| {
+        let mut candidates = candidates().flatten();
+        candidates.find(|weights| weights.sha256() == expected).cloned().ok_or_else(|| {
+            let found = given[0].or(backbone.as_ref()).map(|weights| weights.sha256().to_owned());
+            ModelError::Backbone { expected: expected.clone(), found }
+        })
+    };
+    let mut weights = find(&metadata.backbone_sha256)?;
+    if let Some(expected) = &metadata.target_backbone_sha256 {
+        weights = weights.with_target(find(expected)?);
+    }
+
+    config.validate().map_err(unusable)?;
+    let extraction = config.extraction().map_err(unusable)?;
+    let LearnedSize { parameters, statistics } = config.system.size(&extraction);
+    let parameters = parameters.saturating_add(statistics);
+    // Before anything of that size is allocated.
+    if parameters > bytes.len() {
+        return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
+    }
+    let (source, target) = cnns(&extraction, &weights).map_err(unusable)?;
+    let setup = Setup { seed: config.seed, low_memory: config.low_memory, device };
+    let head = config.system.load(&mut learned, &extraction, target, &setup)?;
+    learned.check_empty(config.system.system().name())?;
+    Ok(Pipeline {
+        input: extraction.input,
+        config,
+        weights,
+        source,
+        head,
+        trained_on,
+        calibration: calibration.map(Calibration::Split),
+        suspects: None,
+        device: device.clone(),
+    })
+}
+
+fn unusable(error: PipelineError) -> ModelError {
+    ModelError::Unusable(Box::new(error))
+}
+
+/// The tensors of a model file by what they belong to.
+struct Tensors {
+    learned: Learned,
+    trained_on: TrainedOn,
+    backbone: Option<BackboneWeights>,
+    target_backbone: Option<BackboneWeights>,
+}
+
+impl Tensors {
+    fn read(file: &SafeTensors<'_>, constants: Map<String, Value>) -> Result<Self, ModelError> {
+        let mut learned = Learned::new(constants);
+        let (mut backbone, mut target_backbone) = (None, None);
+        for (name, view) in file.tensors() {
+            if name == CHECKSUM || name == TRAINED_ON {
+                continue;
+            }
+            if name == BACKBONE || name == TARGET_BACKBONE {
+                check_dtype(&name, &view, Dtype::U8, "U8")?;
+                let weights = Some(BackboneWeights::new(view.data().to_vec()));
+                match name == BACKBONE {
+                    true => backbone = weights,
+                    false => target_backbone = weights,
+                }
+                continue;
+            }
+            check_dtype(&name, &view, Dtype::F32, "F32")?;
+            learned.put_tensor(&name, values(&view));
+        }
+        let trained_on = trained_on(&file.tensor(TRAINED_ON)?)?;
+        Ok(Self { learned, trained_on, backbone, target_backbone })
+    }
+}
+
+/// Which images a model was trained on, of a U8 tensor.
+fn trained_on(view: &TensorView<'_>) -> Result<TrainedOn, ModelError> {
+    check_dtype(TRAINED_ON, view, Dtype::U8, "U8")?;
+    let (rows, rest) = view.data().as_chunks();
+    match view.shape() == [rows.len(), size_of::<Fingerprint>()] && rest.is_empty() {
+        true => Ok(TrainedOn::new(rows.to_vec())),
+        false => Err(ModelError::Fingerprints { name: TRAINED_ON, found: view.shape().to_vec() }),
+    }
+}

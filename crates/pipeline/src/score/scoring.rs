@@ -1,0 +1,194 @@
+//! From the maps of an image to its anomaly map and score.
+
+use nfbmr_data::{Rect, Size};
+
+use super::{Component, Detection, Maps, Pooling, Rule, ScoreMap};
+use crate::error::PipelineError;
+use crate::input::Input;
+
+/// Where an image lies in the input of the networks.
+pub(crate) struct Placed<'a> {
+    pub(crate) input: &'a Input,
+    /// The part of the input that shows it.
+    pub(crate) content: Rect,
+    /// Its own size.
+    pub(crate) size: Size,
+}
+
+impl Placed<'_> {
+    /// Scores the image by its maps.
+    pub(crate) fn detection(&self, maps: Maps) -> Result<Detection, PipelineError> {
+        let Self { input, content, size } = *self;
+        let at_size = |map: &ScoreMap| {
+            let map = map.resize_content(content, input.size, size)?;
+            Ok::<_, PipelineError>(ScoreMap {
+                inspected: input.mask.as_ref().map(|mask| mask.at(size)),
+                ..map
+            })
+        };
+        let (levels, rule) = match maps {
+            Maps::Levels { levels, rule } => (levels, rule),
+            Maps::Scored { map, score } => return Ok(Detection::new(score, at_size(&map)?)),
+        };
+        let (mut fused, mut source) = (Vec::new(), Vec::new());
+        let (mut target, mut likelihood) = (Vec::new(), Vec::new());
+        for (maps, units) in levels.into_iter().zip(&rule.units) {
+            fused.extend(rule.fuse(&maps, units));
+            source.extend(maps.source.zip(Some(units.source)));
+            target.extend(maps.target.zip(Some(units.target)));
+            likelihood.extend(maps.likelihood.zip(Some(units.likelihood)));
+        }
+        // The coarsest level tells a defective part from a good one.
+        let cells = fused.last().map(|(map, _)| self.cells(map)).unwrap_or_default();
+        let pooling = self.pooling(&rule);
+        let component = |levels: Vec<(ScoreMap, f64)>| {
+            let score = levels.last().map(|(map, _)| pool(pooling, map, &cells));
+            let map = across_levels(levels)?
+                .map(|map| ScoreMap { inspected: self.inspected_cells(&map), ..map });
+            Ok::<_, PipelineError>(score.zip(map).map(|(score, map)| Component { score, map }))
+        };
+        let fused = component(fused)?.ok_or_else(|| {
+            PipelineError::Config("expected the maps of one level or more, found none".to_owned())
+        })?;
+        Ok(Detection {
+            source: component(source)?,
+            target: component(target)?,
+            likelihood: component(likelihood)?,
+            ..Detection::new(fused.score, at_size(&fused.map)?)
+        })
+    }
+
+    /// The indices of the cells that touch the image's content, and what is inspected of it.
+    #[expect(clippy::indexing_slicing, reason = "cells of the map")]
+    fn cells(&self, map: &ScoreMap) -> Vec<usize> {
+        let content = self.content;
+        let cells = |start: u32, length: u32, cells: u32| {
+            let scale = f64::from(cells) / f64::from(self.input.size);
+            let first = (f64::from(start) * scale).floor() as usize;
+            let last = (f64::from(start + length) * scale).ceil() as usize;
+            first..last.min(cells as usize)
+        };
+        let columns = cells(content.x, content.width, map.width);
+        let rows = cells(content.y, content.height, map.height);
+        let width = map.width as usize;
+        let inspected = self.inspected_cells(map);
+        let cells = rows.flat_map(|row| columns.clone().map(move |column| row * width + column));
+        cells.filter(|&cell| inspected.as_ref().is_none_or(|inspected| inspected[cell])).collect()
+    }
+
+    /// Whether each cell shows something that is inspected; `None` where all of the image is.
+    fn inspected_cells(&self, map: &ScoreMap) -> Option<Vec<bool>> {
+        let size = Size { width: map.width, height: map.height };
+        let mask = self.input.mask.as_ref()?;
+        Some(mask.cells(size, self.content, self.input.size))
+    }
+
+    /// How the map of the image is pooled: of the cells of a tile, whatever their number.
+    fn pooling(&self, rule: &Rule) -> Pooling {
+        let times = f64::from(self.input.size) / f64::from(self.input.network_size());
+        rule.pooling.over(times * times)
+    }
+}
+
+/// Pools these cells of a map.
+#[expect(clippy::indexing_slicing, reason = "cells of the map")]
+fn pool(pooling: Pooling, map: &ScoreMap, cells: &[usize]) -> f32 {
+    pooling.pool(cells.iter().map(|&cell| map.values[cell]).collect())
+}
+
+/// The mean of the maps of several levels on the grid of the first, each in its own unit and by the size of its
+/// cells. The map of a single level stays as it is.
+fn across_levels(mut levels: Vec<(ScoreMap, f64)>) -> Result<Option<ScoreMap>, PipelineError> {
+    if levels.len() < 2 {
+        return Ok(levels.pop().map(|(map, _)| map));
+    }
+    let size = |map: &ScoreMap| 1.0 / f64::from(map.width);
+    let sum: f64 = levels.iter().map(|(map, _)| size(map)).sum();
+    let share = |(map, unit): (ScoreMap, f64)| {
+        let share = size(&map) / sum / unit;
+        (map, share as f32)
+    };
+    ScoreMap::weighted_sum(levels.into_iter().map(share))
+}
+
+#[cfg(test)]
+mod tests {
+    use nfbmr_data::Fit;
+
+    use super::*;
+    use crate::input::Augmentation;
+    use crate::score::{Fusion, LevelMaps, Units};
+
+    const UNITS: Units = Units { source: 4.0, target: 2.0, likelihood: 3.0 };
+
+    fn rule(fusion: Fusion, levels: usize) -> Rule {
+        Rule { fusion, pooling: Pooling::Max, units: vec![UNITS; levels] }
+    }
+
+    fn input() -> Input {
+        Input {
+            size: 64,
+            fit: Fit::Letterbox { fill: [0; 3] },
+            white_level: None,
+            mask: None,
+            fill: [0; 3],
+            tiles: None,
+            augmentation: Augmentation::Off,
+        }
+    }
+
+    fn placed(input: &Input, content: Rect, size: Size) -> Placed<'_> {
+        Placed { input, content, size }
+    }
+
+    fn map(values: [f32; 4]) -> ScoreMap {
+        ScoreMap::new(2, 2, values.to_vec())
+    }
+
+    #[test]
+    fn levels_count_by_their_cells_in_their_units() {
+        let fine = map([2.0, -1.0, 8.0, 0.0]);
+        assert!(across_levels(Vec::new()).unwrap().is_none());
+        assert_eq!(across_levels(vec![(fine.clone(), 2.0)]).unwrap().unwrap(), fine);
+        let coarse = ScoreMap::new(1, 1, vec![12.0]);
+        let both = across_levels(vec![(fine, 2.0), (coarse, 3.0)]).unwrap().unwrap();
+        assert_eq!((both.width, both.height), (2, 2));
+        // A third of the fine map over 2, two thirds of the coarse one over 3.
+        for (found, expected) in both.values.iter().zip([9.0, 7.5, 12.0, 8.0]) {
+            assert!((found - expected / 3.0).abs() < 1e-6, "{:?}", both.values);
+        }
+    }
+
+    #[test]
+    fn the_coarsest_level_gives_the_score() {
+        let level = |map| LevelMaps { source: None, target: None, likelihood: Some(map) };
+        let coarse = ScoreMap::new(1, 1, vec![3.0]);
+        let maps = Maps::Levels {
+            levels: vec![level(map([60.0, 0.0, 0.0, 0.0])), level(coarse)],
+            rule: rule(Fusion::Plain, 2).into(),
+        };
+        let content = Rect { x: 0, y: 0, width: 64, height: 64 };
+        let size = Size { width: 2, height: 2 };
+        let found = placed(&input(), content, size).detection(maps).unwrap();
+        assert_eq!((found.score, found.likelihood.unwrap().score), (3.0, 3.0));
+        // A third of 60 over the unit 3, and two thirds of 3 over it.
+        let peak = found.anomaly_map.values[0];
+        assert!((peak - 22.0 / 3.0).abs() < 1e-5, "{peak}");
+    }
+
+    #[test]
+    fn letterbox_borders_take_no_part() {
+        let content = Rect { x: 0, y: 0, width: 64, height: 32 };
+        let size = Size { width: 8, height: 4 };
+        let map = map([1.0, 2.0, 9.0, 9.0]);
+        let likelihood = Some(map.clone());
+        let maps = Maps::Levels {
+            levels: vec![LevelMaps { source: None, target: None, likelihood }],
+            rule: rule(Fusion::Plain, 1).into(),
+        };
+        let detection = placed(&input(), content, size).detection(maps).unwrap();
+        assert_eq!(detection.score, 2.0);
+        // The map is the upper half of what the whole input would get.
+        assert_eq!(detection.anomaly_map.values, map.resize(8, 8).unwrap().values[..32]);
+    }
+}

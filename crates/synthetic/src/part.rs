@@ -1,0 +1,207 @@
+//! Metal parts on a plain background, and defects on them. Knows outlines, noise and shapes, no
+//! textures.
+
+use image::{GrayImage, RgbImage};
+
+use crate::dice::Dice;
+use crate::kind::{DefectKind, PartClass};
+use crate::noise::Noise;
+use crate::outline::{Hole, holes, outline};
+use crate::paint::{Painted, paint, to_byte};
+use crate::plane::{Point, along, coverage, dot, length, mix, smooth, sub, turn};
+use crate::shape::Shape;
+
+/// The width of the bevel along the edges, the image's side being 1.
+const BEVEL: f32 = 0.014;
+/// How far the shadow falls.
+const SHADOW: f32 = 0.016;
+/// The change in grey levels from which on a pixel belongs to a defect of the part's form.
+const VISIBLE: u8 = 6;
+/// The width of a surface defect's soft border in pixels.
+const BORDER: f32 = 2.0;
+const METAL: [f32; 3] = [1.0, 0.985, 0.955];
+const GROUND: [f32; 3] = [0.96, 1.0, 1.06];
+
+/// One part in one place under one light.
+pub(crate) struct Part {
+    class: PartClass,
+    bore: Option<Hole>,
+    holes: Vec<Hole>,
+    centre: Point,
+    axis: Point,
+    scale: f32,
+    light: Point,
+    gain: f32,
+    surface: Noise,
+    ground: Noise,
+    grain: Noise,
+}
+
+/// A change of the part's form or surface.
+pub(crate) enum PartDefect {
+    MissingHole(usize),
+    Bite(Shape),
+    Mark { shape: Shape, tone: f32, strength: f32, border: f32 },
+}
+
+impl Part {
+    pub(crate) fn new(class: PartClass, dice: &mut Dice) -> Self {
+        let (bore, holes) = holes(class);
+        Self {
+            class,
+            bore,
+            holes,
+            centre: [dice.range(0.46, 0.54), dice.range(0.46, 0.54)],
+            axis: dice.direction(),
+            scale: dice.range(0.98, 1.04),
+            light: dice.direction(),
+            gain: dice.range(0.92, 1.08),
+            surface: Noise::new(dice),
+            ground: Noise::new(dice),
+            grain: Noise::new(dice),
+        }
+    }
+
+    pub(crate) fn defect(&self, kind: DefectKind, dice: &mut Dice, pixel: f32) -> PartDefect {
+        match kind {
+            DefectKind::MissingHole => PartDefect::MissingHole(dice.below(self.holes.len())),
+            DefectKind::Bite => {
+                let place = self.edge_point(dice);
+                let area = dice.range(0.024, 0.045);
+                PartDefect::Bite(Shape::blob(dice, place, area))
+            }
+            DefectKind::Scratch => {
+                let place = self.inner_point(dice);
+                let (length, area) = (dice.range(0.25, 0.45), dice.range(0.014, 0.025));
+                let shape = Shape::scratch(dice, place, length, area, pixel);
+                let tone = if dice.coin() { 0.95 } else { 0.2 };
+                PartDefect::Mark { shape, tone, strength: 0.75, border: BORDER * pixel }
+            }
+            _ => {
+                let place = self.inner_point(dice);
+                let area = dice.range(0.015, 0.045);
+                let shape = Shape::blob(dice, place, area);
+                let tone = dice.range(0.1, 0.25);
+                PartDefect::Mark { shape, tone, strength: 0.6, border: 2.0 * BORDER * pixel }
+            }
+        }
+    }
+
+    pub(crate) fn draw(&self, size: u32, defect: Option<&PartDefect>) -> (RgbImage, GrayImage) {
+        let pixel = 1.0 / size as f32;
+        paint(size, |x, y, p| {
+            let grain = 0.03 * (self.grain.at(x as i32, y as i32) - 0.5);
+            let colour = |defect| self.colour(p, defect, pixel).map(|value| value + grain);
+            let Some(defect) = defect.filter(|defect| self.reaches(defect, p, pixel)) else {
+                return Painted { colour: colour(None), changed: false };
+            };
+            let with_defect = colour(Some(defect));
+            let changed = match defect {
+                PartDefect::Mark { shape, border, .. } => {
+                    self.distance(p, None) < 0.0 && coverage(shape.distance(p), *border) > 0.0
+                }
+                // A form has shadows and bevels of its own: what can be seen to change counts.
+                _ => {
+                    let in_metal = |defect| self.distance(p, defect) < 0.0;
+                    let differ = |a: f32, b: f32| to_byte(a).abs_diff(to_byte(b)) >= VISIBLE;
+                    in_metal(Some(defect)) != in_metal(None)
+                        || differ(with_defect[1], colour(None)[1])
+                }
+            };
+            Painted { colour: with_defect, changed }
+        })
+    }
+
+    /// Whether the defect, its bevel or its shadow may change the pixel at `p`.
+    fn reaches(&self, defect: &PartDefect, p: Point, pixel: f32) -> bool {
+        let margin = 2.0 * (BEVEL + SHADOW) + pixel;
+        match defect {
+            PartDefect::MissingHole(index) => self.holes[*index].distance(self.to_part(p)) < margin,
+            PartDefect::Bite(shape) => shape.distance(p) < margin,
+            PartDefect::Mark { shape, border, .. } => shape.distance(p) < *border,
+        }
+    }
+
+    fn colour(&self, p: Point, defect: Option<&PartDefect>, pixel: f32) -> [f32; 3] {
+        let distance = self.distance(p, defect);
+        let share = coverage(distance, pixel);
+        // Either is drawn only where it shows.
+        let metal = if share > 0.0 { self.metal(p, distance, defect) } else { 0.0 };
+        let ground = if share < 1.0 { self.ground_grey(p, defect) } else { 0.0 };
+        let lit = self.gain * (1.0 + 0.12 * dot(sub(p, [0.5; 2]), self.light));
+        std::array::from_fn(|c| lit * mix(ground * GROUND[c], metal * METAL[c], share))
+    }
+
+    /// The part's surface: fine machining lines, a bevel that catches the light, marks.
+    fn metal(&self, p: Point, distance: f32, defect: Option<&PartDefect>) -> f32 {
+        let q = turn(p, self.axis);
+        let lines = self.surface.octaves([q[0] * 5.0 + 40.0, q[1] * 110.0 + 400.0], 3) - 0.5;
+        let cloud = self.surface.octaves([q[0] * 8.0 + 80.0, q[1] * 8.0 + 80.0], 2) - 0.5;
+        let mut grey = 0.62 + 0.14 * lines + 0.06 * cloud;
+        let bevel = 1.0 - smooth(-distance / BEVEL);
+        if bevel > 0.0 {
+            let step = 0.25 * BEVEL;
+            let slope = |d: Point| self.distance(along(p, step, d), defect) - distance;
+            let normal = [slope([1.0, 0.0]), slope([0.0, 1.0])];
+            let facing = dot(normal, self.light) / length(normal).max(1e-6);
+            grey += bevel * (0.22 * facing - 0.08);
+        }
+        if let Some(PartDefect::Mark { shape, tone, strength, border }) = defect {
+            // The border of the part stays sharp: marks end where `draw` ends their mask.
+            if distance < 0.0 {
+                grey = mix(grey, *tone, strength * coverage(shape.distance(p), *border));
+            }
+        }
+        grey
+    }
+
+    fn ground_grey(&self, p: Point, defect: Option<&PartDefect>) -> f32 {
+        let fine = self.ground.octaves(p.map(|v| v * 70.0), 3) - 0.5;
+        let caster = along(p, SHADOW, self.light);
+        let shadow = coverage(self.distance(caster, defect), 2.0 * SHADOW);
+        (0.27 + 0.05 * fine) * (1.0 - 0.55 * shadow)
+    }
+
+    /// The distance to the part's nearest edge, outer or of a hole; negative in the metal.
+    fn distance(&self, p: Point, defect: Option<&PartDefect>) -> f32 {
+        let q = self.to_part(p);
+        let missing = match defect {
+            Some(PartDefect::MissingHole(index)) => Some(*index),
+            _ => None,
+        };
+        let present =
+            self.holes.iter().enumerate().filter(|(i, _)| Some(*i) != missing).map(|(_, h)| h);
+        let solid = outline(self.class, q);
+        let cut = self.bore.iter().chain(present).fold(solid, |d, hole| d.max(-hole.distance(q)));
+        let cut = cut * self.scale;
+        match defect {
+            Some(PartDefect::Bite(shape)) => cut.max(-shape.distance(p)),
+            _ => cut,
+        }
+    }
+
+    /// `p` in the coordinates of the part's outline.
+    fn to_part(&self, p: Point) -> Point {
+        turn(sub(p, self.centre), self.axis).map(|v| v / self.scale)
+    }
+
+    /// A point of the metal, away from its edges if the dice allow.
+    fn inner_point(&self, dice: &mut Dice) -> Point {
+        let mut best = (self.centre, f32::MAX);
+        for _ in 0..4 {
+            let p = along(self.centre, dice.range(0.0, 0.3), dice.direction());
+            let distance = self.distance(p, None);
+            if distance < best.1 {
+                best = (p, distance);
+            }
+        }
+        best.0
+    }
+
+    /// Where a ray from outside meets the part.
+    fn edge_point(&self, dice: &mut Dice) -> Point {
+        let direction = dice.direction();
+        let ray = (0..=48).rev().map(|step| along(self.centre, 0.01 * step as f32, direction));
+        ray.into_iter().find(|&p| self.distance(p, None) < 0.0).unwrap_or(self.centre)
+    }
+}

@@ -1,0 +1,114 @@
+//! Detectors of any backend behind one type, and the choice of the backend at run time.
+
+use std::path::Path;
+
+use nfbmr_backend::{Backend, DeviceError, DeviceName};
+use nfbmr_pipeline::{
+    AnomalyModel, BackboneWeights, CrossFitted, CrossFitting, Images, Loaded, Pipeline,
+    PipelineConfig, PipelineError, ProgressFn, Trainer, TrainingStorage, load,
+};
+
+/// What a model of either kind, on any backend, knows of itself.
+pub(crate) trait Detector: AnomalyModel {
+    fn config(&self) -> &PipelineConfig;
+    /// SHA-256 of the backbone's weights, in hexadecimal.
+    fn backbone_sha256(&self) -> &str;
+}
+
+impl<B: Backend> Detector for Pipeline<B> {
+    fn config(&self) -> &PipelineConfig {
+        self.config()
+    }
+
+    fn backbone_sha256(&self) -> &str {
+        self.backbone_weights().sha256()
+    }
+}
+
+impl<B: Backend> Detector for CrossFitted<B> {
+    fn config(&self) -> &PipelineConfig {
+        self.config()
+    }
+
+    fn backbone_sha256(&self) -> &str {
+        self.models().first().map_or("", |model| model.backbone_weights().sha256())
+    }
+}
+
+pub(crate) type AnyDetector = Box<dyn Detector>;
+
+/// Calls a generic function with the backend and the device of a name as its last argument. The functions that
+/// call it are not generic, so that the networks of every backend are compiled once, with this crate.
+macro_rules! on_device {
+    ($name:expr, $function:ident($($argument:expr),*)) => {
+        match $name {
+            #[cfg(feature = "flex")]
+            DeviceName::Cpu => $function::<nfbmr_backend::Cpu>($($argument,)* &Default::default()),
+            #[cfg(feature = "ndarray")]
+            DeviceName::NdArray => {
+                $function::<nfbmr_backend::NdArray>($($argument,)* &Default::default())
+            }
+            #[cfg(feature = "cuda")]
+            DeviceName::Cuda(index) => {
+                let device = nfbmr_backend::CudaDevice::new(index);
+                $function::<nfbmr_backend::Cuda>($($argument,)* &device)
+            }
+            #[allow(unreachable_patterns)]
+            device => Err(DeviceError::NotBuilt { device }.into()),
+        }
+    };
+}
+
+/// What a training is given besides its images.
+pub(crate) struct Order<'a> {
+    pub(crate) config: &'a PipelineConfig,
+    pub(crate) weights: &'a BackboneWeights,
+    pub(crate) storage: &'a TrainingStorage,
+    pub(crate) device: DeviceName,
+}
+
+/// Trains on images, for folds if those are given.
+pub(crate) fn train(
+    order: &Order<'_>,
+    images: Images<'_>,
+    fitting: Option<&CrossFitting>,
+    progress: &mut ProgressFn<'_>,
+) -> Result<AnyDetector, PipelineError> {
+    fn on<B: Backend>(
+        order: &Order<'_>,
+        images: Images<'_>,
+        fitting: Option<&CrossFitting>,
+        progress: &mut ProgressFn<'_>,
+        device: &B::Device,
+    ) -> Result<AnyDetector, PipelineError> {
+        let Order { config, weights, storage, .. } = *order;
+        let mut skipped = Vec::new();
+        let again = images.again(&mut skipped);
+        let mut trainer =
+            Trainer::<B>::new(config, Some(weights), images, storage, device, progress)?;
+        Ok(match fitting {
+            Some(fitting) => Box::new(CrossFitted::train(trainer, again, fitting, progress)?),
+            None => Box::new(trainer.train(config, progress)?),
+        })
+    }
+    on_device!(order.device, on(order, images, fitting, progress))
+}
+
+/// Reads a model file of either kind.
+pub(crate) fn read(
+    path: &Path,
+    weights: Option<&BackboneWeights>,
+    device: DeviceName,
+) -> Result<AnyDetector, PipelineError> {
+    fn on<B: Backend>(
+        path: &Path,
+        weights: Option<&BackboneWeights>,
+        device: &B::Device,
+    ) -> Result<AnyDetector, PipelineError> {
+        Ok(match load::<B>(path, weights, device)? {
+            Loaded::Pipeline(model) => model,
+            Loaded::CrossFitted(model) => Box::new(model),
+        })
+    }
+    on_device!(device, on(path, weights))
+}
