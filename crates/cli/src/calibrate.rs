@@ -13,7 +13,8 @@ use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
-use crate::output::{check_writable, note, print};
+use crate::output::{note, print};
+use crate::outputs::{self, Kind};
 use crate::progress::{Bar, Verbosity};
 use crate::text::{count, percent};
 
@@ -59,7 +60,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
             Some(selection.images)
         }
     };
-    check_writable(output)?;
+    let read = images.iter().flatten().map(PathBuf::as_path);
+    let files = args.images.lists().chain(args.model.weights_file());
+    outputs::check(output, Kind::Model, read.chain(files))?;
 
     let mut model = args.model.load()?;
     let mut skipped = Vec::new();

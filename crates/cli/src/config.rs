@@ -1,7 +1,7 @@
 //! From a preset, a weights file, a TOML file and `--set` to the configuration of a training.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use nfbmr::config::BackboneConfig;
@@ -50,6 +50,11 @@ enum Preset {
 }
 
 impl ConfigArgs {
+    /// The file of settings, if one is named.
+    pub fn file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The configuration; `weights` is what a weights file records of its network.
     pub fn resolve(&self, weights: Option<BackboneConfig>) -> Result<PipelineConfig, CliError> {
         let mut config = match self.preset {

@@ -1,8 +1,8 @@
 //! `nfbmr detect`: images in, lines out.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use crate::interrupt;
 use crate::model::ModelArgs;
 use crate::outcome::Outcome;
 use crate::output::note;
+use crate::outputs::{self, Kind};
 use crate::progress::{Bar, Verbosity};
 use crate::text::count;
 
@@ -27,10 +28,10 @@ Examples:
   nfbmr detect part.nfbmr camera/0001.png
   nfbmr detect part.nfbmr new-images --heatmaps out > results.jsonl
   nfbmr detect part.nfbmr new-images | jq -r 'select(.is_anomalous) | .path'
-  if nfbmr detect -q part.nfbmr new.png --jsonl log.jsonl; then echo good; fi
+  if nfbmr detect -q part.nfbmr new.png --jsonl log.jsonl --append; then echo good; fi
 
-Exit codes: 0 all images good, 1 defects found, 2 an error, of a single image too, which wins over 1, 130
-stopped by Ctrl-C.")]
+Exit codes: 0 all images good, 1 defects found, 2 an error, of a single image or heatmap too, which wins over 1,
+130 stopped by Ctrl-C.")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -40,21 +41,29 @@ pub struct Args {
     /// Folder for a heatmap of each image, as PNG.
     #[arg(long, value_name = "DIR")]
     heatmaps: Option<PathBuf>,
-    /// File for the results, one line of JSON an image; `-` is standard output.
+    /// File for the results, one line of JSON an image; `-` is standard output. A file with something in it is
+    /// refused.
     #[arg(long, value_name = "FILE", default_value = "-")]
     jsonl: PathBuf,
+    /// Add the results to those that the file of `--jsonl` has.
+    #[arg(long, requires = "jsonl")]
+    append: bool,
     /// Score with a model that isn't calibrated: without p-values, verdicts and regions.
     #[arg(long)]
     uncalibrated: bool,
 }
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
+    let (inputs, left_out) = inputs(&args.paths, args.heatmaps.as_deref());
+    let read = args.model.files().chain(inputs.iter().map(|input| input.path.as_path()));
+    if args.jsonl != Path::new("-") {
+        outputs::check(&args.jsonl, Kind::Lines { append: args.append }, read.clone())?;
+    }
     let model = args.model.load()?;
     if model.calibration().is_none() && !args.uncalibrated {
         return Err(CliError::Uncalibrated(args.model.path.clone()));
     }
-    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder));
-    let (inputs, left_out) = inputs(&args.paths, args.heatmaps.as_deref());
+    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, read));
     let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
     let mut detect = Detect {
         model: &model,
@@ -123,7 +132,12 @@ impl Detect<'_> {
         };
         let heatmaps = self.heatmaps.as_mut();
         let heatmap = heatmaps.map(|heatmaps| heatmaps.write(&input.name, self.model, &detected));
-        let heatmap = heatmap.transpose()?;
+        let (heatmap, heatmap_error) = match heatmap {
+            None => (None, None),
+            Some(Ok(path)) => (Some(path), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+        };
+        self.tally.heatmap_errors += usize::from(heatmap_error.is_some());
         let detection = &detected.detection;
         self.tally.defects += usize::from(detection.is_anomalous().unwrap_or(false));
         let alarm = match &mut self.drift {
@@ -135,6 +149,7 @@ impl Detect<'_> {
             detection,
             drift: self.drift.as_ref().and_then(Drift::shift),
             heatmap: heatmap.as_deref().map(Path::to_string_lossy),
+            heatmap_error,
         })?;
         Ok(alarm)
     }
@@ -152,6 +167,9 @@ enum Record<'a> {
         drift: Option<Shift>,
         #[serde(skip_serializing_if = "Option::is_none")]
         heatmap: Option<Cow<'a, str>>,
+        /// Why there is no heatmap.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heatmap_error: Option<String>,
     },
     Failed {
         path: Cow<'a, str>,
@@ -178,7 +196,12 @@ impl<'a> Results<'a> {
             true => Box::new(io::stdout()),
             false => {
                 let failed = |source| CliError::Write { path: path.to_owned(), source };
-                Box::new(File::create(path).map_err(failed)?)
+                let file = File::options().append(true).create(true).open(path);
+                let mut file = file.map_err(failed)?;
+                if ends_within_a_line(path).map_err(failed)? {
+                    file.write_all(b"\n").map_err(failed)?;
+                }
+                Box::new(file)
             }
         };
         Ok(Self { path, writer })
@@ -200,18 +223,31 @@ impl<'a> Results<'a> {
     }
 }
 
+/// Whether a file of lines was cut off in one.
+fn ends_within_a_line(path: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let (mut file, mut last) = (File::open(path)?, Vec::new());
+    file.seek(SeekFrom::End(-1))?;
+    file.read_to_end(&mut last)?;
+    Ok(last != b"\n")
+}
+
 /// How many images of each kind.
 #[derive(Default)]
 struct Tally {
     images: usize,
     defects: usize,
     errors: usize,
+    heatmap_errors: usize,
 }
 
 impl Tally {
     fn outcome(&self) -> Outcome {
         match self {
-            Self { errors: 1.., .. } => Outcome::BadImages,
+            Self { errors: 1.., .. } | Self { heatmap_errors: 1.., .. } => Outcome::BadImages,
             Self { defects: 1.., .. } => Outcome::Defects,
             _ => Outcome::Good,
         }
@@ -223,6 +259,10 @@ impl Tally {
             0 => String::new(),
             errors => format!(", {} that can't be scored", count(errors, "file")),
         };
-        format!("{images}: {} with defects{errors}", self.defects)
+        let heatmaps = match self.heatmap_errors {
+            0 => String::new(),
+            errors => format!(", {} that can't be written", count(errors, "heatmap")),
+        };
+        format!("{images}: {} with defects{errors}{heatmaps}", self.defects)
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong, and what to do about it: the words, the hints and the exit codes.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nfbmr::calibration::CalibrationError;
 use nfbmr::data::{DataError, Layout};
@@ -9,6 +9,7 @@ use nfbmr::report::ReportError;
 use nfbmr::{CalibrateError, ModelError, PipelineError};
 use nfbmr_backbone::BackboneError;
 
+use crate::outputs::{Found, Kind};
 use crate::text::percent;
 
 /// The exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
@@ -56,8 +57,10 @@ pub enum CliError {
     Unrecorded(PathBuf),
     #[error("an interrupted training left {}, which another training would replace", .0.display())]
     Unfinished(PathBuf),
-    #[error("expected another file than {} to write to, which is read", .0.display())]
-    Overwrite(PathBuf),
+    #[error("expected another file than {} to write to, which is read{}", .output.display(), also(.output, .input))]
+    Overwrite { output: PathBuf, input: PathBuf, option: &'static str },
+    #[error("expected {} at {}, found {}", .kind.expected(), .path.display(), .found.words())]
+    Occupied { path: PathBuf, kind: Kind, found: Found },
 }
 
 impl From<PipelineError> for CliError {
@@ -117,13 +120,32 @@ impl CliError {
             Self::Unfinished(_) => {
                 "go on with it by `--resume`, or remove it to train from the beginning"
             }
-            Self::Overwrite(_) => "name another one with `-o FILE`",
+            Self::Overwrite { option, .. } => {
+                return Some(format!("name another one with `{option}`"));
+            }
+            Self::Occupied { kind: Kind::Lines { append: false }, found: Found::Lines, .. } => {
+                "`--append` adds lines to it; or name another file with `--jsonl FILE`"
+            }
+            Self::Occupied { kind, .. } => {
+                let option = kind.option();
+                return Some(format!(
+                    "name another one with `{option}`, or remove this one if it isn't needed"
+                ));
+            }
             Self::Write { .. } | Self::Report(ReportError::Write { .. }) => {
                 "check that the folder is there, may be written to and has space left"
             }
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// The other name of a file that is read, where it has one.
+fn also(output: &Path, input: &Path) -> String {
+    match output == input {
+        true => String::new(),
+        false => format!(" as {}", input.display()),
     }
 }
 

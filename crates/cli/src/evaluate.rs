@@ -11,6 +11,7 @@ use crate::images::LabelledArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
 use crate::output::{make_folder, note, print};
+use crate::outputs;
 use crate::progress::{Bar, Verbosity};
 use crate::results::Results;
 
@@ -40,6 +41,9 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let set = selection.set;
     if let Some(folder) = &args.report {
         make_folder(folder)?;
+        let images = set.test.iter().map(|image| image.path.as_path());
+        let masks = set.test.iter().flat_map(|image| &image.masks).map(PathBuf::as_path);
+        outputs::check_report(folder, args.model.files().chain(images).chain(masks))?;
     }
     let model = args.model.load()?;
     let mut bar = Bar::new(verbosity);

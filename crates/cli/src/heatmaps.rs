@@ -10,18 +10,25 @@ use nfbmr::{DetectedFile, Pipeline};
 
 use crate::error::CliError;
 use crate::output::make_folder;
+use crate::outputs::Identity;
 
 /// The folder of the heatmaps.
 pub struct Heatmaps<'a> {
     folder: &'a Path,
     written: HashSet<PathBuf>,
+    /// Files that are read, which no heatmap replaces.
+    inputs: HashSet<Identity>,
 }
 
 impl<'a> Heatmaps<'a> {
     /// Makes the folder where it isn't there.
-    pub fn new(folder: &'a Path) -> Result<Self, CliError> {
+    pub fn new<'b>(
+        folder: &'a Path,
+        inputs: impl IntoIterator<Item = &'b Path>,
+    ) -> Result<Self, CliError> {
         make_folder(folder)?;
-        Ok(Self { folder, written: HashSet::new() })
+        let inputs = inputs.into_iter().filter_map(Identity::of).collect();
+        Ok(Self { folder, written: HashSet::new(), inputs })
     }
 
     /// Writes the heatmap of an image and returns its path.
@@ -45,7 +52,7 @@ impl<'a> Heatmaps<'a> {
         Ok(path)
     }
 
-    /// A path of its own: images of several folders may share a name.
+    /// A path of its own: images of several folders may share a name, and an image may have that of a heatmap.
     fn path(&mut self, name: &Path) -> PathBuf {
         let mut number = 1;
         loop {
@@ -56,7 +63,8 @@ impl<'a> Heatmaps<'a> {
             }
             file.push(".png");
             let path = self.folder.join(name.with_file_name(file));
-            if self.written.insert(path.clone()) {
+            let is_read = Identity::of(&path).is_some_and(|own| self.inputs.contains(&own));
+            if !is_read && self.written.insert(path.clone()) {
                 return path;
             }
             number += 1;

@@ -35,6 +35,11 @@ impl GoodArgs {
         self.paths.is_empty() && self.list.is_empty()
     }
 
+    /// The lists that name images.
+    pub fn lists(&self) -> impl Iterator<Item = &Path> {
+        self.list.iter().map(PathBuf::as_path)
+    }
+
     /// The images, and what is left out.
     pub fn selection(&self) -> Result<Selection, CliError> {
         let mut paths = self.paths.clone();

@@ -26,6 +26,7 @@ mod mask_use;
 mod model;
 mod outcome;
 mod output;
+mod outputs;
 mod progress;
 mod results;
 mod text;

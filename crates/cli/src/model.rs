@@ -1,6 +1,6 @@
 //! The model of a command, and the weights of its backbone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nfbmr::{BackboneWeights, DeviceName, ModelInfo, Pipeline, PipelineBuilder};
 
@@ -24,6 +24,11 @@ impl Compute {
         Ok(self.weights.as_ref().map(BackboneWeights::open).transpose()?)
     }
 
+    /// The file of weights, if one is named.
+    pub fn weights_file(&self) -> Option<&Path> {
+        self.weights.as_deref()
+    }
+
     /// What trains or loads on the device, with these weights if there are any.
     pub fn builder<'a>(&self, own_weights: Option<BackboneWeights>) -> PipelineBuilder<'a> {
         let builder = Pipeline::builder().device(self.device);
@@ -45,6 +50,16 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> + Clone {
+        std::iter::once(self.path.as_path()).chain(self.weights_file())
+    }
+
+    /// The file of weights, if one is named.
+    pub fn weights_file(&self) -> Option<&Path> {
+        self.compute.weights_file()
+    }
+
     /// Reads the model.
     pub fn load(&self) -> Result<Pipeline, CliError> {
         let own = self.compute.own_weights()?;

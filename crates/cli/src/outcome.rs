@@ -7,7 +7,7 @@ pub enum Outcome {
     Good,
     /// `detect` found defects.
     Defects,
-    /// `detect` reported errors of some images in their places.
+    /// `detect` reported errors of some images or heatmaps in their places.
     BadImages,
 }
 

@@ -42,6 +42,9 @@ pub fn check_writable(path: &Path) -> Result<(), CliError> {
     if old.as_ref().is_some_and(fs::Metadata::is_dir) {
         return Err(refused(io::ErrorKind::IsADirectory.into()));
     }
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        return Err(refused(io::Error::other("it is a device or a pipe, not a file")));
+    }
     if old.is_some_and(|old| old.permissions().readonly()) {
         return Err(refused(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
     }

@@ -14,7 +14,8 @@ use crate::error::CliError;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::Compute;
-use crate::output::{check_writable, note, print};
+use crate::output::{note, print};
+use crate::outputs::{self, Kind};
 use crate::progress::{Bar, Verbosity};
 use crate::text::{count, inspected};
 use crate::unfinished::Unfinished;
@@ -87,7 +88,10 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         return print(format_args!("{selection}\n"));
     };
     note(&selection);
-    check_writable(output)?;
+    let images = selection.images.iter().map(PathBuf::as_path);
+    let settings = args.config.file().into_iter().chain(args.mask.as_deref());
+    let files = settings.chain(args.images.lists()).chain(args.compute.weights_file());
+    outputs::check(output, Kind::Model, images.chain(files))?;
     let unfinished = Unfinished::beside(output);
     let folder = unfinished.folder(args.resume)?;
 

@@ -1,12 +1,13 @@
 //! `nfbmr weights`: published weights to files that models take. It knows weights, not models.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use nfbmr_backbone::{BackboneConfig, Storage, Weights, WeightsSource};
 
 use crate::error::CliError;
-use crate::output::{check_writable, print};
+use crate::output::print;
+use crate::outputs::{self, Kind};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -63,12 +64,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 fn import(args: &Import) -> Result<(), CliError> {
     let input = &args.input;
     let output = args.output.clone().unwrap_or_else(|| input.with_extension("safetensors"));
-    if is_same(input, &output) {
-        return Err(CliError::Overwrite(input.clone()));
-    }
     let read = |source| CliError::Read { path: input.clone(), source };
     let bytes = nfbmr_files::read(input).map_err(read)?;
-    check_writable(&output)?;
+    outputs::check(&output, Kind::Weights, [input.as_path()])?;
     let failed = |source| CliError::Import { path: input.clone(), source };
     let weights = Weights::import(&bytes, args.source).map_err(failed)?;
     let recorded = weights.config().map_err(failed)?;
@@ -94,8 +92,4 @@ fn import(args: &Import) -> Result<(), CliError> {
         weights.len(),
         bytes.len() as f64 / 1e6,
     ))
-}
-
-fn is_same(a: &Path, b: &Path) -> bool {
-    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -38,7 +38,7 @@ fn the_file_that_is_read_is_not_written_over() {
     let shop = Shop::new();
     fs::copy(&*WEIGHTS, shop.path("lite0.safetensors")).unwrap();
     let before = fs::read(shop.path("lite0.safetensors")).unwrap();
-    for line in ["lite0.safetensors", "lite0.safetensors -o ./lite0.safetensors"] {
+    for line in ["lite0.safetensors", "./lite0.safetensors -o lite0.safetensors"] {
         let expected = ["expected another file than lite0.safetensors", "hint: name another one"];
         shop.nfbmr(&format!("weights import {line}")).fails(&expected);
     }
