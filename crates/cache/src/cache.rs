@@ -36,7 +36,8 @@ impl FeatureCache {
     /// Opens a cache, which is created where there is no file or an empty one, and finds its records. What
     /// an interrupted writer left behind the last of them is cut off.
     ///
-    /// Headers are read, values aren't.
+    /// Headers are read, values aren't. Where the file system has no locks, as some shares haven't, a [`tracing`]
+    /// warning says so, and nothing keeps others from opening the file too.
     ///
     /// # Errors
     /// [`CacheError::InUse`] if it is open elsewhere; [`CacheError::NotAFile`], [`CacheError::Foreign`] and
@@ -57,6 +58,10 @@ impl FeatureCache {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(CacheError::InUse { path }),
+            Err(TryLockError::Error(source)) if is_unsupported(&source) => tracing::warn!(
+                "{} can't be locked where it is ({source}): no other program may use it meanwhile",
+                path.display()
+            ),
             Err(TryLockError::Error(source)) => return Err(CacheError::Open { path, source }),
         }
         start(&file, &path)?;
@@ -206,9 +211,34 @@ impl fmt::Debug for FeatureCache {
     }
 }
 
+/// Whether an error says that a file system has no locks: ENOLCK, ENOSYS or EOPNOTSUPP.
+fn is_unsupported(error: &io::Error) -> bool {
+    const LINUX: [i32; 3] = [37, 38, 95];
+    let number = error.raw_os_error();
+    error.kind() == ErrorKind::Unsupported
+        || (cfg!(target_os = "linux") && number.is_some_and(|number| LINUX.contains(&number)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_known_by_its_errors() {
+        assert!(is_unsupported(&ErrorKind::Unsupported.into()));
+        for kind in [ErrorKind::WouldBlock, ErrorKind::PermissionDenied, ErrorKind::Other] {
+            assert!(!is_unsupported(&kind.into()), "{kind}");
+        }
+        if cfg!(target_os = "linux") {
+            // ENOLCK, ENOSYS, EOPNOTSUPP; then EINTR, EBADF, EINVAL.
+            for (number, expected) in
+                [(37, true), (38, true), (95, true), (4, false), (9, false), (22, false)]
+            {
+                let error = io::Error::from_raw_os_error(number);
+                assert_eq!(is_unsupported(&error), expected, "{error}");
+            }
+        }
+    }
 
     /// Two threads meet the same damage; the slower finds it after the faster has written the key anew.
     #[test]

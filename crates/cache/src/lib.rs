@@ -35,7 +35,7 @@
 //! Any number of threads read and insert at once through a shared reference. One opener at a time has
 //! the file, by an advisory lock that the system lifts when its process ends, however that ends; another,
 //! in this process or elsewhere, gets [`CacheError::InUse`], since it would compute the same features a
-//! second time.
+//! second time. A file system without locks can't tell; `open` warns of that.
 //!
 //! # Crashes and damage
 //!

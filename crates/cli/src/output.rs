@@ -48,7 +48,8 @@ pub fn check_writable(path: &Path) -> Result<(), CliError> {
     if old.is_some_and(|old| old.permissions().readonly()) {
         return Err(refused(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
     }
-    let folder = match path.parent() {
+    let target = nfbmr_files::target(path).map_err(refused)?;
+    let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };

@@ -23,4 +23,4 @@ mod read;
 mod write;
 
 pub use read::read;
-pub use write::write;
+pub use write::{target, write};

@@ -77,3 +77,77 @@ fn what_is_no_file_is_not_opened() {
         ErrorKind::NotFound
     );
 }
+
+/// A model behind a link, and the link.
+#[cfg(unix)]
+#[test]
+fn links_are_followed() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("store/deep")).unwrap();
+    fs::write(at("store/model"), b"old").unwrap();
+    symlink("../model", at("store/deep/second")).unwrap();
+    symlink("store/deep/second", at("link")).unwrap();
+    nfbmr_files::write(&at("link"), b"new").unwrap();
+    assert_eq!(fs::read(at("store/model")).unwrap(), b"new");
+    assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+    assert_eq!(names(&at("store/deep")), ["second"]);
+
+    symlink("store/made", at("dangling")).unwrap();
+    nfbmr_files::write(&at("dangling"), b"new").unwrap();
+    assert!(fs::symlink_metadata(at("dangling")).unwrap().is_symlink());
+    assert_eq!(fs::read(at("store/made")).unwrap(), b"new");
+
+    symlink("absent/model", at("nowhere")).unwrap();
+    assert_eq!(nfbmr_files::write(&at("nowhere"), b"new").unwrap_err().kind(), ErrorKind::NotFound);
+    symlink("circle", at("circle")).unwrap();
+    nfbmr_files::write(&at("circle"), b"new").unwrap_err();
+    assert!(fs::symlink_metadata(at("circle")).unwrap().is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_keeps_its_mode_and_its_owner() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    for mode in [0o600, 0o640, 0o666, 0o777] {
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        nfbmr_files::write(&path, b"new").unwrap();
+        let found = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{found:o}");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+    // Root alone gives files away.
+    if chown(&path, Some(12345), Some(23456)).is_ok() {
+        nfbmr_files::write(&path, b"newer").unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.gid()), (12345, 23456));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let link = folder.path().join("link");
+    symlink(&socket, &link).unwrap();
+    for path in [socket.as_path(), &link, Path::new("/dev/null")] {
+        let error = nfbmr_files::write(path, b"new").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{}", path.display());
+    }
+    let error = nfbmr_files::write(folder.path(), b"new").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::IsADirectory);
+    assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+}

@@ -189,3 +189,26 @@ fn a_heatmap_replaces_no_image() {
     assert_eq!(ran.records()[0]["heatmap"], "in/a_heatmap-2.png");
     assert!(fs::read(shop.path("in/a_heatmap.png")).unwrap() == before);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_model_behind_a_link_is_replaced_where_it_is() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let shop = shop();
+    fs::create_dir(shop.path("store")).unwrap();
+    fs::rename(shop.path("model.nfbmr"), shop.path("store/7.nfbmr")).unwrap();
+    fs::set_permissions(shop.path("store/7.nfbmr"), fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("store/7.nfbmr", shop.path("model.nfbmr")).unwrap();
+    shop.nfbmr("calibrate model.nfbmr --threshold=7").succeeds();
+    assert!(fs::symlink_metadata(shop.path("model.nfbmr")).unwrap().is_symlink());
+    let info = shop.nfbmr("inspect store/7.nfbmr --json").succeeds().json();
+    assert_eq!(info["calibration"]["split"]["threshold"]["value"], 7.0);
+    let mode = fs::metadata(shop.path("store/7.nfbmr")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    symlink("store/8.nfbmr", shop.path("next.nfbmr")).unwrap();
+    shop.nfbmr("calibrate model.nfbmr --threshold=8 -o next.nfbmr").succeeds();
+    assert!(shop.path("store/8.nfbmr").is_file());
+    shop.nfbmr("calibrate model.nfbmr --threshold=8 -o /dev/null")
+        .fails(&["cannot write /dev/null: it is a device or a pipe, not a file"]);
+}
