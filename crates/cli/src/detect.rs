@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use nfbmr::calibration::{DriftAlarm, Shift};
 use nfbmr::data::{LeftOutLine, Limits};
@@ -20,6 +21,7 @@ use crate::outcome::Outcome;
 use crate::output::note;
 use crate::outputs::{self, Kind};
 use crate::progress::{Bar, Verbosity};
+use crate::stdin::Paths;
 use crate::text::count;
 
 #[derive(clap::Args)]
@@ -29,13 +31,15 @@ Examples:
   nfbmr detect part.nfbmr new-images --heatmaps out > results.jsonl
   nfbmr detect part.nfbmr new-images | jq -r 'select(.is_anomalous) | .path'
   if nfbmr detect -q part.nfbmr new.png --jsonl log.jsonl --append; then echo good; fi
+  camera-paths | nfbmr detect part.nfbmr -
 
 Exit codes: 0 all images good, 1 defects found, 2 an error, of a single image or heatmap too, which wins over 1,
 130 stopped by Ctrl-C.")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Images, or folders of images with the folders below them.
+    /// Images, or folders of images with the folders below them. `-` reads the paths of images from standard input,
+    /// one a line, and answers each before it reads the next.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Folder for a heatmap of each image, as PNG.
@@ -53,27 +57,28 @@ pub struct Args {
     uncalibrated: bool,
 }
 
+/// Standard output, and as a path standard input.
+const STANDARD: &str = "-";
+
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
+    match args.paths.as_slice() {
+        [path] if is_standard(path) => resident(args, verbosity),
+        paths if paths.iter().any(|path| is_standard(path)) => Err(CliError::StdinAndPaths),
+        _ => batch(args, verbosity),
+    }
+}
+
+/// The images of the command line, and then the end.
+fn batch(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let (inputs, left_out) = inputs(&args.paths, args.heatmaps.as_deref());
     let read = args.model.files().chain(inputs.iter().map(|input| input.path.as_path()));
-    if args.jsonl != Path::new("-") {
-        outputs::check(&args.jsonl, Kind::Lines { append: args.append }, read.clone())?;
-    }
-    let model = args.model.load()?;
-    if model.calibration().is_none() && !args.uncalibrated {
-        return Err(CliError::Uncalibrated(args.model.path.clone()));
-    }
+    args.check_lines(read.clone())?;
+    let model = args.calibrated()?;
     let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, read));
     let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
-    let mut detect = Detect {
-        model: &model,
-        heatmaps: heatmaps.transpose()?,
-        drift: model.drift()?,
-        results: Results::open(&args.jsonl)?,
-        tally: Tally::default(),
-    };
+    let mut detect = Detect::new(&model, heatmaps.transpose()?, &args.jsonl)?;
     // A bar would be in the way of results on the same terminal.
-    let quiet = verbosity.quiet || (args.jsonl == Path::new("-") && io::stdout().is_terminal());
+    let quiet = verbosity.quiet || (is_standard(&args.jsonl) && io::stdout().is_terminal());
     let mut bar = Bar::new(Verbosity { quiet, ..verbosity });
     let mut failed = None;
     let mut remaining = inputs.iter();
@@ -104,6 +109,54 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     Ok(detect.tally.outcome())
 }
 
+/// The images that standard input names, one after the other, each answered before the next is read.
+fn resident(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
+    args.check_lines(args.model.files())?;
+    let model = args.calibrated()?;
+    let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, args.model.files()));
+    let heatmaps = heatmaps.transpose()?.map(Heatmaps::replacing);
+    let mut detect = Detect::new(&model, heatmaps, &args.jsonl)?;
+    let paths = Paths::read();
+    while let Some(path) = paths.next()? {
+        let input = Input::named(path);
+        let mut answered = Ok(None);
+        detect_files(&model, slice::from_ref(&input.path), &Limits::default(), &mut |_, found| {
+            answered = detect.image(&input, found);
+            ControlFlow::Continue(())
+        });
+        if let Some(alarm) = answered? {
+            note(format_args!("warning: {alarm}"));
+        }
+    }
+    if !verbosity.quiet {
+        note(detect.tally.in_words());
+    }
+    Ok(detect.tally.outcome())
+}
+
+fn is_standard(path: &Path) -> bool {
+    path == Path::new(STANDARD)
+}
+
+impl Args {
+    /// Refuses a file of results that holds something else, or is read.
+    fn check_lines<'a>(&self, read: impl IntoIterator<Item = &'a Path>) -> Result<(), CliError> {
+        match is_standard(&self.jsonl) {
+            true => Ok(()),
+            false => outputs::check(&self.jsonl, Kind::Lines { append: self.append }, read),
+        }
+    }
+
+    /// The model, which has a threshold unless none is asked for.
+    fn calibrated(&self) -> Result<Pipeline, CliError> {
+        let model = self.model.load()?;
+        match model.calibration() {
+            None if !self.uncalibrated => Err(CliError::Uncalibrated(self.model.path.clone())),
+            _ => Ok(model),
+        }
+    }
+}
+
 /// Detection as it goes on.
 struct Detect<'a> {
     model: &'a Pipeline,
@@ -113,7 +166,21 @@ struct Detect<'a> {
     tally: Tally,
 }
 
-impl Detect<'_> {
+impl<'a> Detect<'a> {
+    fn new(
+        model: &'a Pipeline,
+        heatmaps: Option<Heatmaps<'a>>,
+        lines: &'a Path,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            model,
+            heatmaps,
+            drift: model.drift()?,
+            results: Results::open(lines)?,
+            tally: Tally::default(),
+        })
+    }
+
     /// Writes the result of one image, and returns the alarm that it raises.
     fn image(
         &mut self,
@@ -131,7 +198,7 @@ impl Detect<'_> {
             }
         };
         let heatmaps = self.heatmaps.as_mut();
-        let heatmap = heatmaps.map(|heatmaps| heatmaps.write(&input.name, self.model, &detected));
+        let heatmap = heatmaps.map(|heatmaps| heatmaps.write(input, self.model, &detected));
         let (heatmap, heatmap_error) = match heatmap {
             None => (None, None),
             Some(Ok(path)) => (Some(path), None),
@@ -192,7 +259,7 @@ struct Results<'a> {
 
 impl<'a> Results<'a> {
     fn open(path: &'a Path) -> Result<Self, CliError> {
-        let writer: Box<dyn Write> = match path == Path::new("-") {
+        let writer: Box<dyn Write> = match is_standard(path) {
             true => Box::new(io::stdout()),
             false => {
                 let failed = |source| CliError::Write { path: path.to_owned(), source };
@@ -216,7 +283,7 @@ impl<'a> Results<'a> {
     }
 
     fn failed(&self, source: io::Error) -> CliError {
-        match self.path == Path::new("-") {
+        match is_standard(self.path) {
             true => CliError::Stdout(source),
             false => CliError::Write { path: self.path.to_owned(), source },
         }

@@ -35,6 +35,12 @@ pub enum CliError {
     CtrlC(io::Error),
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
+    #[error("cannot read standard input: {0}")]
+    Stdin(io::Error),
+    #[error("expected `-` alone, which reads paths from standard input, found other paths too")]
+    StdinAndPaths,
+    #[error("expected an image file at {}, found a folder", .0.display())]
+    Folder(PathBuf),
     #[error("cannot write {}: {source}", .path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read {}: {source}", .path.display())]
@@ -99,6 +105,7 @@ impl CliError {
             Self::NoImages(_) => {
                 "PNG, JPEG, BMP, TIFF, WebP, PGM and PPM files are known, by their content"
             }
+            Self::StdinAndPaths => "a file of that name is `./-`",
             Self::NoPaths => "`nfbmr train good-parts -o part.nfbmr`",
             Self::Data(DataError::NoGoodImages { .. }) => {
                 "name the folder of the images of good parts itself, or their files with `--list FILE`"

@@ -97,6 +97,15 @@ pub struct Input {
     pub problem: Option<String>,
 }
 
+impl Input {
+    /// A file that is named by itself.
+    pub fn named(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap_or(path.as_os_str()).into();
+        let problem = path.is_dir().then(|| CliError::Folder(path.clone()).to_string());
+        Self { path, name, problem }
+    }
+}
+
 /// The files named, and the images in the folders named and below, in order; and what is left out of the
 /// folders: heatmaps, those in `heatmaps` too, and what is no image. A folder without images takes the place of
 /// one, so that nothing goes missing without a word.
@@ -104,8 +113,7 @@ pub fn inputs(paths: &[PathBuf], heatmaps: Option<&Path>) -> (Vec<Input>, Vec<Le
     let (mut inputs, mut left_out) = (Vec::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
-            let name = path.file_name().unwrap_or(path.as_os_str()).into();
-            inputs.push(Input { path: path.clone(), name, problem: None });
+            inputs.push(Input::named(path.clone()));
             continue;
         }
         let problem = match Selection::to_detect(path, heatmaps) {

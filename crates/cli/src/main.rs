@@ -29,6 +29,7 @@ mod output;
 mod outputs;
 mod progress;
 mod results;
+mod stdin;
 mod text;
 mod train;
 mod unfinished;

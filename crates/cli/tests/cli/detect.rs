@@ -261,3 +261,106 @@ fn damaged_models_are_refused() {
     shop.nfbmr("detect absent a.png")
         .fails(&["absent", "hint: `nfbmr train DIR -o MODEL` makes one"]);
 }
+
+/// A run that reads paths from standard input.
+#[cfg(unix)]
+mod resident {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Child, ChildStdin, ChildStdout, Command};
+
+    use super::*;
+
+    struct Resident {
+        child: Child,
+        stdin: ChildStdin,
+        stdout: BufReader<ChildStdout>,
+    }
+
+    impl Resident {
+        fn start(shop: &Shop, more: &[&str]) -> Self {
+            let args = [&["detect", "model.nfbmr", "-"], more].concat();
+            let mut command = shop.command(args);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+            Self { child, stdin, stdout: BufReader::new(stdout) }
+        }
+
+        /// The answer to a path, which is there before the next is asked for.
+        fn ask(&mut self, path: &str) -> Value {
+            self.stdin.write_all(format!("{path}\n").as_bytes()).unwrap();
+            let mut line = String::new();
+            self.stdout.read_line(&mut line).unwrap();
+            serde_json::from_str(&line).unwrap()
+        }
+
+        fn end(self) -> Ran {
+            drop((self.stdin, self.stdout));
+            Ran::of(&self.child.wait_with_output().unwrap())
+        }
+    }
+
+    #[test]
+    fn paths_of_standard_input_are_answered_one_by_one() {
+        let shop = shop("1e9");
+        shop.image("test/good/002.png", "folder/a.png");
+        let lines = shop.nfbmr("detect model.nfbmr a.png b.png").succeeds().records();
+        let mut resident = Resident::start(&shop, &["--heatmaps", "maps"]);
+        let answer = resident.ask("a.png");
+        assert_eq!((&answer["score"], &answer["path"]), (&lines[0]["score"], &"a.png".into()));
+        assert_eq!(answer["heatmap"], "maps/a_heatmap.png");
+        assert_eq!(resident.ask("\n\r\nb.png\r")["score"], lines[1]["score"]);
+        assert_eq!(resident.ask("folder/a.png")["heatmap"], "maps/a_heatmap-2.png");
+        // The next image of a camera that writes one file.
+        fs::copy(shop.path("b.png"), shop.path("a.png")).unwrap();
+        let answer = resident.ask("a.png");
+        assert_eq!(answer["score"], lines[1]["score"]);
+        assert_eq!(answer["heatmap"], "maps/a_heatmap.png");
+        let ran = resident.end().succeeds();
+        assert!(ran.stderr.ends_with("4 images: 0 with defects\n"), "{}", ran.stderr);
+    }
+
+    #[test]
+    fn what_cannot_be_scored_is_answered_too() {
+        let shop = shop("-1e9");
+        let mut resident = Resident::start(&shop, &["-q"]);
+        assert_eq!(resident.ask("a.png")["is_anomalous"], true);
+        fs::create_dir(shop.path("folder")).unwrap();
+        let folder = resident.ask("folder");
+        assert_eq!(folder["error"], "expected an image file at folder, found a folder");
+        let absent = resident.ask("absent.png");
+        assert!(absent["error"].as_str().unwrap().starts_with("cannot read absent.png"));
+        assert_eq!(resident.ask("b.png")["is_anomalous"], true);
+        let ran = resident.end();
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), ""));
+
+        let mut defects = Resident::start(&shop, &["-q"]);
+        defects.ask("a.png");
+        assert_eq!(defects.end().code, Some(1));
+        assert_eq!(Resident::start(&shop, &["-q"]).end().code, Some(0), "no image, no defect");
+        let refused = shop.nfbmr("detect model.nfbmr a.png -");
+        refused.fails(&["expected `-` alone", "hint: a file of that name is `./-`"]);
+    }
+
+    #[test]
+    fn it_ends_quietly_by_ctrl_c_and_without_a_reader() {
+        let shop = shop("1e9");
+        let mut resident = Resident::start(&shop, &[]);
+        resident.ask("a.png");
+        let id = resident.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        // Standard input stays open.
+        let Resident { child, stdin, stdout } = resident;
+        let ran = Ran::of(&child.wait_with_output().unwrap());
+        drop((stdin, stdout));
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(130), "interrupted\n"));
+
+        let mut resident = Resident::start(&shop, &[]);
+        resident.ask("a.png");
+        let Resident { child, mut stdin, stdout } = resident;
+        drop(stdout);
+        stdin.write_all(b"b.png\n").unwrap();
+        let ran = Ran::of(&child.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), ""));
+    }
+}
