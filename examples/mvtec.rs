@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use nfbmr::data::{Dataset, Layout, Limits, datasets};
+use nfbmr::data::{Dataset, Layout, Limits, OnBadFile, datasets};
 use nfbmr::evaluation::{ImageMetrics, PixelMetrics, Tested, evaluate};
 use nfbmr::report::{self, Report};
 use nfbmr::{BackboneWeights, DeviceName, Pipeline, PipelineConfig, System};
@@ -196,10 +196,11 @@ fn run(
         model.save(folder.join(format!("{}.nfbmr", set.name)))?;
     }
 
-    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut |tested, _| {
-        scores.push_str(&csv_line(&tested.image.path, tested.image.is_defect(), tested.score));
-        ControlFlow::Continue(())
-    })?;
+    let evaluation =
+        evaluate(&model, &set.test, &Limits::default(), OnBadFile::Stop, &mut |tested, _| {
+            scores.push_str(&csv_line(&tested.image.path, tested.image.is_defect(), tested.score));
+            ControlFlow::Continue(())
+        })?;
     let image = evaluation.image_metrics()?;
     let mut parts = BTreeMap::from([("fused", image.auroc)]);
     let part: [(_, fn(&Tested) -> _); 3] = [

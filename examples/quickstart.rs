@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use image::RgbImage;
-use nfbmr::data::{LabelledImage, Layout, Limits, datasets, load_image, load_rgb8};
+use nfbmr::data::{LabelledImage, Layout, Limits, OnBadFile, datasets, load_image, load_rgb8};
 use nfbmr::evaluation::evaluate;
 use nfbmr::{Detection, Pipeline, PipelineConfig};
 use nfbmr_synthetic::{Counts, Kind, PartClass, TextureClass, write_mvtec};
@@ -64,10 +64,16 @@ fn run(kind: Kind, config: &PipelineConfig) -> Result<[RgbImage; 3], Box<dyn Err
     pipeline.save(&model)?;
 
     let mut detections = Vec::new();
-    let evaluation = evaluate(&pipeline, &set.test, &Limits::default(), &mut |_, detection| {
-        detections.push(detection.clone());
-        ControlFlow::Continue(())
-    })?;
+    let evaluation = evaluate(
+        &pipeline,
+        &set.test,
+        &Limits::default(),
+        OnBadFile::Stop,
+        &mut |_, detection| {
+            detections.push(detection.clone());
+            ControlFlow::Continue(())
+        },
+    )?;
     let detect_ms = 1e3 * evaluation.mean_time().as_secs_f64();
     println!(
         "{}: image AUROC {:.3} on {} good and {} defective images, trained on {} good ones in \

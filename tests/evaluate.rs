@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use std::path::Path;
 
-use nfbmr::data::{Dataset, LabelledImage, Layout, Limits, datasets, load_image};
+use nfbmr::data::{Dataset, LabelledImage, Layout, Limits, OnBadFile, datasets, load_image};
 use nfbmr::evaluation::{MetricError, Tested, auroc, evaluate};
 use nfbmr::{AnomalyModel, Detection};
 use nfbmr_backend::Cpu;
@@ -35,7 +35,7 @@ fn an_evaluation_is_what_its_images_give() {
         seen += 1;
         ControlFlow::Continue(())
     };
-    let evaluation = evaluate(&model, &set.test, &limits, &mut go_on).unwrap();
+    let evaluation = evaluate(&model, &set.test, &limits, OnBadFile::Stop, &mut go_on).unwrap();
     assert_eq!(seen, set.test.len());
     for (tested, sample) in evaluation.images.iter().zip(&set.test) {
         let detection = model.detect(&load_image(&sample.path, &limits).unwrap()).unwrap();
@@ -56,7 +56,7 @@ fn an_evaluation_is_what_its_images_give() {
     set.test.retain(LabelledImage::is_defect);
     set.test[0].masks.clear();
     let mut stop = |_: &_, _: &_| ControlFlow::Break(());
-    let evaluation = evaluate(&model, &set.test, &limits, &mut stop).unwrap();
+    let evaluation = evaluate(&model, &set.test, &limits, OnBadFile::Stop, &mut stop).unwrap();
     assert_eq!(evaluation.images.len(), 1, "the caller stopped it");
     assert_eq!(evaluation.pixel_metrics(), Ok(None), "the defect has no mask");
     assert_eq!(evaluation.masks().missing, [&*set.test[0].path]);
@@ -73,7 +73,7 @@ fn defects_without_a_mask_are_left_out_of_pixel_metrics_and_named() {
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 3)).unwrap();
     let evaluated = |model: &dyn AnomalyModel, samples: &[LabelledImage]| {
         let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
-        evaluate(model, samples, &Limits::default(), &mut go_on)
+        evaluate(model, samples, &Limits::default(), OnBadFile::Stop, &mut go_on)
     };
     let picture = |name: &str, side: u32, value: fn(u32) -> u8| {
         let path = folder.path().join(name);
@@ -150,7 +150,8 @@ fn pixel_metrics_leave_out_what_is_not_inspected() {
         halves.add(&map, 24, suite::SIDE, Some(&mask)).unwrap();
         ControlFlow::Continue(())
     };
-    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut add).unwrap();
+    let evaluation =
+        evaluate(&model, &set.test, &Limits::default(), OnBadFile::Stop, &mut add).unwrap();
     let found = evaluation.pixel_metrics().unwrap().unwrap();
     assert_eq!(found.auroc, halves.auroc().unwrap());
     assert_eq!(found.aupro, halves.aupro(0.3).unwrap());
@@ -160,7 +161,8 @@ fn pixel_metrics_leave_out_what_is_not_inspected() {
     let right = |x, _| Luma([u8::from(x >= 24)]);
     GrayImage::from_fn(suite::SIDE, suite::SIDE, right).save(&path).unwrap();
     let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
-    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut go_on).unwrap();
+    let evaluation =
+        evaluate(&model, &set.test, &Limits::default(), OnBadFile::Stop, &mut go_on).unwrap();
     assert_eq!((evaluation.masks().used, evaluation.pixel_metrics()), (3, Ok(None)));
 }
 
@@ -176,7 +178,7 @@ fn an_evaluation_makes_a_report() {
     let limits = Limits::default();
     let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
     let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
-    let evaluation = evaluate(&model, &set.test, &limits, &mut go_on).unwrap();
+    let evaluation = evaluate(&model, &set.test, &limits, OnBadFile::Stop, &mut go_on).unwrap();
     let run = report::run("gear", 7, "nf-bmr", &evaluation);
     assert_eq!(run.scores.len(), 13);
     let scores: Vec<f32> = run.scores.iter().map(|score| score.score).collect();
@@ -222,7 +224,7 @@ fn an_evaluation_makes_a_report() {
 
     // Of good images alone there is less to say.
     set.test.retain(|sample| !sample.is_defect());
-    let evaluation = evaluate(&model, &set.test, &limits, &mut go_on).unwrap();
+    let evaluation = evaluate(&model, &set.test, &limits, OnBadFile::Stop, &mut go_on).unwrap();
     let run = report::run("gear", 7, "nf-bmr", &evaluation);
     assert_eq!((run.image_auroc_interval, run.pixel), (None, None));
     assert_eq!(report::examples(&model, &evaluation, &run, &limits).unwrap().len(), 3);
@@ -272,7 +274,8 @@ fn a_system_without_a_target_space_is_shown_in_the_source_space_alone() {
     let model = suite::train::<Cpu>(&config, &suite::gears(4, 0, 2)).unwrap();
     let limits = Limits::default();
     let evaluate = |samples: &[_]| {
-        evaluate(&model, samples, &limits, &mut |_, _| ControlFlow::Continue(())).unwrap()
+        evaluate(&model, samples, &limits, OnBadFile::Stop, &mut |_, _| ControlFlow::Continue(()))
+            .unwrap()
     };
     let evaluation = evaluate(&set.test);
     let projections = report::projections(&model, &evaluation, &limits).unwrap();
@@ -281,4 +284,41 @@ fn a_system_without_a_target_space_is_shown_in_the_source_space_alone() {
     let run = report::run("gear", 0, "patchcore", &evaluation);
     assert!(run.scores.iter().all(|score| score.likelihood.is_none()));
     assert!(report::projections(&model, &evaluate(&[]), &limits).unwrap().is_empty());
+}
+
+/// What can't be read changes nothing for the rest.
+#[test]
+fn images_that_cannot_be_read_stop_it_or_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 4, test_good: 4, test_defect: 4 };
+    write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 2).unwrap();
+    let set = mvtec(folder.path());
+    let limits = Limits::default();
+    let model = suite::train::<Cpu>(&suite::small(), &suite::gears(4, 0, 2)).unwrap();
+    let mut go_on = |_: &_, _: &_| ControlFlow::Continue(());
+
+    let good = set.test.iter().position(|image| !image.is_defect()).unwrap();
+    let defect = set.test.iter().rposition(LabelledImage::is_defect).unwrap();
+    let without: Vec<_> = (0..set.test.len())
+        .filter(|index| ![good, defect].contains(index))
+        .map(|index| set.test[index].clone())
+        .collect();
+    let expected = evaluate(&model, &without, &limits, OnBadFile::Stop, &mut go_on).unwrap();
+
+    let mask = &set.test[defect].masks[0];
+    std::fs::write(&set.test[good].path, "no image").unwrap();
+    std::fs::write(mask, "no mask").unwrap();
+    let error = evaluate(&model, &set.test, &limits, OnBadFile::Stop, &mut go_on).unwrap_err();
+    let named = [&set.test[good].path, mask].map(|path| path.display().to_string());
+    assert!(named.iter().any(|path| error.to_string().contains(path)), "{error}");
+
+    let mut skipped = Vec::new();
+    let on_bad = OnBadFile::Skip(&mut skipped);
+    let evaluation = evaluate(&model, &set.test, &limits, on_bad, &mut go_on).unwrap();
+    let all: String = skipped.iter().map(|error| format!("{error}\n")).collect();
+    assert_eq!(skipped.len(), 2, "{all}");
+    assert!(named.iter().all(|path| all.contains(path)), "{all}");
+    assert_eq!(evaluation.scores(), expected.scores());
+    assert_eq!(evaluation.masks(), expected.masks());
+    assert_eq!(evaluation.pixel_metrics(), expected.pixel_metrics());
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nfbmr::data::{Dataset, Limits};
+use nfbmr::data::{Dataset, Limits, OnBadFile};
 use nfbmr::evaluation::{Bootstrap, auroc, evaluate};
 use nfbmr::report::{self, Example, Projection};
 use nfbmr::{PipelineConfig, ProgressFn};
@@ -93,7 +93,7 @@ impl Run {
         let model = trainer.train(config, progress)?;
         let train_s = start.elapsed().as_secs_f64();
         let go_on = &mut |_: &_, _: &_| ControlFlow::Continue(());
-        let evaluation = evaluate(&model, &set.test, &Limits::default(), go_on)?;
+        let evaluation = evaluate(&model, &set.test, &Limits::default(), OnBadFile::Stop, go_on)?;
         let image = evaluation.image_metrics()?;
         let pixel = evaluation.pixel_metrics()?.map(|pixel| Pixel {
             auroc: pixel.auroc.value,

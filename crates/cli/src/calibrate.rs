@@ -10,11 +10,12 @@ use nfbmr::{
 };
 
 use crate::error::CliError;
+use crate::file_kind::Kind;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
 use crate::output::{note, print};
-use crate::outputs::{self, Kind};
+use crate::outputs;
 use crate::progress::{Bar, Verbosity};
 use crate::text::{count, percent};
 
@@ -74,7 +75,8 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         };
         let images = Images::Files { paths: images, limits: Limits::default(), on_bad };
         let mut bar = Bar::new(verbosity);
-        model.calibrate(images, rate, &mut |progress| bar.show(progress))?;
+        let calibrated = model.calibrate(images, rate, &mut |progress| bar.show(progress));
+        calibrated.map_err(|error| CliError::from(error).skippable())?;
         for error in &skipped {
             bar.note(format_args!("skipped: {error}"));
         }

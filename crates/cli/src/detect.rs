@@ -13,13 +13,14 @@ use nfbmr::{DetectedFile, Detection, Drift, Pipeline, PipelineError, detect_file
 use serde::Serialize;
 
 use crate::error::CliError;
+use crate::file_kind::Kind;
 use crate::heatmaps::Heatmaps;
 use crate::images::{Input, inputs};
 use crate::interrupt;
 use crate::model::ModelArgs;
 use crate::outcome::Outcome;
 use crate::output::note;
-use crate::outputs::{self, Kind};
+use crate::outputs;
 use crate::progress::{Bar, Verbosity};
 use crate::stdin::Paths;
 use crate::text::count;

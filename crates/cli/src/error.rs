@@ -9,7 +9,7 @@ use nfbmr::report::ReportError;
 use nfbmr::{CalibrateError, ModelError, PipelineError};
 use nfbmr_backbone::BackboneError;
 
-use crate::outputs::{Found, Kind};
+use crate::file_kind::{Found, Kind};
 use crate::text::percent;
 
 /// The exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
@@ -25,6 +25,10 @@ pub enum CliError {
     Pipeline(PipelineError),
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    BadFile(DataError),
+    #[error("expected images that can be read, found none among {0}")]
+    AllSkipped(usize),
     #[error(transparent)]
     Rate(#[from] CalibrationError),
     #[error(transparent)]
@@ -93,6 +97,20 @@ impl CliError {
         }
     }
 
+    /// Of a command that goes on without bad images where that is asked for.
+    pub fn skippable(self) -> Self {
+        match self {
+            Self::Data(
+                error @ (DataError::Read { .. }
+                | DataError::NotAFile { .. }
+                | DataError::Decode { .. }
+                | DataError::Pixels { .. }
+                | DataError::MaskSize { .. }),
+            ) => Self::BadFile(error),
+            error => error,
+        }
+    }
+
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -115,6 +133,9 @@ impl CliError {
             }
             Self::Data(DataError::NoTest { .. }) => {
                 "name folders with `--good DIR --bad DIR`, or a data set with a test"
+            }
+            Self::BadFile(_) => {
+                "`--skip-bad` goes on without images that can't be read, and lists them"
             }
             Self::Data(DataError::Layout { .. }) => return Some(layouts_hint()),
             Self::Uncalibrated(_) => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nfbmr::data::Limits;
+use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::evaluation::evaluate;
 use nfbmr::report::{self, Report};
 
@@ -29,6 +29,9 @@ pub struct Args {
     /// Folder for `report.html`, which any browser opens, and its charts.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Go on without images that can't be read, or of which a mask can't be, and list them.
+    #[arg(long)]
+    skip_bad: bool,
     /// The metrics as JSON.
     #[arg(long)]
     json: bool,
@@ -48,15 +51,28 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let model = args.model.load()?;
     let mut bar = Bar::new(verbosity);
     let (mut done, mut flagged) = (0, Vec::new());
-    let evaluation = evaluate(&model, &set.test, &Limits::default(), &mut |_, detection| {
-        done += 1;
-        flagged.push(detection.is_anomalous().unwrap_or(false));
-        bar.count("evaluation", done, set.test.len());
-        interrupt::go_on()
-    })?;
+    let mut skipped = Vec::new();
+    let on_bad = match args.skip_bad {
+        true => OnBadFile::Skip(&mut skipped),
+        false => OnBadFile::Stop,
+    };
+    let evaluation =
+        evaluate(&model, &set.test, &Limits::default(), on_bad, &mut |_, detection| {
+            done += 1;
+            flagged.push(detection.is_anomalous().unwrap_or(false));
+            bar.count("evaluation", done, set.test.len());
+            interrupt::go_on()
+        });
     drop(bar);
+    let evaluation = evaluation.map_err(|error| CliError::from(error).skippable())?;
+    for error in &skipped {
+        note(format_args!("skipped: {error}"));
+    }
     interrupt::check()?;
-    let results = Results::new(&set, &info, &evaluation, &flagged);
+    if evaluation.images.is_empty() && !skipped.is_empty() {
+        return Err(CliError::AllSkipped(skipped.len()));
+    }
+    let results = Results::new(&set, &info, &evaluation, &flagged, skipped.len());
     match args.json {
         true => {
             let json = serde_json::to_string_pretty(&results)

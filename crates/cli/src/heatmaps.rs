@@ -9,9 +9,9 @@ use nfbmr::image::ImageFormat;
 use nfbmr::{DetectedFile, Pipeline};
 
 use crate::error::CliError;
+use crate::file_kind::Identity;
 use crate::images::Input;
 use crate::output::make_folder;
-use crate::outputs::Identity;
 
 /// The folder of the heatmaps.
 pub struct Heatmaps<'a> {

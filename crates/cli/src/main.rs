@@ -18,6 +18,7 @@ mod detect;
 mod error;
 mod evaluate;
 mod export;
+mod file_kind;
 mod heatmaps;
 mod images;
 mod inspect;

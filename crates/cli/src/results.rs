@@ -17,6 +17,8 @@ pub struct Results {
     category: String,
     good_images: usize,
     defect_images: usize,
+    /// Images left out as they, or their masks, can't be read.
+    skipped: usize,
     image_auroc: Option<f64>,
     /// 95 % interval over the test images.
     image_auroc_interval: Option<[f64; 2]>,
@@ -88,7 +90,14 @@ impl Calibrated {
 
 impl Results {
     /// Of an evaluation, and of which images the model called anomalous.
-    pub fn new(set: &Dataset, info: &ModelInfo, evaluation: &Evaluation, flagged: &[bool]) -> Self {
+    /// `skipped` images couldn't be read.
+    pub fn new(
+        set: &Dataset,
+        info: &ModelInfo,
+        evaluation: &Evaluation,
+        flagged: &[bool],
+        skipped: usize,
+    ) -> Self {
         let config = &info.config;
         let run = report::run(&set.name, config.seed, config.system.system().name(), evaluation);
         let labels = evaluation.labels();
@@ -99,6 +108,7 @@ impl Results {
             category: set.name.clone(),
             good_images: labels.len() - defect_images,
             defect_images,
+            skipped,
             image_auroc: image.map(|image| image.auroc),
             image_auroc_interval: run.image_auroc_interval,
             image_average_precision: image.map(|image| image.average_precision),
@@ -137,6 +147,8 @@ impl fmt::Display for Results {
             }
             text
         });
+        let skipped = count(self.skipped, "image");
+        line("skipped", (self.skipped > 0).then(|| format!("{skipped} that can't be read")))?;
         line("image AUROC", auroc)?;
         line("average precision", share(self.image_average_precision))?;
         line("best F1", point(&self.image_f1_max))?;

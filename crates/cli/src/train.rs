@@ -11,11 +11,12 @@ use nfbmr::{ModelInfo, Note, Pipeline, Suspect};
 use crate::calibrate::in_words;
 use crate::config::{self, ConfigArgs};
 use crate::error::CliError;
+use crate::file_kind::Kind;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::Compute;
 use crate::output::{note, print};
-use crate::outputs::{self, Kind};
+use crate::outputs;
 use crate::progress::{Bar, Verbosity};
 use crate::text::{count, inspected};
 use crate::unfinished::Unfinished;
@@ -118,7 +119,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         builder = builder.false_alarm_rate(rate)?;
     }
     let trained = builder.train(selection);
-    let model = trained.map_err(|error| unfinished.explain(error.into()))?;
+    let model = trained.map_err(|error| unfinished.explain(CliError::from(error).skippable()))?;
     tell_suspects(&model, &bar.borrow());
     interrupt::check()?;
     model.save(output)?;

@@ -6,8 +6,9 @@ use clap::Subcommand;
 use nfbmr_backbone::{BackboneConfig, Storage, Weights, WeightsSource};
 
 use crate::error::CliError;
+use crate::file_kind::Kind;
 use crate::output::print;
-use crate::outputs::{self, Kind};
+use crate::outputs;
 
 #[derive(clap::Args)]
 pub struct Args {

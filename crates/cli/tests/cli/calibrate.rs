@@ -82,7 +82,8 @@ fn thresholds_are_set_by_hand() {
 fn bad_images_stop_it_or_are_skipped() {
     let shop = shop();
     fs::write(shop.path("more/broken.png"), "").unwrap();
-    shop.nfbmr("calibrate model.nfbmr more").fails(&["cannot decode more/broken.png"]);
+    shop.nfbmr("calibrate model.nfbmr more")
+        .fails(&["cannot decode more/broken.png", "hint: `--skip-bad`"]);
     let ran = shop.nfbmr("calibrate -q model.nfbmr more --skip-bad").succeeds();
     assert!(ran.stderr.contains("\nskipped: cannot decode more/broken.png"), "{}", ran.stderr);
     assert!(ran.stdout.contains("calibrated on 6 other images"), "{}", ran.stdout);

@@ -90,7 +90,7 @@ fn set(shop: &Shop, name: &str, masks: &[Option<Column>]) {
     }
 }
 
-fn line<'a>(stdout: &'a str, name: &str) -> Option<&'a str> {
+fn line_of<'a>(stdout: &'a str, name: &str) -> Option<&'a str> {
     stdout.lines().find_map(|line| line.strip_prefix(&format!("{name:<21}")))
 }
 
@@ -101,8 +101,8 @@ fn defects_that_pixel_metrics_leave_out_are_named() {
     set(&shop, "one", &[bar, None, bar]);
     let ran = shop.nfbmr("evaluate -q model.nfbmr one").succeeds().stdout;
     let expected = "3 defects, 2 masks: pixel metrics leave 1 out (one/test/bad/1.png)";
-    assert_eq!(line(&ran, "masks"), Some(expected), "{ran}");
-    assert!(line(&ran, "pixel AUROC").is_some() && line(&ran, "warning").is_none(), "{ran}");
+    assert_eq!(line_of(&ran, "masks"), Some(expected), "{ran}");
+    assert!(line_of(&ran, "pixel AUROC").is_some() && line_of(&ran, "warning").is_none(), "{ran}");
     let json = shop.nfbmr("evaluate -q model.nfbmr one --json").succeeds().json();
     assert!(json["pixel_auroc"].is_f64(), "{json}");
     let masks = serde_json::json!({
@@ -115,14 +115,14 @@ fn defects_that_pixel_metrics_leave_out_are_named() {
     let ran = shop.nfbmr("evaluate -q model.nfbmr odd --report out").succeeds().stdout;
     let expected = "3 defects, 1 mask: pixel metrics leave 2 out (odd/test/bad/2.png; \
                     odd/test/bad/0.png, whose mask marks nothing)";
-    assert_eq!(line(&ran, "masks"), Some(expected), "{ran}");
+    assert_eq!(line_of(&ran, "masks"), Some(expected), "{ran}");
     let expected = "1 mask marks more than half of its image, perhaps inverted \
                     (odd/ground_truth/bad/1_mask.png)";
-    assert_eq!(line(&ran, "warning"), Some(expected), "{ran}");
+    assert_eq!(line_of(&ran, "warning"), Some(expected), "{ran}");
 
     set(&shop, "black", &[Some(|_| 0), None]);
     let ran = shop.nfbmr("evaluate -q model.nfbmr black").succeeds().stdout;
-    let masks = line(&ran, "masks").unwrap();
+    let masks = line_of(&ran, "masks").unwrap();
     assert!(
         masks.starts_with("no masks that mark anything: pixel metrics aren't computed ("),
         "{ran}"
@@ -130,8 +130,11 @@ fn defects_that_pixel_metrics_leave_out_are_named() {
 
     set(&shop, "none", &[None; 5]);
     let ran = shop.nfbmr("evaluate -q model.nfbmr none").succeeds().stdout;
-    assert_eq!(line(&ran, "masks"), Some("no masks: pixel metrics aren't computed"), "{ran}");
-    assert!(line(&ran, "pixel AUROC").is_none() && line(&ran, "image AUROC").is_some(), "{ran}");
+    assert_eq!(line_of(&ran, "masks"), Some("no masks: pixel metrics aren't computed"), "{ran}");
+    assert!(
+        line_of(&ran, "pixel AUROC").is_none() && line_of(&ran, "image AUROC").is_some(),
+        "{ran}"
+    );
 }
 
 #[test]
@@ -144,6 +147,38 @@ fn defects_outside_of_the_inspected_part_are_counted() {
     shop.nfbmr(&train).succeeds();
     set(&shop, "set", &[Some(|x| u8::from((20..30).contains(&x)))]);
     let ran = shop.nfbmr("evaluate -q part.nfbmr set").succeeds().stdout;
-    assert_eq!(line(&ran, "not inspected"), Some("288 marked pixels, left out of pixel metrics"));
-    assert!(line(&ran, "pixel AUROC").is_some(), "{ran}");
+    assert_eq!(
+        line_of(&ran, "not inspected"),
+        Some("288 marked pixels, left out of pixel metrics")
+    );
+    assert!(line_of(&ran, "pixel AUROC").is_some(), "{ran}");
+}
+
+#[test]
+fn bad_images_and_masks_stop_it_or_are_skipped() {
+    let shop = Shop::with_model();
+    let bar: Option<Column> = Some(|x| u8::from(x < 5));
+    set(&shop, "set", &[bar, bar, bar]);
+    fs::write(shop.path("set/test/bad/0.png"), "no image").unwrap();
+    fs::write(shop.path("set/ground_truth/bad/1_mask.png"), "").unwrap();
+    let line = "evaluate -q model.nfbmr set";
+    let expected = ["cannot decode set/test/bad/0.png", "hint: `--skip-bad` goes on without"];
+    shop.nfbmr(line).fails(&expected);
+    let ran = shop.nfbmr(&format!("{line} --skip-bad --report out")).succeeds();
+    for file in ["set/test/bad/0.png", "set/ground_truth/bad/1_mask.png"] {
+        let said = format!("\nskipped: cannot decode {file}");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+    let ran = ran.stdout;
+    assert!(ran.starts_with("set: 1 good image, 1 defective one\n"), "{ran}");
+    assert_eq!(line_of(&ran, "skipped"), Some("2 images that can't be read"), "{ran}");
+    let json = shop.nfbmr(&format!("{line} --skip-bad --json")).succeeds().json();
+    let numbers = ["good_images", "defect_images", "skipped"].map(|key| json[key].as_u64());
+    assert_eq!(numbers, [Some(1), Some(1), Some(2)], "{json}");
+    assert_eq!(json["masks"]["used"], 1, "{json}");
+    for image in ["good/0", "bad/1", "bad/2"] {
+        fs::write(shop.path(format!("set/test/{image}.png")), "").unwrap();
+    }
+    let expected = "expected images that can be read, found none among 4";
+    shop.nfbmr(&format!("{line} --skip-bad")).fails(&[expected]);
 }

@@ -145,7 +145,7 @@ fn bad_images_stop_training_or_are_skipped_and_listed() {
     }
     fs::write(shop.path("parts/broken.png"), "not an image").unwrap();
     let line = "train parts -o part.nfbmr --config small.toml";
-    shop.nfbmr(line).fails(&["cannot decode parts/broken.png"]);
+    shop.nfbmr(line).fails(&["cannot decode parts/broken.png", "hint: `--skip-bad`"]);
     assert!(!shop.path("part.nfbmr").exists());
     let ran = shop.nfbmr(&format!("{line} -q --skip-bad")).succeeds();
     assert!(ran.stderr.contains("\nskipped: cannot decode parts/broken.png"), "{}", ran.stderr);

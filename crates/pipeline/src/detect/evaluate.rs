@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::DynamicImage;
-use nfbmr_data::{LabelledImage, Limits, Size, load_mask, load_rgb8};
+use nfbmr_data::{DataError, LabelledImage, Limits, Marked, OnBadFile, Size, load_mask, load_rgb8};
 use nfbmr_metrics::{
     Bounded, MetricError, OperatingPoint, PixelHistogram, auroc, average_precision, f1_max,
 };
@@ -92,29 +92,37 @@ pub struct PixelMetrics {
 }
 
 /// Scores test images one after the other, so that any number takes the memory of one, and calls `each`
-/// with the result of each; [`ControlFlow::Break`] ends with those so far.
+/// with the result of each; [`ControlFlow::Break`] ends with those so far. `on_bad` is about images that can't be
+/// read, and those of which a mask can't be: without them, they are in no part of the evaluation.
 ///
 /// # Errors
-/// [`PipelineError::Data`] for an image or a mask that can't be read, [`PipelineError::Metric`] for a map
-/// that holds NaN, otherwise as [`AnomalyModel::detect`].
+/// [`PipelineError::Data`] for an image or a mask that can't be read, unless it is skipped,
+/// [`PipelineError::Metric`] for a map that holds NaN, otherwise as [`AnomalyModel::detect`].
 pub fn evaluate(
     model: &dyn AnomalyModel,
     images: &[LabelledImage],
     limits: &Limits,
+    mut on_bad: OnBadFile<'_>,
     each: &mut dyn FnMut(&Tested, &Detection) -> ControlFlow<()>,
 ) -> Result<Evaluation, PipelineError> {
     let (mut pixels, mut masks) = (PixelHistogram::new(), MaskUse::default());
     let mut all = Vec::with_capacity(images.len());
     for image in images {
-        let decoded: DynamicImage = load_rgb8(&image.path, limits, model.white_level())?.into();
+        let loaded = load_rgb8(&image.path, limits, model.white_level());
+        let Some(decoded) = on_bad.keep_good([loaded])?.pop() else { continue };
+        let decoded = DynamicImage::from(decoded);
         let start = Instant::now();
         let detection = model.detect(&decoded)?;
         let time = start.elapsed();
         let map = &detection.anomaly_map;
         if !image.is_defect() {
             add(&mut pixels, map, None)?;
-        } else if let Some(mask) = masks.mask(image, map, limits)? {
-            add(&mut pixels, map, Some(&mask))?;
+        } else {
+            let loaded = load_all(&image.masks, map, limits);
+            let Some(marked) = on_bad.keep_good([loaded])?.pop() else { continue };
+            if let Some(mask) = masks.mask(image, map, marked) {
+                add(&mut pixels, map, Some(&mask))?;
+            }
         }
         let score = |part: &Option<Component>| part.as_ref().map(|part| part.score);
         let tested = Tested {
@@ -134,6 +142,12 @@ pub fn evaluate(
     Ok(Evaluation { images: all, pixels, masks })
 }
 
+/// The masks of a defect.
+fn load_all(masks: &[PathBuf], map: &ScoreMap, limits: &Limits) -> Result<Vec<Marked>, DataError> {
+    let size = Size { width: map.width, height: map.height };
+    masks.iter().map(|path| load_mask(path, size, limits)).collect()
+}
+
 fn add(
     pixels: &mut PixelHistogram,
     map: &ScoreMap,
@@ -150,12 +164,11 @@ impl MaskUse {
         &mut self,
         image: &LabelledImage,
         map: &ScoreMap,
-        limits: &Limits,
-    ) -> Result<Option<Vec<bool>>, PipelineError> {
+        masks: Vec<Marked>,
+    ) -> Option<Vec<bool>> {
         self.defects += 1;
         let mut marked = vec![false; map.values.len()];
-        for path in &image.masks {
-            let mask = load_mask(path, Size { width: map.width, height: map.height }, limits)?;
+        for (path, mask) in image.masks.iter().zip(masks) {
             if mask.share() > MOST {
                 self.mostly_marked.push(path.clone());
             }
@@ -164,13 +177,13 @@ impl MaskUse {
         if !marked.contains(&true) {
             let without = if image.masks.is_empty() { &mut self.missing } else { &mut self.empty };
             without.push(image.path.clone());
-            return Ok(None);
+            return None;
         }
         self.used += 1;
         let outside =
             (0..).zip(&marked).filter(|&(index, &marked)| marked && !map.is_inspected(index));
         self.not_inspected += outside.count() as u64;
-        Ok(Some(marked))
+        Some(marked)
     }
 }
 
