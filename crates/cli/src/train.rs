@@ -15,7 +15,7 @@ use crate::file_kind::Kind;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::Compute;
-use crate::output::{note, print};
+use crate::output::{make_folder, note, print};
 use crate::outputs;
 use crate::progress::{Bar, Verbosity};
 use crate::text::{count, inspected};
@@ -59,6 +59,10 @@ pub struct Args {
     /// that of a training which wasn't interrupted.
     #[arg(long)]
     resume: bool,
+    /// Folder for `MODEL.unfinished`, which a training keeps its work in and which lies beside MODEL otherwise: one on
+    /// a disk of this computer, where MODEL is on a share that is slow or has no locks.
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
     /// Go on without images that can't be read, and list them.
     #[arg(long)]
     skip_bad: bool,
@@ -93,7 +97,10 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let settings = args.config.file().into_iter().chain(args.mask.as_deref());
     let files = settings.chain(args.images.lists()).chain(args.compute.weights_file());
     outputs::check(output, Kind::Model, images.chain(files))?;
-    let unfinished = Unfinished::beside(output);
+    if let Some(folder) = &args.work_dir {
+        make_folder(folder)?;
+    }
+    let unfinished = Unfinished::of(output, args.work_dir.as_deref());
     let folder = unfinished.folder(args.resume)?;
 
     let start = Instant::now();

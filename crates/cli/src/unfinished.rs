@@ -1,4 +1,4 @@
-//! What a training keeps beside its model until the model is there.
+//! What a training keeps, beside its model or elsewhere, until the model is there.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -12,9 +12,12 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// That of a model file.
-    pub fn beside(model: &Path) -> Self {
-        let mut name = model.as_os_str().to_owned();
+    /// That of a model file: beside it, or in a folder of the user's for the work of trainings.
+    pub fn of(model: &Path, work: Option<&Path>) -> Self {
+        let mut name = match work {
+            None => model.as_os_str().to_owned(),
+            Some(work) => work.join(model.file_name().unwrap_or_default()).into_os_string(),
+        };
         name.push(".unfinished");
         Self { folder: name.into() }
     }

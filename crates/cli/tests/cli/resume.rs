@@ -87,3 +87,29 @@ fn copies_of_an_image_count_once() {
     );
     assert!(ran.stdout.contains("trained on 4 images"), "{ran:?}");
 }
+
+#[test]
+fn a_training_works_in_the_folder_named() {
+    let shop = Shop::new();
+    fs::create_dir(shop.path("share")).unwrap();
+    let line = format!("{} --work-dir local/work", line(&shop, "share/part.nfbmr"));
+    let mut child = shop.command(line.split_whitespace()).spawn().unwrap();
+    let checkpoint = shop.path("local/work/part.nfbmr.unfinished/checkpoint");
+    while !checkpoint.exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read_dir(shop.path("share")).unwrap().count(), 0);
+    shop.nfbmr(&line).fails(&["local/work/part.nfbmr.unfinished, which another", "--resume"]);
+    shop.nfbmr(&format!("{line} --resume")).succeeds();
+    assert!(shop.path("share/part.nfbmr").is_file());
+    assert_eq!(fs::read_dir(shop.path("share")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(shop.path("local/work")).unwrap().count(), 0);
+
+    fs::write(shop.path("file"), "").unwrap();
+    let gears = shop.gears();
+    let line = format!("train {gears} -o part.nfbmr --config small.toml --work-dir file");
+    shop.nfbmr(&line).fails(&["cannot write file"]);
+}
