@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nfbmr::calibration::{CalibrationError, RateBasis};
+use nfbmr::calibration::{CalibrationError, RateBasis, SplitConformal};
 use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::{
     Calibration, CrossCalibration, DecisionThreshold, FalseAlarmRate, Images, SplitCalibration,
@@ -146,17 +146,30 @@ fn folds(cross: &CrossCalibration) -> String {
 }
 
 fn thresholds(calibration: &SplitCalibration) -> String {
-    let images = calibration.image_scores().images();
-    let threshold = |threshold: DecisionThreshold| {
-        let by_hand = if threshold.set_by_hand { " (set by hand)" } else { "" };
-        format!("{}{by_hand}", threshold.value)
+    let (image, pixel) = (calibration.threshold(), calibration.pixel_threshold());
+    let rate =
+        rate_in_words(calibration.rate(), calibration.basis(), calibration.image_scores().images());
+    let images = count(calibration.image_scores().images(), "other image");
+    if !image.set_by_hand && !pixel.set_by_hand {
+        return format!(
+            "calibrated on {images} to {rate}\nthreshold {} for images, {} for pixels\n",
+            image.value, pixel.value
+        );
+    }
+    let basis = |threshold, scores| match rate_by_hand(threshold, scores) {
+        Some(rate) => format!("set by hand: up to {} false alarms by these images", percent(rate)),
+        None => format!("for {rate}"),
     };
     format!(
-        "calibrated on {} to {}\n\
-         threshold {} for images, {} for pixels\n",
-        count(images, "other image"),
-        rate_in_words(calibration.rate(), calibration.basis(), images),
-        threshold(calibration.threshold()),
-        threshold(calibration.pixel_threshold()),
+        "calibrated on {images}\nthreshold {} for images, {}\nthreshold {} for pixels, {}\n",
+        image.value,
+        basis(image, calibration.image_scores()),
+        pixel.value,
+        basis(pixel, calibration.pixel_scores()),
     )
+}
+
+/// The false-alarm rate, by the scores of the calibration, of a threshold that was set by hand.
+pub fn rate_by_hand(threshold: DecisionThreshold, scores: &SplitConformal) -> Option<f64> {
+    threshold.set_by_hand.then(|| scores.rate_at(threshold.value).ok())?
 }

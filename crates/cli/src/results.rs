@@ -2,12 +2,13 @@
 
 use std::fmt::{self, Write as _};
 
-use nfbmr::ModelInfo;
 use nfbmr::data::Dataset;
 use nfbmr::evaluation::{Evaluation, OperatingPoint};
 use nfbmr::report::{self, Run};
+use nfbmr::{ModelInfo, SplitCalibration};
 use serde::Serialize;
 
+use crate::calibrate::rate_by_hand;
 use crate::mask_use::Masks;
 use crate::text::{count, percent};
 
@@ -60,7 +61,7 @@ impl From<OperatingPoint> for Point {
 struct Calibrated {
     /// `None` for a model of folds.
     threshold: Option<f32>,
-    /// The rate of false alarms it was set for.
+    /// The rate of false alarms it was set for; where it was set by hand, its rate by the images of the calibration.
     rate: f64,
     set_by_hand: bool,
     false_alarms: usize,
@@ -71,6 +72,9 @@ impl Calibrated {
     fn new(info: &ModelInfo, flagged: &[bool], labels: &[bool]) -> Option<Self> {
         let calibration = info.calibration.as_ref()?;
         let threshold = calibration.threshold();
+        let scores = calibration.split().map(SplitCalibration::image_scores);
+        let by_hand = threshold.zip(scores);
+        let by_hand = by_hand.and_then(|(threshold, scores)| rate_by_hand(threshold, scores));
         let flagged_of = |defect: bool| {
             flagged
                 .iter()
@@ -80,7 +84,7 @@ impl Calibrated {
         };
         Some(Self {
             threshold: threshold.map(|threshold| threshold.value),
-            rate: calibration.rate().get(),
+            rate: by_hand.unwrap_or(calibration.rate().get()),
             set_by_hand: threshold.is_some_and(|threshold| threshold.set_by_hand),
             false_alarms: flagged_of(false),
             defects_found: flagged_of(true),
@@ -162,7 +166,10 @@ impl fmt::Display for Results {
         let Some(calibrated) = &self.calibrated else { return Ok(()) };
         let Calibrated { threshold, rate, set_by_hand, false_alarms, defects_found } = calibrated;
         let basis = match set_by_hand {
-            true => "set by hand".to_owned(),
+            true => format!(
+                "set by hand: up to {} false alarms by the images of the calibration",
+                percent(*rate)
+            ),
             false => format!("for {} false alarms", percent(*rate)),
         };
         let verdicts = match threshold {

@@ -44,7 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     hold_out: f64,
     /// For few images, in place of `--hold-out`: train K models, each without one of K equal folds of the
-    /// images, which sets the verdicts. The false alarms are then proven to about twice the rate.
+    /// images, which sets the verdicts. The false alarms are then proven to a bound that training prints: at most
+    /// twice the rate for folds of one or two images, more for larger ones.
     #[arg(long, value_name = "K", conflicts_with = "hold_out")]
     folds: Option<usize>,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the

@@ -67,8 +67,10 @@ fn rates_that_the_images_do_not_support_are_refused() {
 fn thresholds_are_set_by_hand() {
     let shop = shop();
     let ran = shop.nfbmr("calibrate model.nfbmr --threshold 2.5 --pixel-threshold=-3").succeeds();
-    let said = "threshold 2.5 (set by hand) for images, -3 (set by hand) for pixels\n";
-    assert!(ran.stdout.ends_with(said), "{}", ran.stdout);
+    let said = "model.nfbmr: calibrated on 3 other images\n\
+                threshold 2.5 for images, set by hand: up to 100 % false alarms by these images\n\
+                threshold -3 for pixels, set by hand: up to 100 % false alarms by these images\n";
+    assert_eq!(ran.stdout, said);
     let info = shop.nfbmr("inspect model.nfbmr --json").succeeds().json();
     assert_eq!(info["calibration"]["split"]["threshold"]["value"], 2.5);
     assert_eq!(info["calibration"]["split"]["threshold"]["set_by_hand"], true);
@@ -87,4 +89,30 @@ fn bad_images_stop_it_or_are_skipped() {
     let ran = shop.nfbmr("calibrate -q model.nfbmr more --skip-bad").succeeds();
     assert!(ran.stderr.contains("\nskipped: cannot decode more/broken.png"), "{}", ran.stderr);
     assert!(ran.stdout.contains("calibrated on 6 other images"), "{}", ran.stdout);
+}
+
+/// (1 + scores above) / (n + 1) of 3 scores.
+#[test]
+fn a_threshold_set_by_hand_has_its_own_rate() {
+    let shop = shop();
+    let gears = shop.gears();
+    for (threshold, rate, percent) in [("-5", 1.0, "100 %"), ("1e9", 0.25, "25 %")] {
+        shop.nfbmr("calibrate model.nfbmr --max-false-alarms 0.5").succeeds();
+        let set = shop.nfbmr(&format!("calibrate model.nfbmr --threshold={threshold}")).succeeds();
+        let shown = shop.nfbmr("inspect model.nfbmr").succeeds().stdout;
+        let by_hand =
+            format!("for images, set by hand: up to {percent} false alarms by these images\n");
+        for text in [&set.stdout, &shown] {
+            assert!(text.contains(&by_hand), "{text}");
+            assert!(text.contains(" for pixels, for 50 % false alarms (as asked)\n"), "{text}");
+            assert!(!text.contains("calibrated on 3 other images to"), "{text}");
+        }
+        let lines = shop.nfbmr(&format!("evaluate -q model.nfbmr {gears}")).succeeds().stdout;
+        let by_hand =
+            format!("(set by hand: up to {percent} false alarms by the images of the calibration)");
+        assert!(lines.contains(&by_hand), "{lines}");
+        let json = shop.nfbmr(&format!("evaluate -q model.nfbmr {gears} --json")).succeeds().json();
+        assert_eq!(json["calibrated"]["rate"], rate, "{json}");
+        assert_eq!(json["calibrated"]["set_by_hand"], true, "{json}");
+    }
 }

@@ -71,7 +71,8 @@ impl CrossCalibration {
         self.basis
     }
 
-    /// What is proven of the rate: about twice as many false alarms.
+    /// What is proven of the rate: at most twice as many false alarms for folds of one or two images, more for larger
+    /// ones.
     pub fn bound(&self) -> CrossBound {
         self.bound
     }

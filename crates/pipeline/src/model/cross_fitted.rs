@@ -22,8 +22,8 @@ use crate::score::{Component, DefectPixels, Detection, ScoreMap};
 /// The score of an image is the mean of the models', its anomaly map the mean of their maps; detection takes
 /// the time of all of them. Verdicts come from the p-value of all models together
 /// ([`CrossConformal`](nfbmr_calibration::CrossConformal)), so that no score is a threshold, and the proven
-/// bound of the false alarms is about twice the asked rate: [`CrossCalibration::bound`](crate::CrossCalibration::bound)
-/// says which.
+/// bound of the false alarms is weaker than the asked rate: [`CrossCalibration::bound`](crate::CrossCalibration::bound)
+/// has it.
 /// `docs/thresholds.md` derives it.
 #[derive(Clone, Debug)]
 pub struct CrossFitted<B: Backend> {
