@@ -5,16 +5,20 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::DynamicImage;
 use nfbmr_backend::DeviceName;
 use nfbmr_cache::FeatureCache;
 use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
-use nfbmr_data::{DataError, Distinct, HoldOut, Limits, OnBadFile, Selection, distinct, hold_out};
+use nfbmr_data::{
+    DataError, Distinct, HoldOut, HoldOutBy, HoldOutError, Limits, OnBadFile, Selection, distinct,
+    hold_out,
+};
 use nfbmr_pipeline::{
-    BackboneWeights, CalibrateError, CrossFitting, Images, PipelineConfig, PipelineError, Progress,
-    ProgressFn, TrainingStorage, WhiteLevel, white_level,
+    BackboneWeights, CalibrateError, CopyOf, CrossFitting, HeldOut, ImageName, Images,
+    PipelineConfig, PipelineError, Progress, ProgressFn, TrainingStorage, WhiteLevel, white_level,
 };
 
-use crate::detector::{self, Order};
+use crate::detector::{self, CalibrateBy, Found, Order};
 use crate::good_images::GoodImages;
 use crate::pipeline::Pipeline;
 use crate::weights;
@@ -30,7 +34,8 @@ pub struct PipelineBuilder<'a> {
     config: PipelineConfig,
     weights: Option<BackboneWeights>,
     device: DeviceName,
-    calibrate: CalibrateBy,
+    calibrate: Calibrate,
+    hold_out_by: HoldOutBy,
     rate: Option<FalseAlarmRate>,
     storage: TrainingStorage,
     resume: Option<PathBuf>,
@@ -42,7 +47,7 @@ pub struct PipelineBuilder<'a> {
 
 /// What a model is calibrated by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum CalibrateBy {
+enum Calibrate {
     /// A share of the images, held out of training; none where it is 0.
     HoldOut(f64),
     /// All images, each by the model that was trained without its fold.
@@ -55,13 +60,22 @@ enum CalibrateBy {
 pub enum Note {
     /// Which images of a folder are taken, what is left out and why.
     Selection(Selection),
-    /// An image is left out as its file is a copy of another.
+    /// An image is left out as its content is that of another.
     Copy {
         /// The image.
-        image: PathBuf,
+        image: ImageName,
         /// The one that is taken.
-        original: PathBuf,
+        original: ImageName,
     },
+    /// Images held out have near doubles among those trained on, as frames of one part have.
+    NearDoubles {
+        /// How many of them have.
+        near: usize,
+        /// How many were looked at.
+        of: usize,
+    },
+    /// The model is trained, and can't be calibrated.
+    Uncalibrated(PipelineError),
     /// The white level of 16-bit images was guessed.
     WhiteLevel(WhiteLevel),
     /// A file that can't be read is left out.
@@ -73,12 +87,18 @@ impl fmt::Display for Note {
         match self {
             Self::Selection(selection) => selection.fmt(f),
             Self::Copy { image, original } => {
-                write!(f, "left out: {}, a copy of {}", image.display(), original.display())
+                write!(f, "left out: {image}, a copy of {original}")
             }
             Self::WhiteLevel(level) => {
                 write!(f, "white level: {level}")
             }
             Self::Skipped(error) => write!(f, "skipped: {error}"),
+            Self::NearDoubles { near, of } => write!(
+                f,
+                "warning: of {of} images held out {near} have near doubles among those trained on: if these are \
+                 frames of one part, false alarms will be more than promised; hold out whole parts"
+            ),
+            Self::Uncalibrated(error) => write!(f, "not calibrated: {error}"),
         }
     }
 }
@@ -113,7 +133,8 @@ impl Default for PipelineBuilder<'_> {
             config: PipelineConfig::default(),
             weights: weights::embedded().cloned(),
             device: DeviceName::Cpu,
-            calibrate: CalibrateBy::HoldOut(HOLD_OUT),
+            calibrate: Calibrate::HoldOut(HOLD_OUT),
+            hold_out_by: HoldOutBy::Image,
             rate: None,
             storage: TrainingStorage::default(),
             resume: None,
@@ -148,14 +169,21 @@ impl<'a> PipelineBuilder<'a> {
     /// calibrated.
     #[must_use]
     pub fn hold_out(self, share: f64) -> Self {
-        Self { calibrate: CalibrateBy::HoldOut(share), ..self }
+        Self { calibrate: Calibrate::HoldOut(share), ..self }
     }
 
     /// For few images: trains a model for each of so many folds of the images, each of which calibrates the model
     /// that was trained without it. See [`CrossFitting`].
     #[must_use]
     pub fn folds(self, folds: usize) -> Self {
-        Self { calibrate: CalibrateBy::Folds(folds), ..self }
+        Self { calibrate: Calibrate::Folds(folds), ..self }
+    }
+
+    /// What is held out together, in folds too: where a part has several images, they have to be. Files alone are told
+    /// apart by it.
+    #[must_use]
+    pub fn hold_out_by(self, by: HoldOutBy) -> Self {
+        Self { hold_out_by: by, ..self }
     }
 
     /// The share of good images, above 0 and below 1, that may be called anomalous; by default 0.05, or the smallest
@@ -218,8 +246,10 @@ impl<'a> PipelineBuilder<'a> {
 
     /// Trains on images of good parts and calibrates the model.
     ///
-    /// The images to calibrate by are drawn by the seed of the configuration before all else. The same
-    /// configuration, images, device and thread count give the same model.
+    /// The images to calibrate by are drawn by the seed of the configuration, and read before all else. Images of the
+    /// same content, in whatever format, count once. The same configuration, images, device and thread count give
+    /// the same model. Where the calibration fails once the model is trained, the model isn't calibrated, and
+    /// [`Note::Uncalibrated`] says why. A training that fails by itself removes its checkpoint.
     ///
     /// # Errors
     /// A device that isn't there, a configuration without meaning, weights that don't fit it, images that can't be
@@ -239,15 +269,19 @@ impl<'a> PipelineBuilder<'a> {
             }
             GoodImages::Files(files) => self.train_files(files, &weights),
             GoodImages::Decoded(images) => {
-                let HoldOut { training, calibration } =
-                    self.parts((0..images.len()).collect::<Vec<usize>>())?;
-                let chosen = |indices: &[usize]| {
-                    let chosen = indices.iter().filter_map(|&index| images.get(index).copied());
-                    Images::Decoded(chosen.collect())
-                };
+                let alone = (0..images.len()).map(|index| vec![index]);
+                let HoldOut { training, calibration } = self.parts(alone.collect())?;
                 self.resolve(Images::Decoded(images.clone()))?;
-                let calibration = (!calibration.is_empty()).then(|| chosen(&calibration));
-                self.fit(chosen(&training), calibration, &weights)
+                let chosen = |indices: &[usize]| -> Vec<&DynamicImage> {
+                    indices.iter().filter_map(|&index| images.get(index).copied()).collect()
+                };
+                let (training, calibration) = (chosen(&training), chosen(&calibration));
+                let held_out = self.read_held_out(Images::Decoded(calibration.clone()))?;
+                let training = Images::Decoded(training);
+                let trained = self.fit(training, &held_out, &weights)?;
+                let left = held_out.indices().into_iter();
+                let left = left.filter_map(|index| calibration.get(index).copied()).collect();
+                self.calibrate(trained, Images::Decoded(left))
             }
         }
     }
@@ -259,19 +293,25 @@ impl<'a> PipelineBuilder<'a> {
     ) -> Result<Pipeline, PipelineError> {
         let Distinct { files, copies } = distinct(files);
         for (image, original) in copies {
+            let [image, original] = [image, original].map(ImageName::Path);
             (self.notes)(&Note::Copy { image, original });
         }
-        let HoldOut { training, calibration } = self.parts(files)?;
-        let [mut of_guess, mut of_training, mut of_calibration] = [vec![], vec![], vec![]];
+        let HoldOut { training, calibration } = self.parts(self.hold_out_by.groups(files))?;
+        let [mut of_guess, mut of_held_out, mut of_training] = [vec![], vec![], vec![]];
         let all = [&training[..], &calibration].concat();
         self.resolve(self.files(&all, &mut of_guess))?;
-        let calibrate =
-            (!calibration.is_empty()).then(|| self.files(&calibration, &mut of_calibration));
-        let training = self.files(&training, &mut of_training);
-        let trained = self.fit(training, calibrate, weights)?;
-        let skipped = of_training.into_iter().chain(of_calibration);
-        skipped.for_each(|bad| (self.notes)(&Note::Skipped(bad)));
-        Ok(trained)
+        let held_out = self.read_held_out(self.files(&calibration, &mut of_held_out))?;
+        let images = self.files(&training, &mut of_training);
+        let trained = self.fit(images, &held_out, weights)?;
+        for bad in of_training.into_iter().chain(of_held_out) {
+            (self.notes)(&Note::Skipped(bad));
+        }
+        let left = held_out.indices().into_iter();
+        let left: Vec<PathBuf> = left.filter_map(|index| calibration.get(index).cloned()).collect();
+        // They were read before.
+        let mut gone = Vec::new();
+        let images = self.files(&left, &mut gone);
+        self.calibrate(trained, images)
     }
 
     /// Files to read, the bad ones of which go to `skipped` if they are to be skipped.
@@ -295,25 +335,28 @@ impl<'a> PipelineBuilder<'a> {
         }
     }
 
-    /// The images to train on and to calibrate by, which are enough for what is asked.
-    fn parts<T: Ord>(&self, images: Vec<T>) -> Result<HoldOut<T>, PipelineError> {
+    /// The images to train on and to calibrate by, which are enough for what is asked; those of a group stay
+    /// together.
+    fn parts<T: Ord>(&self, groups: Vec<Vec<T>>) -> Result<HoldOut<T>, PipelineError> {
+        let flat = |groups: Vec<Vec<T>>| -> Vec<T> { groups.into_iter().flatten().collect() };
+        let (all, by) = (groups.len(), &self.hold_out_by);
         let parts = match self.calibrate {
-            CalibrateBy::Folds(folds) => {
-                CrossFitting { folds, rate: self.rate }.check(images.len())?;
+            Calibrate::Folds(folds) => {
+                let images = flat(groups);
+                CrossFitting::new(folds, self.rate).check(images.len())?;
                 return Ok(HoldOut { training: images, calibration: Vec::new() });
             }
-            CalibrateBy::HoldOut(0.0) => HoldOut { training: images, calibration: Vec::new() },
-            CalibrateBy::HoldOut(share) => hold_out(images, share, self.config.seed)?,
-        };
-        let images = parts.calibration.len();
-        match self.rate {
-            Some(rate) if rate.images_needed() > images as u64 => {
-                let (rate, needed) = (rate.get(), rate.images_needed());
-                let error = CalibrationError::UnsupportedRate { rate, images, needed };
-                Err(CalibrateError::from(error).into())
+            Calibrate::HoldOut(0.0) => HoldOut { training: flat(groups), calibration: Vec::new() },
+            Calibrate::HoldOut(_) if *by != HoldOutBy::Image && all < 3 => {
+                return Err(HoldOutError::TooFewGroups { by: by.to_string(), found: all }.into());
             }
-            _ => Ok(parts),
-        }
+            Calibrate::HoldOut(share) => {
+                let HoldOut { training, calibration } = hold_out(groups, share, self.config.seed)?;
+                HoldOut { training: flat(training), calibration: flat(calibration) }
+            }
+        };
+        check_rate(self.rate, parts.calibration.len())?;
+        Ok(parts)
     }
 
     /// Guesses the white level by all images, where the configuration leaves it open.
@@ -327,28 +370,94 @@ impl<'a> PipelineBuilder<'a> {
         Ok(())
     }
 
+    /// Reads the images to calibrate by, which are enough once copies are left out.
+    fn read_held_out(&mut self, images: Images<'_>) -> Result<HeldOut, PipelineError> {
+        let held_out = HeldOut::read(&self.config, images, &mut *self.progress)?;
+        if let Calibrate::HoldOut(_) = self.calibrate {
+            check_rate(self.rate, held_out.len())?;
+        }
+        Ok(held_out)
+    }
+
     fn fit(
         &mut self,
         training: Images<'_>,
-        calibration: Option<Images<'_>>,
+        held_out: &HeldOut,
         weights: &BackboneWeights,
     ) -> Result<Pipeline, PipelineError> {
         if let Some(folder) = &self.resume {
             self.storage = resumable(folder)?;
         }
-        let Self { config, storage, progress, calibrate, rate, device, .. } = self;
-        let (rate, device) = (*rate, *device);
-        let order = Order { config, weights, storage, device };
-        let fitting = match *calibrate {
-            CalibrateBy::Folds(folds) => Some(CrossFitting { folds, rate }),
-            CalibrateBy::HoldOut(_) => None,
+        let Self { config, storage, progress, notes, calibrate, rate, hold_out_by, device, .. } =
+            self;
+        let order = Order { config, weights, storage, device: *device };
+        let by = match *calibrate {
+            Calibrate::Folds(folds) => {
+                CalibrateBy::Folds(CrossFitting::new(folds, *rate).hold_out_by(hold_out_by.clone()))
+            }
+            Calibrate::HoldOut(_) => CalibrateBy::HeldOut(held_out),
         };
-        let detector = detector::train(&order, training, fitting.as_ref(), &mut **progress)?;
-        let mut pipeline = Pipeline { detector, device };
-        if let Some(images) = calibration {
-            pipeline.calibrate(images, rate, &mut **progress)?;
+        let mut tell = |Found { copies, near_doubles: (near, of) }| {
+            for CopyOf { image, original, .. } in copies {
+                notes(&Note::Copy { image, original });
+            }
+            if 2 * near > of {
+                notes(&Note::NearDoubles { near, of });
+            }
+        };
+        let trained = detector::train(&order, training, by, &mut tell, &mut **progress);
+        if let (Err(error), Some(checkpoint)) = (&trained, &storage.checkpoint) {
+            forget(error, checkpoint);
+        }
+        Ok(Pipeline { detector: trained?, device: self.device })
+    }
+
+    /// Calibrates a model that was trained; one that can't be calibrated stays as it is.
+    fn calibrate(
+        &mut self,
+        mut pipeline: Pipeline,
+        images: Images<'_>,
+    ) -> Result<Pipeline, PipelineError> {
+        if images.is_empty() {
+            return Ok(pipeline);
+        }
+        match pipeline.calibrate(images, self.rate, &mut *self.progress) {
+            Err(interrupted @ PipelineError::Interrupted(_)) => return Err(interrupted),
+            Err(error) => (self.notes)(&Note::Uncalibrated(error)),
+            Ok(_) => {}
         }
         Ok(pipeline)
+    }
+}
+
+/// That so many images support the rate that was asked for.
+fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), PipelineError> {
+    match rate {
+        Some(rate) if rate.images_needed() > images as u64 => {
+            let (rate, needed) = (rate.get(), rate.images_needed());
+            let error = CalibrationError::UnsupportedRate { rate, images, needed };
+            Err(CalibrateError::from(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the checkpoints of a training that failed by itself: it would fail again, and be in the way of another.
+fn forget(error: &PipelineError, checkpoint: &Path) {
+    let by_itself = matches!(
+        error,
+        PipelineError::Training(_) | PipelineError::Calibration(_) | PipelineError::Whitening(_)
+    );
+    let (Some(folder), Some(name)) = (checkpoint.parent(), checkpoint.file_name()) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    // Those of folds have a number after the name.
+    let own = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&*name.to_string_lossy()));
+    for entry in own.filter(|_| by_itself) {
+        if let Err(error) = std::fs::remove_file(entry.path()) {
+            tracing::warn!("{} stays: {error}", entry.path().display());
+        }
     }
 }
 

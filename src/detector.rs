@@ -4,8 +4,8 @@ use std::path::Path;
 
 use nfbmr_backend::{Backend, DeviceError, DeviceName};
 use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, CrossFitted, CrossFitting, Images, Loaded, Pipeline,
-    PipelineConfig, PipelineError, ProgressFn, Trainer, TrainingStorage, load,
+    AnomalyModel, BackboneWeights, CopyOf, CrossFitted, CrossFitting, HeldOut, Images, Loaded,
+    Pipeline, PipelineConfig, PipelineError, ProgressFn, Trainer, TrainingStorage, load,
 };
 
 /// What a model of either kind, on any backend, knows of itself.
@@ -67,31 +67,57 @@ pub(crate) struct Order<'a> {
     pub(crate) device: DeviceName,
 }
 
-/// Trains on images, for folds if those are given.
+/// What is found once the features of the training images are there, before networks are trained.
+pub(crate) struct Found {
+    /// Images left out, of the training and of those held out.
+    pub(crate) copies: Vec<CopyOf>,
+    /// How many images held out have near doubles in the training, of how many looked at.
+    pub(crate) near_doubles: (usize, usize),
+}
+
+/// How a model is calibrated.
+pub(crate) enum CalibrateBy<'a> {
+    /// By the training images in folds.
+    Folds(CrossFitting),
+    /// By images held out; by none where there are none.
+    HeldOut(&'a HeldOut),
+}
+
+/// Is told what is found before networks are trained.
+pub(crate) type TellFn<'a> = dyn FnMut(Found) + 'a;
+
+/// Trains on images.
 pub(crate) fn train(
     order: &Order<'_>,
     images: Images<'_>,
-    fitting: Option<&CrossFitting>,
+    by: CalibrateBy<'_>,
+    tell: &mut TellFn<'_>,
     progress: &mut ProgressFn<'_>,
 ) -> Result<AnyDetector, PipelineError> {
     fn on<B: Backend>(
         order: &Order<'_>,
         images: Images<'_>,
-        fitting: Option<&CrossFitting>,
+        by: CalibrateBy<'_>,
+        tell: &mut TellFn<'_>,
         progress: &mut ProgressFn<'_>,
         device: &B::Device,
     ) -> Result<AnyDetector, PipelineError> {
         let Order { config, weights, storage, .. } = *order;
         let mut skipped = Vec::new();
         let again = images.again(&mut skipped);
-        let mut trainer =
-            Trainer::<B>::new(config, Some(weights), images, storage, device, progress)?;
-        Ok(match fitting {
-            Some(fitting) => Box::new(CrossFitted::train(trainer, again, fitting, progress)?),
-            None => Box::new(trainer.train(config, progress)?),
-        })
+        let trainer = Trainer::<B>::new(config, Some(weights), images, storage, device, progress)?;
+        match by {
+            CalibrateBy::Folds(fitting) => {
+                Ok(Box::new(CrossFitted::train(trainer, again, &fitting, progress)?))
+            }
+            CalibrateBy::HeldOut(held_out) => {
+                let (mut trainer, copies) = held_out.apart(trainer)?;
+                tell(Found { copies, near_doubles: held_out.near_doubles(&trainer)? });
+                Ok(Box::new(trainer.train(config, progress)?))
+            }
+        }
     }
-    on_device!(order.device, on(order, images, fitting, progress))
+    on_device!(order.device, on(order, images, by, tell, progress))
 }
 
 /// Reads a model file of either kind.

@@ -76,7 +76,7 @@ pub use nfbmr_metrics::DefectRegion;
 pub use nfbmr_pipeline::{
     AnomalyModel, BackboneWeights, CalibrateError, Calibration, CheckpointError, Component,
     CrossCalibration, CrossFitting, DecisionThreshold, DefectPixels, DetectedFile, DetectedFn,
-    Detection, Drift, ImageName, Images, MeanFeatures, ModelError, ModelInfo, Phase,
+    Detection, Drift, ImageName, Images, Known, MeanFeatures, ModelError, ModelInfo, Phase,
     PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, SplitCalibration,
     StoredBackbone, Suspect, System, SystemConfig, TrainingError, TrainingStorage, WhiteLevel,
     detect_files, white_level,
@@ -108,8 +108,8 @@ pub mod config {
 pub mod data {
     pub use nfbmr_data::{
         CellType, DataError, Dataset, DatasetOptions, DecodeError, Distinct, ElpvOptions, Fitted,
-        FrameError, HoldOut, HoldOutError, Label, LabelledImage, LabelledSelection, Layout,
-        LeftOut, LeftOutLine, Limits, Listing, Marked, OnBadFile, PixelError, Reason, Rect,
+        FrameError, HoldOut, HoldOutBy, HoldOutError, Label, LabelledImage, LabelledSelection,
+        Layout, LeftOut, LeftOutLine, Limits, Listing, Marked, OnBadFile, PixelError, Reason, Rect,
         Selection, Size, SizeError, datasets, decode_image, distinct, hold_out, list_images,
         load_image, load_mask, load_masks, load_rgb8, path_list, to_rgb8,
     };

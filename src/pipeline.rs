@@ -8,7 +8,7 @@ use nfbmr_backend::DeviceName;
 use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::Frame;
 use nfbmr_pipeline::{
-    AnomalyModel, CalibrateError, Calibration, Detection, Drift, Images, MeanFeatures,
+    AnomalyModel, CalibrateError, Calibration, Detection, Drift, Images, Known, MeanFeatures,
     PipelineConfig, PipelineError, ProgressFn, StoredBackbone, Suspect,
 };
 
@@ -98,6 +98,15 @@ impl Pipeline {
         heatmap(image, map, low, high)
     }
 
+    /// Whether the model was trained or calibrated on an image of this content, whatever its format: it scores it too
+    /// low for any figure.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
+        self.detector.known(image)
+    }
+
     /// Calibrates the model on images of good parts that it was not trained on: they give thresholds for a
     /// false-alarm rate, and every detection from then on a p-value and a verdict. A model of folds is calibrated
     /// by its training.
@@ -132,14 +141,14 @@ impl Pipeline {
     }
 
     /// Watches the scores of a stream of images for drift from those of the calibration; `None` for a model without
-    /// one, or of folds.
+    /// one, of folds, or calibrated on fewer than [`Drift::FEWEST`] images.
     ///
     /// # Errors
     /// As [`Drift::new`].
     pub fn drift(&self) -> Result<Option<Drift>, PipelineError> {
         let calibration = self.calibration().and_then(Calibration::split);
         let drift = calibration.map(Drift::new).transpose();
-        Ok(drift.map_err(CalibrateError::from)?)
+        Ok(drift.map_err(CalibrateError::from)?.flatten())
     }
 
     /// The images of this training and calibration that are far out of the others, by statistics or a model that left
@@ -186,6 +195,10 @@ impl AnomalyModel for Pipeline {
 
     fn mean_features(&self, image: &DynamicImage) -> Result<Option<MeanFeatures>, PipelineError> {
         self.detector.mean_features(image)
+    }
+
+    fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
+        self.detector.known(image)
     }
 
     fn calibrate(

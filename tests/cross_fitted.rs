@@ -56,7 +56,7 @@ fn train<'a>(
     images: impl Into<Images<'a>>,
     storage: &TrainingStorage,
 ) -> Result<CrossFitted, PipelineError> {
-    train_with(images, CrossFitting { folds: FOLDS, rate: None }, storage, &mut go_on)
+    train_with(images, CrossFitting::new(FOLDS, None), storage, &mut go_on)
 }
 
 fn train_with<'a>(
@@ -230,7 +230,7 @@ fn a_loaded_model_gives_the_same_verdicts_to_the_bit() {
 #[test]
 fn both_backbones_of_a_system_of_two_are_in_the_file() {
     let (config, weights) = (suite::small_of(System::MbPfm), suite::two_cnns());
-    let (fitting, storage) = (CrossFitting { folds: 2, rate: None }, TrainingStorage::default());
+    let (fitting, storage) = (CrossFitting::new(2, None), TrainingStorage::default());
     let weights = Some(&weights);
     let model: CrossFitted =
         suite::cross_fit(&config, weights, &good(4), fitting, &storage, &mut go_on).unwrap();
@@ -358,7 +358,7 @@ fn progress_names_the_fold_and_an_interrupted_training_resumes_to_the_same_bits(
     let cache = Arc::new(FeatureCache::open(folder.path().join("features")).unwrap());
     let mut storage = TrainingStorage::cached(cache.clone());
     storage.checkpoint = Some(folder.path().join("model.checkpoint"));
-    let fitting = CrossFitting { folds: FOLDS, rate: None };
+    let fitting = CrossFitting::new(FOLDS, None);
     let mut told = Vec::new();
     let result = train_with(&good(12), fitting, &storage, &mut |progress: &Progress| {
         told.push(progress.to_string());

@@ -244,7 +244,7 @@ fn a_trainer_keeps_the_white_level_of_its_features() {
     let error = other.validate().unwrap_err().to_string();
     assert!(error.ends_with("white_level must be 255 to 65535, found 254"), "{error}");
 
-    let fitting = CrossFitting { folds: 2, rate: None };
+    let fitting = CrossFitting::new(2, None);
     let folds: CrossFitted<Cpu> =
         suite::cross_fit(&config, weights, &images, fitting, &storage, &mut go_on).unwrap();
     assert_eq!(folds.white_level(), Some(4095));

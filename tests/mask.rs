@@ -167,7 +167,7 @@ fn a_region_ends_with_the_inspected_part() {
     let calibration = model.calibration().and_then(Calibration::split).unwrap();
     assert_eq!(calibration.pixel_scores().scores(), peaks);
 
-    let (storage, fitting) = (TrainingStorage::default(), CrossFitting { folds: 3, rate: None });
+    let (storage, fitting) = (TrainingStorage::default(), CrossFitting::new(3, None));
     let weights = weights::embedded();
     let model: CrossFitted<Cpu> =
         suite::cross_fit(&config, weights, &images, fitting, &storage, &mut go_on).unwrap();

@@ -48,7 +48,7 @@ fn a_defect_among_the_calibration_images_is_named() {
 
 #[test]
 fn a_defect_among_the_images_of_folds_is_named() {
-    let (fitting, storage) = (CrossFitting { folds: 3, rate: None }, TrainingStorage::default());
+    let (fitting, storage) = (CrossFitting::new(3, None), TrainingStorage::default());
     let images = with_defect(15, 5, 2);
     let go_on = &mut |_: &_| ControlFlow::Continue(());
     let (config, weights) = (small(), weights::embedded());

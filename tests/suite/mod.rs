@@ -295,7 +295,7 @@ pub fn a_calibrated_model_has_verdicts<B: Backend>() {
 pub fn a_cross_fitted_model_has_verdicts<B: Backend>() {
     let images = gears(8, 4, 17);
     let mut go_on = |_: &Progress| ControlFlow::Continue(());
-    let fitting = CrossFitting { folds: 2, rate: None };
+    let fitting = CrossFitting::new(2, None);
     let (training, weights, storage) = (&images[..6], weights::embedded(), Default::default());
     let model = cross_fit::<B>(&small(), weights, training, fitting, &storage, &mut go_on);
     let model = model.unwrap();
@@ -465,7 +465,7 @@ pub fn trains_wherever_features_are<B: Backend>(
     assert_eq!(score(&streamed), in_memory);
     assert_eq!(cache.len() as usize, 6 * samples * 2);
 
-    let (fitting, storage) = (CrossFitting { folds: 3, rate: None }, TrainingStorage::default());
+    let (fitting, storage) = (CrossFitting::new(3, None), TrainingStorage::default());
     let folds = cross_fit::<B>(config, weights, images, fitting, &storage, &mut go_on);
     assert!(folds.unwrap().models().iter().all(|model| model.training_images() == 4));
 }

@@ -9,7 +9,7 @@ use std::slice;
 
 use nfbmr::calibration::{DriftAlarm, Shift};
 use nfbmr::data::{LeftOutLine, Limits};
-use nfbmr::{DetectedFile, Detection, Drift, Pipeline, PipelineError, detect_files};
+use nfbmr::{Calibration, DetectedFile, Detection, Drift, Pipeline, PipelineError, detect_files};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -78,6 +78,7 @@ fn batch(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, read));
     let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
     let mut detect = Detect::new(&model, heatmaps.transpose()?, &args.jsonl)?;
+    tell_no_watch(&model, verbosity);
     // A bar would be in the way of results on the same terminal.
     let quiet = verbosity.quiet || (is_standard(&args.jsonl) && io::stdout().is_terminal());
     let mut bar = Bar::new(Verbosity { quiet, ..verbosity });
@@ -110,6 +111,19 @@ fn batch(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     Ok(detect.tally.outcome())
 }
 
+/// Says that there is no watch for drift, where a calibration is too small for one.
+fn tell_no_watch(model: &Pipeline, verbosity: Verbosity) {
+    let images =
+        model.calibration().and_then(Calibration::split).map(|own| own.image_scores().images());
+    if let Some(images) = images.filter(|&images| images < Drift::FEWEST && !verbosity.quiet) {
+        note(format_args!(
+            "not watched: drift, as the model is calibrated on {}; it takes {}",
+            count(images, "image"),
+            Drift::FEWEST
+        ));
+    }
+}
+
 /// The images that standard input names, one after the other, each answered before the next is read.
 fn resident(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     args.check_lines(args.model.files())?;
@@ -117,6 +131,7 @@ fn resident(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
     let heatmaps = args.heatmaps.as_ref().map(|folder| Heatmaps::new(folder, args.model.files()));
     let heatmaps = heatmaps.transpose()?.map(Heatmaps::replacing);
     let mut detect = Detect::new(&model, heatmaps, &args.jsonl)?;
+    tell_no_watch(&model, verbosity);
     let paths = Paths::read();
     while let Some(path) = paths.next()? {
         let input = Input::named(path);

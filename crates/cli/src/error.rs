@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nfbmr::calibration::CalibrationError;
-use nfbmr::data::{DataError, Layout};
+use nfbmr::data::{DataError, HoldOutError, Layout};
 use nfbmr::report::ReportError;
 use nfbmr::{CalibrateError, ModelError, PipelineError};
 use nfbmr_backbone::BackboneError;
@@ -61,6 +61,12 @@ pub enum CliError {
     NoPaths,
     #[error("expected a calibrated model, found {}, which isn't", .0.display())]
     Uncalibrated(PathBuf),
+    #[error(
+        "expected images that the model wasn't trained or calibrated on, found {0} that it was alone"
+    )]
+    AllKnown(usize),
+    #[error("{} is saved without a calibration", .0.display())]
+    SavedUncalibrated(PathBuf),
     #[error("expected `--blocks` from 1 to {all}, found {found}")]
     Blocks { all: usize, found: usize },
     #[error("expected weights that record their configuration in {}, found none", .0.display())]
@@ -138,6 +144,10 @@ impl CliError {
                 "`--skip-bad` goes on without images that can't be read, and lists them"
             }
             Self::Data(DataError::Layout { .. }) => return Some(layouts_hint()),
+            Self::AllKnown(_) => "name folders of other images",
+            Self::SavedUncalibrated(_) => {
+                "`nfbmr calibrate MODEL DIR` calibrates it on other images of good parts"
+            }
             Self::Uncalibrated(_) => {
                 "calibrate it with `nfbmr calibrate MODEL DIR`, or score without a verdict with \
                  `--uncalibrated`"
@@ -187,15 +197,19 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
             "`nfbmr calibrate MODEL --max-false-alarms RATE` sets the rate; `nfbmr train` without `--folds` \
              makes a model with a threshold"
         }
+        PipelineError::HoldOut(HoldOutError::TooFewGroups { .. })
+        | PipelineError::Calibration(CalibrateError::Groups { .. }) => {
+            "another `--hold-out-by`, or more parts, make more groups"
+        }
         PipelineError::Calibration(CalibrateError::TooFewForFolds { .. }) => {
             "name fewer folds with `--folds`, or a folder of more images"
-        }
-        PipelineError::HoldOut(_) => {
-            "`--hold-out 0.2` keeps a fifth of the images for the calibration"
         }
         PipelineError::WeightsVariant { .. } => {
             "name the file of the backbone's weights with `--weights FILE`; `nfbmr weights import` \
              converts published ones"
+        }
+        PipelineError::HoldOut(_) => {
+            "`--hold-out 0.2` keeps a fifth of the images for the calibration"
         }
         PipelineError::NoWeights
         | PipelineError::Model { source: ModelError::Backbone { .. }, .. } => {

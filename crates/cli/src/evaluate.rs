@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nfbmr::Known;
 use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::evaluation::evaluate;
 use nfbmr::report::{self, Report};
@@ -14,6 +15,7 @@ use crate::output::{make_folder, note, print};
 use crate::outputs;
 use crate::progress::{Bar, Verbosity};
 use crate::results::Results;
+use crate::text::count;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -68,7 +70,12 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     for error in &skipped {
         note(format_args!("skipped: {error}"));
     }
+    let known = known_in_words(&evaluation.known);
+    known.iter().for_each(note);
     interrupt::check()?;
+    if evaluation.images.is_empty() && !evaluation.known.is_empty() {
+        return Err(CliError::AllKnown(evaluation.known.len()));
+    }
     if evaluation.images.is_empty() && !skipped.is_empty() {
         return Err(CliError::AllSkipped(skipped.len()));
     }
@@ -93,4 +100,16 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// Which images are left out as the model knows them; nothing where it knows none.
+fn known_in_words(known: &[(PathBuf, Known)]) -> Option<String> {
+    let of = |from: Known| known.iter().filter(|(_, own)| *own == from).count();
+    let (first, _) = known.first()?;
+    Some(format!(
+        "left out: {} that the model was trained on and {} that it was calibrated on, the first {}",
+        count(of(Known::Training), "image"),
+        count(of(Known::Calibration), "image"),
+        first.display()
+    ))
 }

@@ -20,6 +20,8 @@ pub struct Results {
     defect_images: usize,
     /// Images left out as they, or their masks, can't be read.
     skipped: usize,
+    /// Images left out as the model was trained or calibrated on them.
+    known: usize,
     image_auroc: Option<f64>,
     /// 95 % interval over the test images.
     image_auroc_interval: Option<[f64; 2]>,
@@ -113,6 +115,7 @@ impl Results {
             good_images: labels.len() - defect_images,
             defect_images,
             skipped,
+            known: evaluation.known.len(),
             image_auroc: image.map(|image| image.auroc),
             image_auroc_interval: run.image_auroc_interval,
             image_average_precision: image.map(|image| image.average_precision),
@@ -153,6 +156,8 @@ impl fmt::Display for Results {
         });
         let skipped = count(self.skipped, "image");
         line("skipped", (self.skipped > 0).then(|| format!("{skipped} that can't be read")))?;
+        let known = count(self.known, "image");
+        line("left out", (self.known > 0).then(|| format!("{known} that the model knows")))?;
         line("image AUROC", auroc)?;
         line("average precision", share(self.image_average_precision))?;
         line("best F1", point(&self.image_f1_max))?;

@@ -1,11 +1,11 @@
 //! `nfbmr train`: from settings and images to a model file, calibrated if there are images to do it with.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nfbmr::config::Mask;
-use nfbmr::data::Limits;
+use nfbmr::data::{HoldOutBy, Limits};
 use nfbmr::{ModelInfo, Note, Pipeline, Suspect};
 
 use crate::calibrate::in_words;
@@ -43,6 +43,10 @@ pub struct Args {
     /// none until it is calibrated.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     hold_out: f64,
+    /// What is held out together, in folds too: each `image`, a `folder`, or what a regular expression finds in the
+    /// file name, in its first group: `'^(part\d+)_'` for `part12_frame3.png`. Frames of one part have to be.
+    #[arg(long, value_name = "HOW", default_value_t)]
+    hold_out_by: HoldOutBy,
     /// For few images, in place of `--hold-out`: train K models, each without one of K equal folds of the
     /// images, which sets the verdicts. The false alarms are then proven to a bound that training prints: at most
     /// twice the rate for folds of one or two images, more for larger ones.
@@ -105,19 +109,23 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let folder = unfinished.folder(args.resume)?;
 
     let start = Instant::now();
-    let bar = RefCell::new(Bar::new(verbosity));
+    let (bar, uncalibrated) = (RefCell::new(Bar::new(verbosity)), Cell::new(false));
     let mut builder = args
         .compute
         .builder(own)
         .config(config)
         .resume(folder)
         .skip_bad(args.skip_bad)
+        .hold_out_by(args.hold_out_by.clone())
         .progress(|progress| bar.borrow_mut().show(progress))
         .notes(|note| match note {
             Note::WhiteLevel(_) => {
                 bar.borrow().note(format_args!("{note}; `--set white_level=` sets another"));
             }
-            note => bar.borrow().note(note),
+            note => {
+                uncalibrated.set(uncalibrated.get() || matches!(note, Note::Uncalibrated(_)));
+                bar.borrow().note(note);
+            }
         });
     builder = match args.folds {
         Some(folds) => builder.folds(folds),
@@ -133,7 +141,11 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     model.save(output)?;
     unfinished.remove()?;
     drop(bar);
-    print(summary(output, &ModelInfo::read(output)?, start.elapsed()))
+    print(summary(output, &ModelInfo::read(output)?, start.elapsed()))?;
+    match uncalibrated.get() {
+        true => Err(CliError::SavedUncalibrated(output.clone())),
+        false => Ok(()),
+    }
 }
 
 /// Lists the images that are far out of the others.

@@ -180,6 +180,24 @@ pub enum HoldOutError {
         /// How many of them were to be held out.
         held_out: usize,
     },
+    /// All images are held out together, or nearly all.
+    #[error(
+        "expected 3 groups of images or more, held out by `{by}`, found {found}: some of each have to stay"
+    )]
+    TooFewGroups {
+        /// What they are grouped by.
+        by: String,
+        /// How many groups there are.
+        found: usize,
+    },
+    /// A pattern that is no regular expression.
+    #[error("expected `image`, `folder` or a regular expression, found {found:?}: {problem}")]
+    Pattern {
+        /// The pattern.
+        found: String,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 /// Encoded bytes that are not an image this crate can decode.

@@ -43,6 +43,7 @@ mod error;
 mod fit;
 mod frame;
 mod hold_out;
+mod hold_out_by;
 mod jpeg;
 mod kind;
 mod limits;
@@ -76,6 +77,7 @@ pub use error::{
 pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::Frame;
 pub use hold_out::{HoldOut, hold_out};
+pub use hold_out_by::HoldOutBy;
 pub use limits::Limits;
 pub use listing::{Listing, is_image_path, list_files, list_images};
 pub use load::load_rgb8;

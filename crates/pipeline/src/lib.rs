@@ -47,8 +47,8 @@ pub use error::{
 pub use features::{BackboneWeights, Cnn, FeatureExtractor};
 pub use input::{Augmentation, Images, Mask, Tiling, WhiteLevel, white_level};
 pub use model::{
-    AnomalyModel, CrossFitted, CrossFitting, FORMAT_VERSION, Loaded, MeanFeatures, ModelInfo,
-    Pipeline, StoredBackbone, Trainer, TrainingStorage, load,
+    AnomalyModel, CopyOf, CrossFitted, CrossFitting, FORMAT_VERSION, HeldOut, Known, Loaded,
+    MeanFeatures, ModelInfo, Pipeline, StoredBackbone, Trainer, TrainingStorage, load,
 };
 pub use progress::{Progress, ProgressFn};
 pub use score::{Component, DefectPixels, Detection, Fusion, MeanResiduals, Pooling, ScoreMap};

@@ -1,5 +1,6 @@
 //! The program as its users run it.
 
+mod before;
 mod calibrate;
 mod detect;
 mod evaluate;

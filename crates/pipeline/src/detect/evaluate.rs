@@ -11,7 +11,7 @@ use nfbmr_metrics::{
 };
 
 use crate::error::PipelineError;
-use crate::model::AnomalyModel;
+use crate::model::{AnomalyModel, Known};
 use crate::score::{Component, Detection, ScoreMap};
 
 /// The false-positive rate up to which AUPRO is taken.
@@ -43,6 +43,8 @@ pub struct Tested {
 pub struct Evaluation {
     /// The images in the order they were given.
     pub images: Vec<Tested>,
+    /// Images that the model was trained or calibrated on, whatever their format: no figure counts them.
+    pub known: Vec<(PathBuf, Known)>,
     /// Of the anomaly maps of the good images and of the defects that have a mask.
     pixels: PixelHistogram,
     masks: MaskUse,
@@ -93,7 +95,8 @@ pub struct PixelMetrics {
 
 /// Scores test images one after the other, so that any number takes the memory of one, and calls `each`
 /// with the result of each; [`ControlFlow::Break`] ends with those so far. `on_bad` is about images that can't be
-/// read, and those of which a mask can't be: without them, they are in no part of the evaluation.
+/// read, and those of which a mask can't be: without them, they are in no part of the evaluation. Nor are images
+/// that the model knows, which [`Evaluation::known`] names.
 ///
 /// # Errors
 /// [`PipelineError::Data`] for an image or a mask that can't be read, unless it is skipped,
@@ -106,11 +109,15 @@ pub fn evaluate(
     each: &mut dyn FnMut(&Tested, &Detection) -> ControlFlow<()>,
 ) -> Result<Evaluation, PipelineError> {
     let (mut pixels, mut masks) = (PixelHistogram::new(), MaskUse::default());
-    let mut all = Vec::with_capacity(images.len());
+    let (mut all, mut known) = (Vec::with_capacity(images.len()), Vec::new());
     for image in images {
         let loaded = load_rgb8(&image.path, limits, model.white_level());
         let Some(decoded) = on_bad.keep_good([loaded])?.pop() else { continue };
         let decoded = DynamicImage::from(decoded);
+        if let Some(from) = model.known(&decoded)? {
+            known.push((image.path.clone(), from));
+            continue;
+        }
         let start = Instant::now();
         let detection = model.detect(&decoded)?;
         let time = start.elapsed();
@@ -139,7 +146,7 @@ pub fn evaluate(
             break;
         }
     }
-    Ok(Evaluation { images: all, pixels, masks })
+    Ok(Evaluation { images: all, known, pixels, masks })
 }
 
 /// The masks of a defect.

@@ -57,6 +57,16 @@ pub enum CalibrateError {
         /// How many different images there are.
         found: usize,
     },
+    /// Groups of images that can't be divided into folds.
+    #[error(
+        "expected at least {folds} groups of images, all of one size, for {folds} folds, found {found}"
+    )]
+    Groups {
+        /// The number of folds.
+        folds: usize,
+        /// How many groups there are, and of what sizes.
+        found: String,
+    },
     /// Images aren't what they were when training began.
     #[error(
         "expected the same images after training as before, found {missing} of them changed or gone"

@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
+    /// Images held out are read and told apart.
+    Contents,
     /// The backbone runs once over the training images.
     Features,
     /// The statistics that whiten features are collected.
@@ -26,6 +28,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Contents => "contents",
             Self::Features => "features",
             Self::Whitening => "whitening",
             Self::Flow => "flow",

@@ -20,8 +20,8 @@ pub(crate) fn fingerprint(image: &RgbImage) -> Fingerprint {
     std::array::from_fn(|i| digest[i])
 }
 
-/// The images that a model was trained on; models of one trainer share them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The images that a model was trained or calibrated on; models of one trainer share them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TrainedOn {
     /// Ascending.
     fingerprints: Arc<[Fingerprint]>,

@@ -50,6 +50,16 @@ pub trait AnomalyModel: Send + Sync {
         Ok(None)
     }
 
+    /// Whether the model was trained or calibrated on an image of this content, which it scores too low for any
+    /// figure; `None` where it wasn't, and for a detector that doesn't know.
+    ///
+    /// # Errors
+    /// As [`Self::detect_batch`].
+    fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
+        let _ = image;
+        Ok(None)
+    }
+
     /// Calibrates the model; see [`Pipeline::calibrate`](crate::Pipeline::calibrate).
     ///
     /// # Errors
@@ -82,6 +92,15 @@ pub trait AnomalyModel: Send + Sync {
     /// # Errors
     /// [`PipelineError::Model`]; a file that was there before stays intact then.
     fn save(&self, path: &Path, backbone: StoredBackbone) -> Result<(), PipelineError>;
+}
+
+/// What a model knows an image from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    /// It was trained on it.
+    Training,
+    /// It was calibrated on it.
+    Calibration,
 }
 
 /// What a model file holds of the weights of the backbone.

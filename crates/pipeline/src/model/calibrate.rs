@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Pipeline;
 use crate::calibrate::{Calibration, SplitCalibration, Suspect, far_out};
 use crate::error::{CalibrateError, ImageName, Phase, PipelineError};
-use crate::input::{Fingerprint, Images, fingerprint};
+use crate::input::{Fingerprint, Images, TrainedOn, fingerprint};
 use crate::progress::{ProgressFn, Reporter};
 use crate::score::Detection;
 
@@ -35,7 +35,8 @@ impl<B: Backend> Pipeline<B> {
         // Which would judge the scores that replace it.
         let earlier = self.calibration.take();
         match calibrate(self, images.into(), rate, progress) {
-            Ok((calibration, suspects)) => {
+            Ok((calibration, contents, suspects)) => {
+                self.calibrated_on = contents;
                 // Beside those of the training, if it was this one's.
                 if let Some(suspects) = suspects {
                     self.suspects.get_or_insert_default().extend(suspects);
@@ -62,13 +63,14 @@ pub(crate) fn scores(
     }
 }
 
-/// The calibration of a model by images of good parts, and those of them that are far out of the others.
+/// The calibration of a model by images of good parts, their contents, and those of them that are far out of the
+/// others.
 fn calibrate<B: Backend>(
     pipeline: &Pipeline<B>,
     images: Images<'_>,
     rate: Option<FalseAlarmRate>,
     progress: &mut ProgressFn<'_>,
-) -> Result<(Calibration, Option<Vec<Suspect>>), PipelineError> {
+) -> Result<(Calibration, TrainedOn, Option<Vec<Suspect>>), PipelineError> {
     let count = images.len();
     // Before any of them is scored. Once bad files and repeated contents are left out there may be fewer.
     if let Some(rate) = rate
@@ -113,5 +115,6 @@ fn calibrate<B: Backend>(
     tracing::info!(images = image_scores.len(), given = count, "calibrated");
     let calibration = SplitCalibration::new(image_scores, pixel_scores, rate);
     let calibration = calibration.map_err(CalibrateError::from)?;
-    Ok((Calibration::Split(calibration), far_out(&named)))
+    let contents = TrainedOn::new(seen_before.into_iter().collect());
+    Ok((Calibration::Split(calibration), contents, far_out(&named)))
 }

@@ -7,7 +7,7 @@ use nfbmr_backend::Backend;
 use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::Frame;
 
-use super::{AnomalyModel, Pipeline, StoredBackbone};
+use super::{AnomalyModel, Known, Pipeline, StoredBackbone};
 use crate::calibrate::{Calibration, Suspect};
 use crate::config::PipelineConfig;
 use crate::error::{CalibrateError, PipelineError};
@@ -131,6 +131,16 @@ impl<B: Backend> AnomalyModel for CrossFitted<B> {
 
     fn detect(&self, image: &DynamicImage) -> Result<Detection, PipelineError> {
         self.detect(image)
+    }
+
+    /// Every image of a fold is one that the other models were trained on.
+    fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
+        let known = self
+            .models
+            .iter()
+            .map(|model| model.known(image))
+            .find(|found| !matches!(found, Ok(None)));
+        known.unwrap_or(Ok(None))
     }
 
     fn calibrate(

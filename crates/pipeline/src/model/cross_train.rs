@@ -1,37 +1,52 @@
 //! The training of a model for each fold.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use nfbmr_backend::Backend;
 use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
-use nfbmr_data::shuffle;
+use nfbmr_data::{HoldOutBy, shuffle};
 
 use super::calibrate::scores;
 use super::{CrossFitted, Pipeline, Trainer};
 use crate::calibrate::{Calibration, CrossCalibration, Suspect, far_out};
-use crate::error::{CalibrateError, Phase, PipelineError};
+use crate::error::{CalibrateError, ImageName, Phase, PipelineError};
 use crate::input::{Fingerprint, Images, fingerprint};
 use crate::progress::{ProgressFn, Reporter, of_fold};
 
 /// How images are divided to train a [`CrossFitted`] model, and what is asked of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CrossFitting {
     /// The number of folds, and of models: at least 2. Where it divides the number of images, none is left
     /// over; folds of one or two images have the bound of twice the rate.
     pub folds: usize,
     /// The false-alarm rate; `None` asks for 5 %, or the smallest that the images of the folds support.
     pub rate: Option<FalseAlarmRate>,
+    /// Which images are in one fold together: then folds are of equally many groups, and these of equally many
+    /// images.
+    pub hold_out_by: HoldOutBy,
 }
 
 impl CrossFitting {
+    /// Folds of images, each drawn by itself.
+    pub fn new(folds: usize, rate: Option<FalseAlarmRate>) -> Self {
+        Self { folds, rate, hold_out_by: HoldOutBy::Image }
+    }
+
+    /// The same with what is in one fold together.
+    #[must_use]
+    pub fn hold_out_by(self, by: HoldOutBy) -> Self {
+        Self { hold_out_by: by, ..self }
+    }
+
     /// That so many different images make the folds, and support the rate; training checks it too.
     ///
     /// # Errors
     /// [`PipelineError::Calibration`] for fewer than two folds, for fewer images than folds or than three, and
     /// for a rate that the images of the folds don't support.
     pub fn check(&self, images: usize) -> Result<(), PipelineError> {
-        let Self { folds, rate } = *self;
+        let Self { folds, rate, .. } = *self;
         if folds < 2 {
             return Err(CalibrateError::from(CalibrationError::TooFewFolds { found: folds }).into());
         }
@@ -81,14 +96,14 @@ impl<B: Backend> CrossFitted<B> {
     ) -> Result<Self, PipelineError> {
         // Bad files were told when features were extracted.
         let (images, mut skipped) = (images.into(), Vec::new());
-        let CrossFitting { folds, rate } = *fitting;
+        let CrossFitting { folds, rate, .. } = *fitting;
         let config = trainer.config();
         let contents = trainer.contents();
         let mut seen = HashSet::new();
         let distinct: Vec<usize> =
             (0..contents.len()).filter(|&image| seen.insert(contents[image])).collect();
         fitting.check(distinct.len())?;
-        let fold_of = draw(distinct.len(), folds, config.seed);
+        let fold_of = folds_of(&distinct, trainer.names(), fitting, config.seed)?;
         let drawn = || distinct.iter().copied().zip(fold_of.iter().copied());
 
         let checkpoints =
@@ -108,6 +123,40 @@ impl<B: Backend> CrossFitted<B> {
         tracing::info!(folds, images = calibration.images(), "cross-fitted");
         Ok(Self { models, calibration, suspects })
     }
+}
+
+/// The fold of each of the images, by their places among all; none for those left over by equal folds.
+fn folds_of(
+    images: &[usize],
+    names: &[ImageName],
+    fitting: &CrossFitting,
+    seed: u64,
+) -> Result<Vec<Option<usize>>, PipelineError> {
+    let CrossFitting { folds, hold_out_by, .. } = fitting;
+    if *hold_out_by == HoldOutBy::Image {
+        return Ok(draw(images.len(), *folds, seed));
+    }
+    let key = |image: &usize| match names.get(*image) {
+        Some(ImageName::Path(path)) => hold_out_by.key(path),
+        _ => image.to_string(),
+    };
+    let keys: Vec<String> = images.iter().map(key).collect();
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    keys.iter().for_each(|key| *sizes.entry(key).or_default() += 1);
+    let (least, most) = (sizes.values().min(), sizes.values().max());
+    if sizes.len() < *folds || least != most {
+        let found = format!(
+            "{} of {} to {} images",
+            sizes.len(),
+            least.copied().unwrap_or_default(),
+            most.copied().unwrap_or_default()
+        );
+        return Err(CalibrateError::Groups { folds: *folds, found }.into());
+    }
+    let groups: Vec<&str> = sizes.into_keys().collect();
+    let fold_of = draw(groups.len(), *folds, seed);
+    let fold = |key: &String| groups.binary_search(&key.as_str()).ok().and_then(|at| fold_of[at]);
+    Ok(keys.iter().map(fold).collect())
 }
 
 /// The fold of each image; none of those left over by equal folds.
@@ -170,5 +219,24 @@ mod tests {
         }
         assert_eq!(draw(20, 5, 1), draw(20, 5, 1));
         assert_ne!(draw(20, 5, 1), draw(20, 5, 2));
+    }
+
+    #[test]
+    fn frames_of_a_part_are_in_one_fold() {
+        let name =
+            |index: usize| ImageName::Path(format!("p{}_f{}.png", index / 3, index % 3).into());
+        let names: Vec<ImageName> = (0..12).map(name).collect();
+        let by = |pattern: &str, folds| CrossFitting {
+            hold_out_by: pattern.parse().unwrap(),
+            ..CrossFitting::new(folds, None)
+        };
+        let images: Vec<usize> = (0..12).collect();
+        let fold_of = folds_of(&images, &names, &by(r"^(p\d+)_", 2), 5).unwrap();
+        assert!(fold_of.chunks(3).all(|part| part[0] == part[1] && part[1] == part[2]));
+        let in_first = fold_of.iter().filter(|fold| **fold == Some(0)).count();
+        assert_eq!((in_first, fold_of.contains(&None)), (6, false));
+        let error = folds_of(&images[1..], &names, &by(r"^(p\d+)_", 2), 5).unwrap_err();
+        assert!(error.to_string().contains("4 of 2 to 3 images"), "{error}");
+        assert!(folds_of(&images, &names, &by(r"^(p\d+)_", 5), 5).is_err());
     }
 }

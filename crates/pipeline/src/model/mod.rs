@@ -2,6 +2,7 @@
 
 mod anomaly_model;
 mod calibrate;
+mod copy_of;
 #[expect(clippy::indexing_slicing, reason = "two models or more")]
 mod cross_file;
 #[expect(clippy::indexing_slicing, reason = "two models or more, maps of one size")]
@@ -12,17 +13,21 @@ mod cross_fitted;
 )]
 mod cross_train;
 mod envelope;
+mod held_out;
 mod load;
+mod mean;
 mod memory;
 mod model_file;
 mod model_info;
 mod pipeline;
 mod trainer;
 
-pub use anomaly_model::{AnomalyModel, MeanFeatures, StoredBackbone};
+pub use anomaly_model::{AnomalyModel, Known, MeanFeatures, StoredBackbone};
+pub use copy_of::CopyOf;
 pub use cross_fitted::CrossFitted;
 pub use cross_train::CrossFitting;
 pub use envelope::FORMAT_VERSION;
+pub use held_out::HeldOut;
 pub use load::{Loaded, load};
 pub use model_info::ModelInfo;
 pub use pipeline::Pipeline;

@@ -20,8 +20,9 @@ use crate::file::{CHECKSUM, Learned, seal, values};
 use crate::input::{Fingerprint, TrainedOn};
 use crate::systems::{LearnedSize, Settings, Setup};
 
-/// The tensor of the fingerprints of the training images.
+/// The tensors of the fingerprints of the training images, and of those of the calibration.
 const TRAINED_ON: &str = "trained_on";
+const CALIBRATED_ON: &str = "calibrated_on";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,9 +89,13 @@ pub(crate) fn to_bytes<B: Backend>(
         let shape = data.shape.to_vec();
         tensors.push((name.as_str(), TensorView::new(Dtype::F32, shape, data.as_bytes())?));
     }
-    let rows = pipeline.trained_on.fingerprints();
-    let shape = vec![rows.len(), size_of::<Fingerprint>()];
-    tensors.push((TRAINED_ON, TensorView::new(Dtype::U8, shape, rows.as_flattened())?));
+    for (name, images) in
+        [(TRAINED_ON, &pipeline.trained_on), (CALIBRATED_ON, &pipeline.calibrated_on)]
+    {
+        let rows = images.fingerprints();
+        let shape = vec![rows.len(), size_of::<Fingerprint>()];
+        tensors.push((name, TensorView::new(Dtype::U8, shape, rows.as_flattened())?));
+    }
     if backbone == StoredBackbone::Included {
         for (name, weights) in backbones(pipeline)? {
             let bytes = weights.as_bytes();
@@ -120,7 +125,7 @@ fn target_weights<B: Backend>(
 /// What the content of a model file says of its model, and which images that was trained on.
 pub(crate) fn info(bytes: &[u8]) -> Result<(ModelInfo, TrainedOn), ModelError> {
     let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
-    let trained_on = trained_on(&tensors.tensor(TRAINED_ON)?)?;
+    let trained_on = fingerprints(&tensors, TRAINED_ON)?;
     let Metadata { format_version, config, calibration, backbone_sha256, .. } = metadata;
     let info = ModelInfo {
         format_version,
@@ -153,7 +158,7 @@ pub(crate) fn from_bytes_with<B: Backend>(
 ) -> Result<Pipeline<B>, ModelError> {
     let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
     let Metadata { config, constants, calibration, .. } = metadata;
-    let Tensors { mut learned, trained_on, backbone, target_backbone } =
+    let Tensors { mut learned, trained_on, calibrated_on, backbone, target_backbone } =
         Tensors::read(&tensors, constants)?;
 
     let given = [weights, weights.and_then(BackboneWeights::target)];
@@ -189,6 +194,7 @@ pub(crate) fn from_bytes_with<B: Backend>(
         source,
         head,
         trained_on,
+        calibrated_on,
         calibration: calibration.map(Calibration::Split),
         suspects: None,
         device: device.clone(),
@@ -203,6 +209,7 @@ fn unusable(error: PipelineError) -> ModelError {
 struct Tensors {
     learned: Learned,
     trained_on: TrainedOn,
+    calibrated_on: TrainedOn,
     backbone: Option<BackboneWeights>,
     target_backbone: Option<BackboneWeights>,
 }
@@ -212,7 +219,7 @@ impl Tensors {
         let mut learned = Learned::new(constants);
         let (mut backbone, mut target_backbone) = (None, None);
         for (name, view) in file.tensors() {
-            if name == CHECKSUM || name == TRAINED_ON {
+            if [CHECKSUM, TRAINED_ON, CALIBRATED_ON].contains(&&*name) {
                 continue;
             }
             if name == BACKBONE || name == TARGET_BACKBONE {
@@ -227,17 +234,19 @@ impl Tensors {
             check_dtype(&name, &view, Dtype::F32, "F32")?;
             learned.put_tensor(&name, values(&view));
         }
-        let trained_on = trained_on(&file.tensor(TRAINED_ON)?)?;
-        Ok(Self { learned, trained_on, backbone, target_backbone })
+        let [trained_on, calibrated_on] =
+            [fingerprints(file, TRAINED_ON)?, fingerprints(file, CALIBRATED_ON)?];
+        Ok(Self { learned, trained_on, calibrated_on, backbone, target_backbone })
     }
 }
 
-/// Which images a model was trained on, of a U8 tensor.
-fn trained_on(view: &TensorView<'_>) -> Result<TrainedOn, ModelError> {
-    check_dtype(TRAINED_ON, view, Dtype::U8, "U8")?;
+/// The images of a U8 tensor of fingerprints.
+fn fingerprints(file: &SafeTensors<'_>, name: &'static str) -> Result<TrainedOn, ModelError> {
+    let view = file.tensor(name)?;
+    check_dtype(name, &view, Dtype::U8, "U8")?;
     let (rows, rest) = view.data().as_chunks();
     match view.shape() == [rows.len(), size_of::<Fingerprint>()] && rest.is_empty() {
         true => Ok(TrainedOn::new(rows.to_vec())),
-        false => Err(ModelError::Fingerprints { name: TRAINED_ON, found: view.shape().to_vec() }),
+        false => Err(ModelError::Fingerprints { name, found: view.shape().to_vec() }),
     }
 }

@@ -9,12 +9,13 @@ use nfbmr_data::{Fitted, Frame};
 use rayon::prelude::*;
 use std::path::Path;
 
-use super::{AnomalyModel, MeanFeatures, StoredBackbone};
+use super::mean::mean;
+use super::{AnomalyModel, Known, MeanFeatures, StoredBackbone};
 use crate::calibrate::{Calibration, Suspect};
 use crate::config::PipelineConfig;
 use crate::error::{CalibrateError, PipelineError};
 use crate::features::{BackboneWeights, Cnn, FeatureExtractor};
-use crate::input::{Images, Input, TrainedOn, to_tensor};
+use crate::input::{Images, Input, TrainedOn, fingerprint, to_tensor};
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Maps, MeanResiduals, Placed, stitch};
 use crate::systems::{SharedHead, Spaces, TargetFlow};
@@ -31,6 +32,8 @@ pub struct Pipeline<B: Backend> {
     pub(crate) source: Cnn<B>,
     pub(crate) head: SharedHead<B>,
     pub(crate) trained_on: TrainedOn,
+    /// The images of the calibration, none without one.
+    pub(crate) calibrated_on: TrainedOn,
     pub(crate) calibration: Option<Calibration>,
     /// Not of a file.
     pub(crate) suspects: Option<Vec<Suspect>>,
@@ -90,6 +93,18 @@ impl<B: Backend> Pipeline<B> {
         let Spaces { source, target } = self.head.spaces(&images, y)?;
         let means = |levels: Vec<Tensor<B, 4>>| levels.into_iter().flat_map(mean).collect();
         Ok(MeanFeatures { source: means(source), target: target.map(means) })
+    }
+
+    /// Whether the model was trained or calibrated on an image of this content.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
+        let content = fingerprint(&self.input.fit(image)?.image);
+        Ok(match self.trained_on.contains(&content) {
+            true => Some(Known::Training),
+            false => self.calibrated_on.contains(&content).then_some(Known::Calibration),
+        })
     }
 
     /// The images of this training and calibration that are far out of the others, by statistics or a model that left
@@ -175,13 +190,6 @@ impl<B: Backend> Pipeline<B> {
     }
 }
 
-/// Of features `[N, C, H, W]` over tiles and positions.
-fn mean<B: Backend>(features: Tensor<B, 4>) -> Vec<f32> {
-    let [tiles, channels, height, width] = features.dims();
-    let means = features.swap_dims(0, 1).reshape([channels, tiles * height * width]).mean_dim(1);
-    means.into_data().iter::<f32>().collect()
-}
-
 impl<B: Backend> AnomalyModel for Pipeline<B> {
     fn white_level(&self) -> Option<u16> {
         self.config.white_level
@@ -197,6 +205,10 @@ impl<B: Backend> AnomalyModel for Pipeline<B> {
 
     fn mean_features(&self, image: &DynamicImage) -> Result<Option<MeanFeatures>, PipelineError> {
         self.mean_features(image).map(Some)
+    }
+
+    fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
+        self.known(image)
     }
 
     fn calibrate(

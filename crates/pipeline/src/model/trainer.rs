@@ -1,21 +1,26 @@
 //! The training of any number of systems on the features of one set of images.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use image::RgbImage;
 use nfbmr_backend::Backend;
 use nfbmr_cache::FeatureCache;
 
-use super::{Pipeline, memory};
+use super::mean::mean;
+use super::{CopyOf, Pipeline, memory};
 use crate::calibrate::{Suspect, far_out};
 use crate::config::PipelineConfig;
 use crate::error::{ImageName, PipelineError, TrainingError};
 use crate::features::{
-    BackboneWeights, Cnn, Extracted, Extraction, Extractor, Part, SharedSamples, extract_features,
+    BackboneWeights, Cnn, Extracted, Extraction, Extractor, FeatureExtractor, Part, SharedSamples,
+    extract_features,
 };
 use crate::file::{Checkpoint, Identity};
-use crate::input::{Augmentation, Fingerprint, Images, TrainedOn, white_level};
+use crate::input::{Augmentation, Fingerprint, Images, TrainedOn, to_tensor, white_level};
 use crate::progress::ProgressFn;
 use crate::systems::{Features, Settings, Setup, Shared, Trained, Training};
 use crate::train::Session;
@@ -232,6 +237,7 @@ impl<B: Backend> Trainer<B> {
             source: self.source.clone(),
             head,
             trained_on: self.trained_on.clone(),
+            calibrated_on: TrainedOn::default(),
             suspects: left_out.and_then(|scores| self.suspects(&scores)),
             calibration: None,
             device: self.device.clone(),
@@ -264,6 +270,57 @@ impl<B: Backend> Trainer<B> {
     /// The content of each image.
     pub(crate) fn contents(&self) -> &[Fingerprint] {
         &self.contents
+    }
+
+    /// What each image is called.
+    pub(crate) fn names(&self) -> &[ImageName] {
+        &self.names
+    }
+
+    /// The same without images whose content is that of an earlier one, or `held_out` of training, and which those
+    /// are.
+    pub(crate) fn without_copies(
+        self,
+        held_out: impl Iterator<Item = (Fingerprint, ImageName)>,
+    ) -> Result<(Self, Vec<CopyOf>), PipelineError> {
+        let mut first: HashMap<Fingerprint, ImageName> = held_out.collect();
+        let (mut distinct, mut copies) = (Vec::new(), Vec::new());
+        for (index, (content, name)) in self.contents.iter().zip(&self.names).enumerate() {
+            match first.entry(*content) {
+                Entry::Vacant(place) => {
+                    place.insert(name.clone());
+                    distinct.push(index);
+                }
+                Entry::Occupied(original) => {
+                    let original = original.get().clone();
+                    copies.push(CopyOf { image: name.clone(), original });
+                }
+            }
+        }
+        match distinct.len() {
+            found if found < 2 => Err(TrainingError::TooFewImages { found, skipped: 0 }.into()),
+            _ if copies.is_empty() => Ok((self, copies)),
+            _ => Ok((self.part(&distinct, self.checkpoint.clone()), copies)),
+        }
+    }
+
+    /// The features of the coarsest level of each image, averaged over its positions.
+    pub(crate) fn mean_features(&self) -> Result<Vec<Vec<f32>>, PipelineError> {
+        let Some(level) = self.features.source.last() else { return Ok(Vec::new()) };
+        let each = self.extraction.input.samples();
+        let image = |first: usize| {
+            let samples = (first * each..(first + 1) * each).map(|sample| level.get(sample));
+            let samples = samples.collect::<Result<_, PipelineError>>()?;
+            Ok(mean(Tensor::cat(samples, 0)))
+        };
+        (0..self.images()).map(image).collect()
+    }
+
+    /// The same of an image that was brought to the input.
+    pub(crate) fn mean_features_of(&self, image: &RgbImage) -> Result<Vec<f32>, PipelineError> {
+        let images = to_tensor(&self.extraction.input.cut(image.clone()), &self.device);
+        let levels = self.source.extract(images)?;
+        Ok(levels.into_iter().next_back().map(mean).unwrap_or_default())
     }
 
     /// A trainer of some of the images, in the order of their indices, which shares their features and has a
