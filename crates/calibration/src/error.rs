@@ -31,7 +31,8 @@ pub enum CalibrationError {
     },
     /// There are too few images for the rate.
     #[error(
-        "expected at least {needed} normal images for a false-alarm rate of {rate}, found {images}"
+        "expected at least {needed} normal image{} for a false-alarm rate of {rate}, found {images}",
+        if *.needed == 1 { "" } else { "s" }
     )]
     UnsupportedRate {
         /// The rate asked for.

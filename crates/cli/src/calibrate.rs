@@ -14,6 +14,7 @@ use crate::file_kind::Kind;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::ModelArgs;
+use crate::numbers::number;
 use crate::output::{note, print};
 use crate::outputs;
 use crate::progress::{Bar, Verbosity};
@@ -32,13 +33,13 @@ pub struct Args {
     images: GoodArgs,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
     /// images support. Without PATH, by the images that the model was calibrated on before.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = number::<f64>)]
     max_false_alarms: Option<f64>,
     /// The score above which an image is anomalous, set by hand. p-values stay what they are.
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = number::<f32>)]
     threshold: Option<f32>,
     /// The value of an anomaly map above which a pixel belongs to a defect, set by hand.
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = number::<f32>)]
     pixel_threshold: Option<f32>,
     /// The model file to write; MODEL itself by default.
     #[arg(short, long, value_name = "MODEL")]
@@ -124,8 +125,9 @@ fn rate_in_words(rate: FalseAlarmRate, basis: RateBasis, images: usize) -> Strin
     let basis = match basis {
         RateBasis::Asked => "as asked".to_owned(),
         RateBasis::SmallestSupported => format!(
-            "the smallest rate that {} support; {} takes {}",
+            "the smallest rate that {} support{}; {} takes {}",
             count(images, "image"),
+            if images == 1 { "s" } else { "" },
             percent(FalseAlarmRate::DEFAULT.get()),
             FalseAlarmRate::DEFAULT.images_needed(),
         ),
@@ -157,11 +159,13 @@ fn thresholds(calibration: &SplitCalibration) -> String {
         );
     }
     let basis = |threshold, scores| match rate_by_hand(threshold, scores) {
-        Some(rate) => format!("set by hand: up to {} false alarms by these images", percent(rate)),
-        None => format!("for {rate}"),
+        Some(rate) => {
+            format!(", set by hand: up to {} false alarms by these images", percent(rate))
+        }
+        None => format!(": {rate}"),
     };
     format!(
-        "calibrated on {images}\nthreshold {} for images, {}\nthreshold {} for pixels, {}\n",
+        "calibrated on {images}\nthreshold {} for images{}\nthreshold {} for pixels{}\n",
         image.value,
         basis(image, calibration.image_scores()),
         pixel.value,

@@ -27,8 +27,11 @@ Examples:
   nfbmr detect part.nfbmr new-images --heatmaps out > results.jsonl
   nfbmr evaluate part.nfbmr labelled-images --report out
 
-Exit codes: 0 done and all images good, 1 defects found by `detect`, 2 an error, which wins over 1, 130
-stopped by Ctrl-C.";
+Exit codes:
+  0    done; of `detect`, all images are good
+  1    `detect` found defects
+  2    an error; of `detect`, one image or heatmap is enough, and it wins over 1
+  130  stopped by Ctrl-C";
 
 #[derive(Subcommand)]
 pub enum Command {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
 use crate::error::CliError;
+use crate::numbers::whole;
 
 /// The setting that names the system and has its settings.
 const SYSTEM: &str = "system";
@@ -37,7 +38,7 @@ pub struct ConfigArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Seed of the training, as `--set seed=N`; it draws the images held out as well.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<u64>)]
     seed: Option<u64>,
 }
 
@@ -77,7 +78,8 @@ impl ConfigArgs {
     fn sources(&self) -> Result<Vec<Source>, CliError> {
         let mut sources = Vec::new();
         if let Some(path) = &self.config {
-            let text = fs::read_to_string(path)
+            let text = fs::read(path)
+                .and_then(nfbmr_files::text)
                 .map_err(|source| CliError::Read { path: path.clone(), source })?;
             let table = toml::from_str(&text)
                 .map_err(|source| CliError::Toml { path: path.clone(), source })?;
@@ -86,6 +88,14 @@ impl ConfigArgs {
         for setting in &self.settings {
             let table = table_of(setting)?;
             sources.push(Source { origin: format!("--set {setting}"), table });
+        }
+        for Source { origin, table } in &sources {
+            if let Some((path, found)) =
+                table.iter().find_map(|(key, value)| not_finite(key, value))
+            {
+                let problem = format!("{path}: expected a finite number, found {found}");
+                return Err(CliError::Setting { origin: origin.clone(), problem, hint: None });
+            }
         }
         Ok(sources)
     }
@@ -124,6 +134,7 @@ impl Source {
         Some(name.parse().map_err(|error: nfbmr::PipelineError| CliError::Setting {
             origin: self.origin.clone(),
             problem: error.to_string(),
+            hint: None,
         }))
     }
 
@@ -194,11 +205,61 @@ fn with(
     serde_path_to_error::deserialize(Value::Object(all)).map_err(|error| {
         let path = error.path();
         let source = sources.iter().max_by_key(|source| source.depth(path));
+        let (problem, hint) = in_words(&error.inner().to_string(), path);
         CliError::Setting {
             origin: source.map_or("configuration".to_owned(), |source| source.origin.clone()),
-            problem: format!("{path}: {}", error.inner()),
+            problem: format!("{path}: {problem}"),
+            hint,
         }
     })
+}
+
+/// What is wrong with a setting, without the names of types, and what to do where an example tells it best.
+fn in_words(problem: &str, path: &serde_path_to_error::Path) -> (String, Option<&'static str>) {
+    if problem.contains("unit variant, expected") {
+        let example = match path.iter().last() {
+            Some(Segment::Enum { variant }) if variant == "letterbox" => {
+                "`--set fit.letterbox.fill=[0,0,0]` is the colour beside the image"
+            }
+            Some(Segment::Enum { variant }) if variant == "top_fraction" => {
+                "`--set pooling.top_fraction=0.02` is the share of the pixels"
+            }
+            Some(Segment::Enum { variant }) if variant == "same_static" => {
+                "`--set backbone.padding.same_static.native=224` is the side of the network's images"
+            }
+            _ => "name what it takes as well: `--set KEY.NAME=VALUE`",
+        };
+        return (
+            "expected what it takes besides its name, found nothing".to_owned(),
+            Some(example),
+        );
+    }
+    const TYPES: [(&str, &str); 7] = [
+        ("u8", "a whole number from 0 to 255"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number from 0 to 4294967295"),
+        ("u64", "a whole number of 0 or more"),
+        ("usize", "a whole number of 0 or more"),
+        ("f32", "a number"),
+        ("f64", "a number"),
+    ];
+    let plain = TYPES.iter().find_map(|(name, words)| {
+        let start = problem.strip_suffix(name)?.strip_suffix("expected ")?;
+        Some(format!("{start}expected {words}"))
+    });
+    (plain.unwrap_or_else(|| problem.to_owned()), None)
+}
+
+/// The first number of a setting that is infinite or none, with its keys.
+fn not_finite(key: &str, value: &toml::Value) -> Option<(String, f64)> {
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => Some((key.to_owned(), *number)),
+        toml::Value::Array(values) => values.iter().find_map(|value| not_finite(key, value)),
+        toml::Value::Table(table) => {
+            table.iter().find_map(|(below, value)| not_finite(&format!("{key}.{below}"), value))
+        }
+        _ => None,
+    }
 }
 
 /// By way of text, in which 32-bit numbers are as short as people write them.
@@ -208,7 +269,11 @@ fn to_json(config: &PipelineConfig) -> Result<Map<String, Value>, CliError> {
 }
 
 fn unprintable(problem: &dyn std::fmt::Display) -> CliError {
-    CliError::Setting { origin: "configuration".to_owned(), problem: problem.to_string() }
+    CliError::Setting {
+        origin: "configuration".to_owned(),
+        problem: problem.to_string(),
+        hint: None,
+    }
 }
 
 /// Puts a value in its place; of tables, each of its entries.

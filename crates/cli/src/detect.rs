@@ -34,8 +34,11 @@ Examples:
   if nfbmr detect -q part.nfbmr new.png --jsonl log.jsonl --append; then echo good; fi
   camera-paths | nfbmr detect part.nfbmr -
 
-Exit codes: 0 all images good, 1 defects found, 2 an error, of a single image or heatmap too, which wins over 1,
-130 stopped by Ctrl-C.")]
+Exit codes:
+  0    done; of `detect`, all images are good
+  1    `detect` found defects
+  2    an error; of `detect`, one image or heatmap is enough, and it wins over 1
+  130  stopped by Ctrl-C")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -56,12 +59,18 @@ pub struct Args {
     /// Score with a model that isn't calibrated: without p-values, verdicts and regions.
     #[arg(long)]
     uncalibrated: bool,
+    /// No option, but tried.
+    #[arg(long, hide = true, value_name = "SCORE", allow_hyphen_values = true)]
+    threshold: Option<String>,
 }
 
 /// Standard output, and as a path standard input.
 const STANDARD: &str = "-";
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<Outcome, CliError> {
+    if args.threshold.is_some() {
+        return Err(CliError::DetectThreshold);
+    }
     match args.paths.as_slice() {
         [path] if is_standard(path) => resident(args, verbosity),
         paths if paths.iter().any(|path| is_standard(path)) => Err(CliError::StdinAndPaths),

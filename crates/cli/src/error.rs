@@ -10,7 +10,7 @@ use nfbmr::{CalibrateError, ModelError, PipelineError};
 use nfbmr_backbone::BackboneError;
 
 use crate::file_kind::{Found, Kind};
-use crate::text::percent;
+use crate::text::{count, percent};
 
 /// The exit code after Ctrl-C, as shells have it: 128 and the number of the signal.
 pub const INTERRUPTED: u8 = 130;
@@ -39,6 +39,8 @@ pub enum CliError {
     CtrlC(io::Error),
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
+    #[error("expected no `--threshold`: the model has one")]
+    DetectThreshold,
     #[error("cannot read standard input: {0}")]
     Stdin(io::Error),
     #[error("expected `-` alone, which reads paths from standard input, found other paths too")]
@@ -52,7 +54,7 @@ pub enum CliError {
     #[error("expected TOML in {}, found {source}", .path.display())]
     Toml { path: PathBuf, source: toml::de::Error },
     #[error("{origin}: {problem}")]
-    Setting { origin: String, problem: String },
+    Setting { origin: String, problem: String, hint: Option<&'static str> },
     #[error("expected `--set key=value`, found {found:?}")]
     Set { found: String },
     #[error("expected image files in {} or the folders below it, found none", .0.display())]
@@ -122,6 +124,12 @@ impl CliError {
         let hint = match self {
             Self::Pipeline(error) => return pipeline_hint(error),
             Self::Rate(error) => return rate_hint(error),
+            Self::Setting { hint: Some(hint), .. } => hint,
+            Self::Read { source, .. } | Self::Data(DataError::Read { source, .. })
+                if source.kind() == io::ErrorKind::InvalidData =>
+            {
+                "save it as UTF-8; in PowerShell: `nfbmr train --print-config | Out-File -Encoding utf8 FILE`"
+            }
             Self::Toml { .. } | Self::Setting { .. } => {
                 "`nfbmr train --print-config` shows every setting and its value"
             }
@@ -129,6 +137,7 @@ impl CliError {
             Self::NoImages(_) => {
                 "PNG, JPEG, BMP, TIFF, WebP, PGM and PPM files are known, by their content"
             }
+            Self::DetectThreshold => "`nfbmr calibrate MODEL --threshold SCORE` sets it",
             Self::StdinAndPaths => "a file of that name is `./-`",
             Self::NoPaths => "`nfbmr train good-parts -o part.nfbmr`",
             Self::Data(DataError::NoGoodImages { .. }) => {
@@ -201,15 +210,24 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
         | PipelineError::Calibration(CalibrateError::Groups { .. }) => {
             "another `--hold-out-by`, or more parts, make more groups"
         }
+        PipelineError::Calibration(CalibrateError::TooFewForFolds { folds: ..=2, .. }) => {
+            "name a folder of more images of good parts"
+        }
         PipelineError::Calibration(CalibrateError::TooFewForFolds { .. }) => {
             "name fewer folds with `--folds`, or a folder of more images"
+        }
+        PipelineError::HoldOut(HoldOutError::TooFewImages { found: ..=1, .. }) => {
+            "name a folder of more images of good parts"
+        }
+        PipelineError::HoldOut(HoldOutError::TooFewImages { found: 2, .. }) => {
+            "name a folder of more images of good parts, or train on both by `--hold-out 0`, without a threshold"
+        }
+        PipelineError::HoldOut(_) => {
+            "`--hold-out 0.2` keeps a fifth of the images for the calibration"
         }
         PipelineError::WeightsVariant { .. } => {
             "name the file of the backbone's weights with `--weights FILE`; `nfbmr weights import` \
              converts published ones"
-        }
-        PipelineError::HoldOut(_) => {
-            "`--hold-out 0.2` keeps a fifth of the images for the calibration"
         }
         PipelineError::NoWeights
         | PipelineError::Model { source: ModelError::Backbone { .. }, .. } => {
@@ -229,10 +247,23 @@ fn pipeline_hint(error: &PipelineError) -> Option<String> {
 }
 
 fn rate_hint(error: &CalibrationError) -> Option<String> {
-    let CalibrationError::UnsupportedRate { images, needed, .. } = error else {
-        return Some(
-            "a rate is a fraction: `--max-false-alarms 0.01` is one in a hundred".to_owned(),
-        );
+    let (images, needed) = match error {
+        CalibrationError::UnsupportedRate { images, needed, .. } => (images, needed),
+        CalibrationError::Rate { .. } => {
+            let hint = "a rate is a fraction: `--max-false-alarms 0.01` is one in a hundred";
+            return Some(hint.to_owned());
+        }
+        CalibrationError::NonFiniteThreshold { .. } => {
+            let hint =
+                "a threshold is a number like the scores of `nfbmr detect`: `--threshold 2.5`";
+            return Some(hint.to_owned());
+        }
+        CalibrationError::TooFewFolds { .. } => {
+            return Some(
+                "`--folds 10` trains 10 models; each leaves out a tenth of the images".to_owned(),
+            );
+        }
+        _ => return None,
     };
     if *images == 0 {
         return Some("`--hold-out 0.2` keeps a fifth of the images for the calibration".to_owned());
@@ -241,7 +272,8 @@ fn rate_hint(error: &CalibrationError) -> Option<String> {
     let smallest = (1000.0 / (*images as f64 + 1.0)).ceil() / 1000.0;
     let more = needed.saturating_sub(*images as u64);
     Some(format!(
-        "calibrate on {more} more images of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
+        "calibrate on {} of good parts, or ask for `--max-false-alarms {smallest}` ({}) or more",
+        count(more as usize, "more image"),
         percent(smallest)
     ))
 }

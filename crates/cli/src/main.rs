@@ -25,6 +25,7 @@ mod inspect;
 mod interrupt;
 mod mask_use;
 mod model;
+mod numbers;
 mod outcome;
 mod output;
 mod outputs;

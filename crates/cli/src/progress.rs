@@ -10,6 +10,7 @@ use tracing::Level;
 
 use crate::interrupt;
 use crate::output::note;
+use crate::text::count;
 
 /// The time between lines.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -69,7 +70,7 @@ impl Bar {
         if self.bar.is_none() && self.stage != stage {
             (self.stage, self.told) = (stage.to_owned(), Some(Instant::now()));
         }
-        self.tell(stage, done, all, || format!("{stage}: {done} of {all} images"));
+        self.tell(stage, done, all, || format!("{stage}: {done} of {}", count(all, "image")));
     }
 
     fn tell(&mut self, stage: &str, done: usize, all: usize, line: impl Fn() -> String) {

@@ -15,6 +15,7 @@ use crate::file_kind::Kind;
 use crate::images::GoodArgs;
 use crate::interrupt;
 use crate::model::Compute;
+use crate::numbers::{number, whole};
 use crate::output::{make_folder, note, print};
 use crate::outputs;
 use crate::progress::{Bar, Verbosity};
@@ -41,7 +42,7 @@ pub struct Args {
     output: Option<PathBuf>,
     /// The share of the images that is kept out of training and sets the threshold; with 0 the model has
     /// none until it is calibrated.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, allow_negative_numbers = true, value_parser = number::<f64>)]
     hold_out: f64,
     /// What is held out together, in folds too: each `image`, a `folder`, or what a regular expression finds in the
     /// file name, in its first group: `'^(part\d+)_'` for `part12_frame3.png`. Frames of one part have to be.
@@ -50,11 +51,11 @@ pub struct Args {
     /// For few images, in place of `--hold-out`: train K models, each without one of K equal folds of the
     /// images, which sets the verdicts. The false alarms are then proven to a bound that training prints: at most
     /// twice the rate for folds of one or two images, more for larger ones.
-    #[arg(long, value_name = "K", conflicts_with = "hold_out")]
+    #[arg(long, value_name = "K", conflicts_with = "hold_out", allow_negative_numbers = true, value_parser = whole::<usize>)]
     folds: Option<usize>,
     /// The share of good images that may be called anomalous; 0.05 by default, or the smallest that the
     /// images held out, or in folds, support.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = number::<f64>)]
     max_false_alarms: Option<f64>,
     /// A picture of what is inspected: what is bright, or opaque in a picture that is transparent in part. It is
     /// laid over every image, in training and in detection.

@@ -7,6 +7,7 @@ use nfbmr_backbone::{BackboneConfig, Storage, Weights, WeightsSource};
 
 use crate::error::CliError;
 use crate::file_kind::Kind;
+use crate::numbers::whole;
 use crate::output::print;
 use crate::outputs;
 
@@ -41,7 +42,7 @@ struct Import {
     #[arg(long)]
     source: Option<WeightsSource>,
     /// How many blocks to keep; all by default.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>)]
     blocks: Option<usize>,
     /// Store values with 16 bits, in half the space, instead of as they are.
     #[arg(long)]

@@ -20,7 +20,9 @@
 )]
 
 mod read;
+mod text;
 mod write;
 
 pub use read::read;
+pub use text::text;
 pub use write::{target, write};

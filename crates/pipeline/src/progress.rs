@@ -45,7 +45,10 @@ impl fmt::Display for Progress {
             write!(f, "level {level} of {levels}, ")?;
         }
         match epochs {
-            1 => write!(f, "{phase}: {images} of {total_images} {unit}")?,
+            1 => {
+                let all = if *total_images == 1 { unit.trim_end_matches('s') } else { unit };
+                write!(f, "{phase}: {images} of {total_images} {all}")?;
+            }
             _ => write!(f, "{phase}: epoch {} of {epochs}", epoch.min(epochs))?,
         }
         if let Some(loss) = self.loss {

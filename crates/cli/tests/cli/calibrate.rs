@@ -104,7 +104,7 @@ fn a_threshold_set_by_hand_has_its_own_rate() {
             format!("for images, set by hand: up to {percent} false alarms by these images\n");
         for text in [&set.stdout, &shown] {
             assert!(text.contains(&by_hand), "{text}");
-            assert!(text.contains(" for pixels, for 50 % false alarms (as asked)\n"), "{text}");
+            assert!(text.contains(" for pixels: 50 % false alarms (as asked)\n"), "{text}");
             assert!(!text.contains("calibrated on 3 other images to"), "{text}");
         }
         let lines = shop.nfbmr(&format!("evaluate -q model.nfbmr {gears}")).succeeds().stdout;
@@ -115,4 +115,38 @@ fn a_threshold_set_by_hand_has_its_own_rate() {
         assert_eq!(json["calibrated"]["rate"], rate, "{json}");
         assert_eq!(json["calibrated"]["set_by_hand"], true, "{json}");
     }
+}
+
+#[test]
+fn hints_are_about_what_is_wrong() {
+    let shop = shop();
+    let threshold = "hint: a threshold is a number like the scores of `nfbmr detect`";
+    for option in ["--threshold nan", "--threshold inf", "--pixel-threshold nan"] {
+        let ran = shop.nfbmr(&format!("calibrate model.nfbmr {option}"));
+        ran.fails(&["expected a finite threshold, found ", threshold]);
+    }
+    let number = "expected a number, such as 0.05";
+    shop.nfbmr("calibrate model.nfbmr --threshold high").fails(&["--threshold <SCORE>", number]);
+    let rate = "hint: a rate is a fraction";
+    shop.nfbmr("calibrate model.nfbmr --max-false-alarms -0.1").fails(&[rate]);
+    shop.nfbmr("detect model.nfbmr more --threshold -3").fails(&[
+        "expected no `--threshold`: the model has one",
+        "hint: `nfbmr calibrate MODEL --threshold SCORE` sets it",
+    ]);
+    assert!(!shop.nfbmr("detect --help").succeeds().stdout.contains("--threshold"));
+}
+
+#[test]
+fn one_image_is_no_plural() {
+    let shop = shop();
+    shop.image("test/good/000.png", "one/0.png");
+    let ran = shop.nfbmr("calibrate model.nfbmr one -o one.nfbmr").succeeds();
+    let said = "calibrated on 1 other image to 50 % false alarms (the smallest rate that 1 image \
+                supports; 5 % takes 19)";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    assert!(ran.stderr.contains("calibration: 1 of 1 image,"), "{}", ran.stderr);
+    shop.nfbmr("calibrate model.nfbmr one --max-false-alarms 0.34").fails(&[
+        "at least 2 normal images for",
+        "hint: calibrate on 1 more image of good parts, or",
+    ]);
 }

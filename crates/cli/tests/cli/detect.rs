@@ -345,7 +345,7 @@ mod resident {
     #[test]
     fn it_ends_quietly_by_ctrl_c_and_without_a_reader() {
         let shop = shop("1e9");
-        let mut resident = Resident::start(&shop, &[]);
+        let mut resident = Resident::start(&shop, &["-q"]);
         resident.ask("a.png");
         let id = resident.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());

@@ -7,11 +7,27 @@ use crate::support::Shop;
 const COMMANDS: [&str; 8] =
     ["train", "detect", "calibrate", "evaluate", "inspect", "weights import", "completions", "man"];
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done; of `detect`, all images are good
+  1    `detect` found defects
+  2    an error; of `detect`, one image or heatmap is enough, and it wins over 1
+  130  stopped by Ctrl-C";
+
 #[test]
 fn every_command_has_help_with_examples() {
     let shop = Shop::new();
     let help = shop.nfbmr("--help").succeeds().stdout;
-    assert!(help.contains("Examples:") && help.contains("Exit codes: 0"), "{help}");
+    assert!(help.contains("Examples:") && help.contains(EXIT_CODES), "{help}");
+    let detect = shop.nfbmr("detect --help").succeeds().stdout;
+    assert!(detect.contains(EXIT_CODES), "{detect}");
+    let table =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md")).unwrap();
+    for line in EXIT_CODES.lines().skip(1) {
+        let (code, meaning) = line.trim().split_once(' ').unwrap();
+        let row = format!("| {code} | {}", meaning.trim());
+        assert!(table.contains(&row), "{row}");
+    }
     for command in COMMANDS {
         let help = shop.nfbmr(&format!("{command} --help")).succeeds().stdout;
         assert!(help.contains("Example"), "{command}: {help}");

@@ -113,3 +113,15 @@ fn an_ordinary_model_takes_another_rate_from_the_same_images() {
     shop.nfbmr("calibrate model.nfbmr --max-false-alarms 0.1")
         .fails(&["expected at least 9 normal images for a false-alarm rate of 0.1, found 3"]);
 }
+
+#[test]
+fn one_fold_is_none() {
+    let shop = Shop::new();
+    for folds in ["0", "1"] {
+        let line = format!("train {} -o p.nfbmr --config small.toml --folds {folds}", shop.gears());
+        let expected = format!("expected at least 2 folds, found {folds}");
+        shop.nfbmr(&line).fails(&[&expected, "hint: `--folds 10` trains 10 models"]);
+    }
+    let help = shop.nfbmr("train --help").succeeds().stdout;
+    assert!(!help.contains("about twice"), "{help}");
+}

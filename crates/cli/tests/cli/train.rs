@@ -73,7 +73,7 @@ fn folders_that_cannot_train_are_refused() {
             ],
         ),
         ("empty", &["expected images of good parts in empty, found none", "hint"]),
-        ("one", &["expected 2 images or more to train on", "--hold-out"]),
+        ("one", &["expected 2 images or more to train on", "hint: name a folder of more images"]),
         (
             "two",
             &["expected images of one part, found those of a, b in two", "hint: name the folder"],

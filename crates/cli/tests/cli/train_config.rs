@@ -68,7 +68,10 @@ fn files_that_say_something_else_are_refused_by_name() {
                 "bad.toml: system.nf-bmr.flow_training.epoch: unknown field `epoch`, expected one of `epochs`",
             ],
         ),
-        ("input_size = \"large\"", &["bad.toml: input_size: ", "expected u32"]),
+        (
+            "input_size = \"large\"",
+            &["bad.toml: input_size: ", "expected a whole number from 0 to 4294967295"],
+        ),
         ("pooling = \"median\"", &["pooling: unknown variant `median`, expected one of"]),
         ("input_size = ", &["expected TOML in bad.toml", "line 1"]),
     ];
@@ -147,4 +150,64 @@ fn a_system_has_its_own_settings() {
     print("--system patchcore --set flow.hidden=8").fails(&["flow: unknown field `flow`"]);
     print("--system nf --config named.toml").fails(&["named.toml: system"]);
     print("--system pfm").fails(&["target_cnn"]);
+}
+
+/// Numbers that are none, and names that need more.
+#[test]
+fn what_a_setting_takes_is_said_in_words() {
+    let shop = Shop::new();
+    let whole = "expected a whole number of 0 or more";
+    let nan = "flow_training.learning_rate: expected a finite number, found ";
+    let cases: [(&str, &str); 12] = [
+        ("--set fit=letterbox", "hint: `--set fit.letterbox.fill=[0,0,0]` is the colour"),
+        (
+            "--set fit=letterbox",
+            "fit.letterbox: expected what it takes besides its name, found nothing",
+        ),
+        ("--set pooling=top_fraction", "hint: `--set pooling.top_fraction=0.02`"),
+        (
+            "--set backbone.padding=same_static",
+            "hint: `--set backbone.padding.same_static.native=224`",
+        ),
+        ("--set fit.letterbox.fill=[0,0,300]", "expected a whole number from 0 to 255"),
+        ("--set flow_training.learning_rate=nan", nan),
+        ("--set system.nf-bmr.flow_training.learning_rate=inf", nan),
+        ("--set flow_training.learning_rate=fast", "expected a number\n"),
+        ("--set seed=-1", whole),
+        ("--seed -1", whole),
+        ("--seed one", whole),
+        ("--folds -1", whole),
+    ];
+    for (settings, expected) in cases {
+        shop.nfbmr(&format!("train --print-config {settings}")).fails(&[expected]);
+    }
+    for example in [
+        "fit.letterbox.fill=[0,0,0]",
+        "pooling.top_fraction=0.02",
+        "backbone.padding.same_static.native=224",
+    ] {
+        shop.nfbmr(&format!("train --print-config --set {example}")).succeeds();
+    }
+}
+
+#[test]
+fn settings_of_another_encoding_say_so() {
+    let shop = Shop::new();
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let print = || shop.nfbmr("train --print-config --config other.toml");
+    for (bytes, found) in [
+        (utf16("\u{feff}input_size = 64"), "found UTF-16"),
+        (utf16("input_size = 64"), "found zeros, as in UTF-16"),
+        (b"# caf\xe9".to_vec(), "found another encoding"),
+    ] {
+        fs::write(shop.path("other.toml"), bytes).unwrap();
+        let expected = "cannot read other.toml: expected text in UTF-8, ";
+        print().fails(&[expected, found, "hint: save it as UTF-8; in PowerShell"]);
+    }
+    fs::write(shop.path("list.txt"), utf16("\u{feff}a.png")).unwrap();
+    let expected = ["cannot read list.txt: expected text in UTF-8, found UTF-16", "hint: save it"];
+    shop.nfbmr("train --list list.txt -o p.nfbmr").fails(&expected);
+    fs::write(shop.path("other.toml"), "\u{feff}input_size = 64\n").unwrap();
+    assert!(print().succeeds().stdout.contains("input_size = 64\n"));
 }

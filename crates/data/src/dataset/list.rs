@@ -1,6 +1,5 @@
 //! Text files that name images. Knows no layout.
 
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::DataError;
@@ -39,12 +38,8 @@ pub fn path_list(list: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
 /// The content of a UTF-8 text file, without the byte order mark that editors on Windows put at
 /// its start.
 pub(super) fn read_text(list: &Path) -> Result<String, DataError> {
-    let mut text = String::from_utf8(read_file(list, &Limits::default())?)
-        .map_err(|error| DataError::Read { path: list.into(), source: io::Error::other(error) })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
+    nfbmr_files::text(read_file(list, &Limits::default())?)
+        .map_err(|source| DataError::Read { path: list.into(), source })
 }
 
 /// The lines of a list that are not blank, without the spaces around them.

@@ -9,6 +9,7 @@ pub enum TrainingError {
     /// Fewer than two images.
     #[error("training needs 2 images of good parts or more, found {found}{}", match .skipped {
         0 => String::new(),
+        1 => " besides 1 file that can't be read".to_owned(),
         skipped => format!(" besides {skipped} files that can't be read"),
     })]
     TooFewImages {
