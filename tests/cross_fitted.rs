@@ -360,7 +360,7 @@ fn progress_names_the_fold_and_an_interrupted_training_resumes_to_the_same_bits(
     storage.checkpoint = Some(folder.path().join("model.checkpoint"));
     let fitting = CrossFitting::new(FOLDS, None);
     let mut told = Vec::new();
-    let result = train_with(&good(12), fitting, &storage, &mut |progress: &Progress| {
+    let result = train_with(&good(12), fitting.clone(), &storage, &mut |progress: &Progress| {
         told.push(progress.to_string());
         match (progress.fold, progress.phase) {
             (Some((3, FOLDS)), Phase::Bmr) => ControlFlow::Break(()),

@@ -97,11 +97,13 @@ fn images_are_held_out_folded_or_all_trained_on() {
     let rate = |rate: f64| builder().false_alarm_rate(rate);
     let pipeline = builder().train(&images).unwrap();
     assert_eq!(pipeline.calibration().unwrap().images(), 2, "a fifth");
-    assert!(pipeline.drift().unwrap().is_some());
+    assert!(pipeline.drift().unwrap().is_none(), "too few");
     let half = rate(0.2).unwrap().hold_out(0.5).train(&images).unwrap();
     let calibration = half.calibration().unwrap();
     assert_eq!((calibration.images(), calibration.rate().get()), (5, 0.2));
 
+    let many = builder().hold_out(0.8).train(&gears(25, 0, 1)).unwrap();
+    assert!(many.drift().unwrap().is_some());
     let pipeline = builder().hold_out(0.0).train(&images).unwrap();
     assert!(pipeline.calibration().is_none() && pipeline.drift().unwrap().is_none());
     let detection = pipeline.detect(&images[0]).unwrap();
@@ -281,4 +283,29 @@ fn a_heatmap_has_the_size_of_its_image() {
         assert_eq!(drawn.dimensions(), (suite::SIDE, suite::SIDE));
         assert_ne!(drawn, images[8].to_rgb8());
     }
+}
+
+/// The images are gone by the time that they are to be scored.
+#[test]
+fn a_model_that_cannot_be_calibrated_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write(&gears(8, 0, 3), folder.path());
+    let notes = RefCell::new(Vec::new());
+    let pipeline = builder()
+        .progress(|progress| {
+            if progress.phase == Phase::Bmr {
+                paths
+                    .iter()
+                    .filter(|path| path.exists())
+                    .for_each(|path| fs::remove_file(path).unwrap());
+            }
+            ControlFlow::Continue(())
+        })
+        .notes(|note| notes.borrow_mut().push(note.to_string()))
+        .train(paths.clone())
+        .unwrap();
+    assert!(pipeline.calibration().is_none());
+    let notes = notes.into_inner();
+    assert!(notes.iter().any(|note| note.starts_with("not calibrated: cannot read")), "{notes:?}");
+    assert!(pipeline.detect(&gears(0, 1, 2)[0]).unwrap().score.is_finite());
 }

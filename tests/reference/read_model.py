@@ -152,7 +152,7 @@ def model(file):
         values = struct.unpack(f"<{len(tensors[name][2]) // 4}f", tensors[name][2])
         assert all(map(math.isfinite, values)), f"{name}: not finite"
     others = {name for name, (dtype, *_) in tensors.items() if dtype == "U8"} - {"sha256"}
-    assert others <= {"trained_on", "backbone", "target_backbone"}, others
+    assert others <= {"trained_on", "calibrated_on", "backbone", "target_backbone"}, others
 
     _, [images, width], rows = tensors["trained_on"]
     rows = [rows[i : i + 16] for i in range(0, len(rows), 16)]

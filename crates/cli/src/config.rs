@@ -217,7 +217,7 @@ fn with(
 /// What is wrong with a setting, without the names of types, and what to do where an example tells it best.
 fn in_words(problem: &str, path: &serde_path_to_error::Path) -> (String, Option<&'static str>) {
     if problem.contains("unit variant, expected") {
-        let example = match path.iter().last() {
+        let example = match path.iter().next_back() {
             Some(Segment::Enum { variant }) if variant == "letterbox" => {
                 "`--set fit.letterbox.fill=[0,0,0]` is the colour beside the image"
             }

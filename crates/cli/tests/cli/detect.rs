@@ -355,7 +355,7 @@ mod resident {
         drop((stdin, stdout));
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(130), "interrupted\n"));
 
-        let mut resident = Resident::start(&shop, &[]);
+        let mut resident = Resident::start(&shop, &["-q"]);
         resident.ask("a.png");
         let Resident { child, mut stdin, stdout } = resident;
         drop(stdout);
