@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_window_has_the_mean() {
-        let config: WhiteningConfig = serde_json::from_str(r#"{"neighborhood": 3}"#).unwrap();
-        assert_eq!(config, WhiteningConfig { window: Window::Mean, ..Default::default() });
+    fn what_is_left_out_is_the_default() {
+        let config: WhiteningConfig = serde_json::from_str(r#"{"prior": 20.0}"#).unwrap();
+        assert_eq!(config, WhiteningConfig::default());
     }
 }
