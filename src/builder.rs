@@ -18,7 +18,7 @@ use nfbmr_pipeline::{
     PipelineConfig, PipelineError, Progress, ProgressFn, TrainingStorage, WhiteLevel, white_level,
 };
 
-use crate::detector::{self, CalibrateBy, Found, Order};
+use crate::detector::{self, Found, Order, Parts};
 use crate::good_images::GoodImages;
 use crate::pipeline::Pipeline;
 use crate::weights;
@@ -86,12 +86,8 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Selection(selection) => selection.fmt(f),
-            Self::Copy { image, original } => {
-                write!(f, "left out: {image}, a copy of {original}")
-            }
-            Self::WhiteLevel(level) => {
-                write!(f, "white level: {level}")
-            }
+            Self::Copy { image, original } => write!(f, "left out: {image}, a copy of {original}"),
+            Self::WhiteLevel(level) => write!(f, "white level: {level}"),
             Self::Skipped(error) => write!(f, "skipped: {error}"),
             Self::NearDoubles { near, of } => write!(
                 f,
@@ -271,10 +267,12 @@ impl<'a> PipelineBuilder<'a> {
             GoodImages::Decoded(images) => {
                 let alone = (0..images.len()).map(|index| vec![index]);
                 let HoldOut { training, calibration } = self.parts(alone.collect())?;
-                self.resolve(Images::Decoded(images.clone()))?;
-                let chosen = |indices: &[usize]| -> Vec<&DynamicImage> {
-                    indices.iter().filter_map(|&index| images.get(index).copied()).collect()
+                let chosen = |indices: &[usize]| -> Vec<(usize, &DynamicImage)> {
+                    let image = |&index: &usize| Some((index, *images.get(index)?));
+                    indices.iter().filter_map(image).collect()
                 };
+                let all = images.iter().copied().enumerate().collect();
+                self.resolve(Images::Decoded(all))?;
                 let (training, calibration) = (chosen(&training), chosen(&calibration));
                 let held_out = self.read_held_out(Images::Decoded(calibration.clone()))?;
                 let training = Images::Decoded(training);
@@ -391,12 +389,13 @@ impl<'a> PipelineBuilder<'a> {
         let Self { config, storage, progress, notes, calibrate, rate, hold_out_by, device, .. } =
             self;
         let order = Order { config, weights, storage, device: *device };
-        let by = match *calibrate {
+        let fitting = match *calibrate {
             Calibrate::Folds(folds) => {
-                CalibrateBy::Folds(CrossFitting::new(folds, *rate).hold_out_by(hold_out_by.clone()))
+                Some(CrossFitting::new(folds, *rate).hold_out_by(hold_out_by.clone()))
             }
-            Calibrate::HoldOut(_) => CalibrateBy::HeldOut(held_out),
+            Calibrate::HoldOut(_) => None,
         };
+        let parts = Parts { training, held_out, fitting };
         let mut tell = |Found { copies, near_doubles: (near, of) }| {
             for CopyOf { image, original, .. } in copies {
                 notes(&Note::Copy { image, original });
@@ -405,7 +404,7 @@ impl<'a> PipelineBuilder<'a> {
                 notes(&Note::NearDoubles { near, of });
             }
         };
-        let trained = detector::train(&order, training, by, &mut tell, &mut **progress);
+        let trained = detector::train(&order, parts, &mut tell, &mut **progress);
         if let (Err(error), Some(checkpoint)) = (&trained, &storage.checkpoint) {
             forget(error, checkpoint);
         }

@@ -75,12 +75,13 @@ pub(crate) struct Found {
     pub(crate) near_doubles: (usize, usize),
 }
 
-/// How a model is calibrated.
-pub(crate) enum CalibrateBy<'a> {
-    /// By the training images in folds.
-    Folds(CrossFitting),
-    /// By images held out; by none where there are none.
-    HeldOut(&'a HeldOut),
+/// The images of a training.
+pub(crate) struct Parts<'a> {
+    pub(crate) training: Images<'a>,
+    /// Those to calibrate by, none for folds.
+    pub(crate) held_out: &'a HeldOut,
+    /// How folds of the images are made, if they are.
+    pub(crate) fitting: Option<CrossFitting>,
 }
 
 /// Is told what is found before networks are trained.
@@ -89,35 +90,31 @@ pub(crate) type TellFn<'a> = dyn FnMut(Found) + 'a;
 /// Trains on images.
 pub(crate) fn train(
     order: &Order<'_>,
-    images: Images<'_>,
-    by: CalibrateBy<'_>,
+    parts: Parts<'_>,
     tell: &mut TellFn<'_>,
     progress: &mut ProgressFn<'_>,
 ) -> Result<AnyDetector, PipelineError> {
     fn on<B: Backend>(
         order: &Order<'_>,
-        images: Images<'_>,
-        by: CalibrateBy<'_>,
+        parts: Parts<'_>,
         tell: &mut TellFn<'_>,
         progress: &mut ProgressFn<'_>,
         device: &B::Device,
     ) -> Result<AnyDetector, PipelineError> {
         let Order { config, weights, storage, .. } = *order;
+        let Parts { training, held_out, fitting } = parts;
         let mut skipped = Vec::new();
-        let again = images.again(&mut skipped);
-        let trainer = Trainer::<B>::new(config, Some(weights), images, storage, device, progress)?;
-        match by {
-            CalibrateBy::Folds(fitting) => {
-                Ok(Box::new(CrossFitted::train(trainer, again, &fitting, progress)?))
-            }
-            CalibrateBy::HeldOut(held_out) => {
-                let (mut trainer, copies) = held_out.apart(trainer)?;
-                tell(Found { copies, near_doubles: held_out.near_doubles(&trainer)? });
-                Ok(Box::new(trainer.train(config, progress)?))
-            }
-        }
+        let again = training.again(&mut skipped);
+        let trainer =
+            Trainer::<B>::new(config, Some(weights), training, storage, device, progress)?;
+        let (mut trainer, copies) = held_out.apart(trainer)?;
+        tell(Found { copies, near_doubles: held_out.near_doubles(&trainer)? });
+        Ok(match fitting {
+            Some(fitting) => Box::new(CrossFitted::train(trainer, again, &fitting, progress)?),
+            None => Box::new(trainer.train(config, progress)?),
+        })
     }
-    on_device!(order.device, on(order, images, by, tell, progress))
+    on_device!(order.device, on(order, parts, tell, progress))
 }
 
 /// Reads a model file of either kind.

@@ -91,7 +91,7 @@ pub mod calibration {
     };
 }
 
-/// The settings that a [`PipelineConfig`](crate::PipelineConfig) is made of.
+/// The settings that a [`PipelineConfig`] is made of.
 pub mod config {
     pub use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant, WeightsSource};
     pub use nfbmr_bmr::{BmrConfig, BpfmConfig, Directions};

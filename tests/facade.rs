@@ -309,3 +309,24 @@ fn a_model_that_cannot_be_calibrated_is_kept() {
     assert!(notes.iter().any(|note| note.starts_with("not calibrated: cannot read")), "{notes:?}");
     assert!(pipeline.detect(&gears(0, 1, 2)[0]).unwrap().score.is_finite());
 }
+
+/// Copies of images in memory are called by their places among those given.
+#[test]
+fn copies_in_memory_are_named_by_their_index() {
+    let mut images = gears(9, 0, 3);
+    images.push(images[4].clone());
+    let copies = |builder: PipelineBuilder<'_>| {
+        let notes = RefCell::new(Vec::new());
+        let told = |note: &Note| notes.borrow_mut().push(note.to_string());
+        builder.notes(told).train(&images).unwrap();
+        notes.into_inner()
+    };
+    let either = [
+        "left out: the image at index 9, a copy of the image at index 4",
+        "left out: the image at index 4, a copy of the image at index 9",
+    ];
+    for builder in [builder(), builder().hold_out(0.0), builder().folds(3)] {
+        let notes = copies(builder);
+        assert!(notes.len() == 1 && either.contains(&notes[0].as_str()), "{notes:?}");
+    }
+}

@@ -48,8 +48,8 @@ pub enum Images<'a> {
         /// ones all the same.
         on_bad: OnBadFile<'a>,
     },
-    /// Images in memory.
-    Decoded(Vec<&'a DynamicImage>),
+    /// Images in memory, each with the index that it is called by.
+    Decoded(Vec<(usize, &'a DynamicImage)>),
 }
 
 impl<'a> From<&'a [PathBuf]> for Images<'a> {
@@ -66,7 +66,7 @@ impl<'a> From<&'a Vec<PathBuf>> for Images<'a> {
 
 impl<'a> From<&'a [DynamicImage]> for Images<'a> {
     fn from(images: &'a [DynamicImage]) -> Self {
-        Self::Decoded(images.iter().collect())
+        Self::Decoded(images.iter().enumerate().collect())
     }
 }
 
@@ -111,8 +111,10 @@ impl<'a> Images<'a> {
     /// What the images are called.
     pub(crate) fn names(&self) -> ImageNames<'a> {
         match self {
-            Self::Files { paths, .. } => ImageNames { paths },
-            Self::Decoded(_) => ImageNames { paths: &[] },
+            Self::Files { paths, .. } => ImageNames::Paths(paths),
+            Self::Decoded(images) => {
+                ImageNames::Indices(images.iter().map(|&(index, _)| index).collect())
+            }
         }
     }
 
@@ -145,7 +147,7 @@ impl<'a> Images<'a> {
                 for (images, indices) in images.chunks(CHUNK).zip(indices.chunks(CHUNK)) {
                     let copies = images
                         .par_iter()
-                        .map(|image| copies(image))
+                        .map(|(_, image)| copies(image))
                         .collect::<Result<Vec<_>, _>>()?;
                     f(&copies, indices, images.len())?;
                 }
@@ -178,7 +180,7 @@ impl<'a> Images<'a> {
                 let indices: Vec<usize> = (0..images.len()).collect();
                 for (images, indices) in images.chunks(CHUNK).zip(indices.chunks(CHUNK)) {
                     let images: Vec<DynamicImage> =
-                        images.iter().map(|&image| image.clone()).collect();
+                        images.iter().map(|&(_, image)| image.clone()).collect();
                     f(&images, indices, images.len())?;
                 }
             }
@@ -188,17 +190,22 @@ impl<'a> Images<'a> {
 }
 
 /// What images are called.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ImageNames<'a> {
-    /// None of images in memory.
-    paths: &'a [PathBuf],
+#[derive(Clone, Debug)]
+pub(crate) enum ImageNames<'a> {
+    Paths(&'a [PathBuf]),
+    Indices(Vec<usize>),
 }
 
 impl ImageNames<'_> {
-    pub(crate) fn get(self, index: usize) -> ImageName {
-        match self.paths.get(index) {
-            Some(path) => ImageName::Path(path.clone()),
-            None => ImageName::Index(index),
+    /// The name of the image at a place among those given.
+    pub(crate) fn get(&self, place: usize) -> ImageName {
+        match self {
+            Self::Paths(paths) => paths
+                .get(place)
+                .map_or(ImageName::Index(place), |path| ImageName::Path(path.clone())),
+            Self::Indices(indices) => {
+                ImageName::Index(indices.get(place).copied().unwrap_or(place))
+            }
         }
     }
 }

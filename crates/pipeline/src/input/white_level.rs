@@ -45,7 +45,7 @@ impl fmt::Display for WhiteLevel {
 pub fn white_level<'a>(images: impl Into<Images<'a>>) -> Result<Option<WhiteLevel>, PipelineError> {
     let largest: Vec<u16> = match images.into() {
         Images::Decoded(images) => {
-            images.par_iter().filter_map(|image| largest_16_bit(image)).collect()
+            images.par_iter().filter_map(|(_, image)| largest_16_bit(image)).collect()
         }
         Images::Files { paths, limits, mut on_bad } => {
             let mut largest = Vec::new();

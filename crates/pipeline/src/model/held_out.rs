@@ -101,7 +101,7 @@ impl HeldOut {
     /// left out as copies: a copy shows no further part.
     ///
     /// # Errors
-    /// [`TrainingError::TooFewImages`] where fewer than two images are left to train on.
+    /// [`TrainingError::TooFewImages`](crate::TrainingError::TooFewImages) where fewer than two images are left to train on.
     pub fn apart<B: Backend>(
         &self,
         trainer: Trainer<B>,
@@ -120,6 +120,9 @@ impl HeldOut {
         &self,
         trainer: &Trainer<B>,
     ) -> Result<(usize, usize), PipelineError> {
+        if self.is_empty() {
+            return Ok((0, 0));
+        }
         let training = trainer.mean_features()?;
         let (mut doubles, mut looked_at) = (0, 0);
         for pixels in self.images.iter().filter_map(|image| image.pixels.as_ref()) {
