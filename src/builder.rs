@@ -274,9 +274,9 @@ impl<'a> PipelineBuilder<'a> {
                 let all = images.iter().copied().enumerate().collect();
                 self.resolve(Images::Decoded(all))?;
                 let (training, calibration) = (chosen(&training), chosen(&calibration));
-                let held_out = self.read_held_out(Images::Decoded(calibration.clone()))?;
+                let mut held_out = self.read_held_out(Images::Decoded(calibration.clone()))?;
                 let training = Images::Decoded(training);
-                let trained = self.fit(training, &held_out, &weights)?;
+                let trained = self.fit(training, &mut held_out, &weights)?;
                 let left = held_out.indices().into_iter();
                 let left = left.filter_map(|index| calibration.get(index).copied()).collect();
                 self.calibrate(trained, Images::Decoded(left))
@@ -298,9 +298,9 @@ impl<'a> PipelineBuilder<'a> {
         let [mut of_guess, mut of_held_out, mut of_training] = [vec![], vec![], vec![]];
         let all = [&training[..], &calibration].concat();
         self.resolve(self.files(&all, &mut of_guess))?;
-        let held_out = self.read_held_out(self.files(&calibration, &mut of_held_out))?;
+        let mut held_out = self.read_held_out(self.files(&calibration, &mut of_held_out))?;
         let images = self.files(&training, &mut of_training);
-        let trained = self.fit(images, &held_out, weights)?;
+        let trained = self.fit(images, &mut held_out, weights)?;
         for bad in of_training.into_iter().chain(of_held_out) {
             (self.notes)(&Note::Skipped(bad));
         }
@@ -380,7 +380,7 @@ impl<'a> PipelineBuilder<'a> {
     fn fit(
         &mut self,
         training: Images<'_>,
-        held_out: &HeldOut,
+        held_out: &mut HeldOut,
         weights: &BackboneWeights,
     ) -> Result<Pipeline, PipelineError> {
         if let Some(folder) = &self.resume {

@@ -79,7 +79,7 @@ pub(crate) struct Found {
 pub(crate) struct Parts<'a> {
     pub(crate) training: Images<'a>,
     /// Those to calibrate by, none for folds.
-    pub(crate) held_out: &'a HeldOut,
+    pub(crate) held_out: &'a mut HeldOut,
     /// How folds of the images are made, if they are.
     pub(crate) fitting: Option<CrossFitting>,
 }

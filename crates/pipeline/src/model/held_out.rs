@@ -112,12 +112,13 @@ impl HeldOut {
     }
 
     /// How many of the images that were looked at have near doubles among those of the training: a few that are far
-    /// nearer to it than the next, as several frames of one part are. With the number looked at.
+    /// nearer to it than the next, as several frames of one part are. With the number looked at; their pixels are let
+    /// go.
     ///
     /// # Errors
     /// What extracting features fails with.
     pub fn near_doubles<B: Backend>(
-        &self,
+        &mut self,
         trainer: &Trainer<B>,
     ) -> Result<(usize, usize), PipelineError> {
         if self.is_empty() {
@@ -125,8 +126,8 @@ impl HeldOut {
         }
         let training = trainer.mean_features()?;
         let (mut doubles, mut looked_at) = (0, 0);
-        for pixels in self.images.iter().filter_map(|image| image.pixels.as_ref()) {
-            let own = trainer.mean_features_of(pixels)?;
+        for pixels in self.images.iter_mut().filter_map(|image| image.pixels.take()) {
+            let own = trainer.mean_features_of(&pixels)?;
             let mut distances: Vec<f64> =
                 training.iter().map(|other| distance(&own, other)).collect();
             distances.sort_unstable_by(f64::total_cmp);

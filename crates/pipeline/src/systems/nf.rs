@@ -84,9 +84,9 @@ impl Settings for NfConfig {
     ) -> Result<Trained<B>, PipelineError> {
         let space = self.space();
         let y = training.white(&space)?;
+        let left_out = left_out(&space, self.pooling, training.levels(), &y)?;
         let flows = y.iter().enumerate().map(|(index, y)| training.flow(&space, index, y));
         let flows = flows.collect::<Result<_, _>>()?;
-        let left_out = left_out(&space, self.pooling, training.levels(), &y)?;
         Ok(Trained { left_out, ..Trained::new(NfHead::new(flows, self.pooling)) })
     }
 

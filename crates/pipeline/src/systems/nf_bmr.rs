@@ -151,6 +151,7 @@ impl Settings for NfBmrConfig {
         let space = self.space();
         let y = training.white(&space)?;
         let levels = training.levels().to_vec();
+        let left_out = left_out(&space, self.pooling, &levels, &y)?;
         let (mut flows, mut mappers, mut residuals) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (level, y)) in levels.iter().zip(&y).enumerate() {
             let flow = training.flow(&space, index, y)?;
@@ -173,7 +174,6 @@ impl Settings for NfBmrConfig {
             flows.push(flow);
             mappers.push(bmr);
         }
-        let left_out = left_out(&space, self.pooling, &levels, &y)?;
         let rule = flow_rule(self.fusion, self.pooling, &flows, &residuals);
         let head =
             Composed { space: flows, mappers, mean_residuals: residuals, rule, joined: false };

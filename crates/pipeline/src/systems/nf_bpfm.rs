@@ -120,6 +120,7 @@ impl Settings for NfBpfmConfig {
         let space = self.space();
         let y = training.white(&space)?;
         let levels = training.levels().to_vec();
+        let left_out = left_out(&space, self.pooling, &levels, &y)?;
         let (mut flows, mut mappers, mut residuals) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (level, y)) in levels.iter().zip(&y).enumerate() {
             let flow = training.flow(&space, index, y)?;
@@ -131,7 +132,6 @@ impl Settings for NfBpfmConfig {
             flows.push(flow);
             mappers.push(bpfm);
         }
-        let left_out = left_out(&space, self.pooling, &levels, &y)?;
         let rule = flow_rule(self.fusion, self.pooling, &flows, &residuals);
         let head =
             Composed { space: flows, mappers, mean_residuals: residuals, rule, joined: false };
