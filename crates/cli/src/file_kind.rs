@@ -87,6 +87,15 @@ impl Found {
     /// # Errors
     /// Where it can't be read.
     pub fn of(path: &Path) -> io::Result<Self> {
+        // Before all else: the length that it begins with may look like anything.
+        if let Some(entries) = safetensors_entries(path) {
+            let has = |name: &str| entries.contains_key(name);
+            return Ok(match entries.keys().any(|name| name.starts_with("nfbmr")) {
+                true => Self::Model,
+                false if has("variant") && has("blocks") => Self::Weights,
+                false => Self::Tensors,
+            });
+        }
         let mut head = Vec::new();
         File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
         if head.first() == Some(&b'{') {
@@ -95,16 +104,10 @@ impl Found {
         if is_page(&head) {
             return Ok(Self::Page);
         }
-        if guess_format(&head).is_ok() {
-            return Ok(Self::Picture);
+        match guess_format(&head) {
+            Ok(_) => Ok(Self::Picture),
+            Err(_) => Ok(Self::Other),
         }
-        let Some(entries) = safetensors_entries(path) else { return Ok(Self::Other) };
-        let has = |name: &str| entries.contains_key(name);
-        Ok(match entries.keys().any(|name| name.starts_with("nfbmr")) {
-            true => Self::Model,
-            false if has("variant") && has("blocks") => Self::Weights,
-            false => Self::Tensors,
-        })
     }
 }
 
@@ -180,6 +183,10 @@ mod tests {
         let model = tensors(r#"{"__metadata__":{"nfbmr":"{}"},"x":{"dtype":"F32"}}"#);
         assert_eq!(found(&model), Found::Model);
         assert_eq!(found(&tensors(r#"{"__metadata__":{"nfbmr-cross-fitted":""}}"#)), Found::Model);
+        // A header of 0x7b bytes: the file begins with a brace.
+        let padding = " ".repeat(0x7b - r#"{"__metadata__":{"nfbmr":"{}"}}"#.len());
+        let model = tensors(&format!("{{\"__metadata__\":{{\"nfbmr\":\"{{}}\"}}}}{padding}"));
+        assert_eq!((model[0], found(&model)), (b'{', Found::Model));
         let weights = tensors(r#"{"__metadata__":{"variant":"b0","blocks":"5"}}"#);
         assert_eq!(found(&weights), Found::Weights);
         assert_eq!(found(&tensors(r#"{"__metadata__":{"format":"pt"}}"#)), Found::Tensors);
