@@ -11,8 +11,8 @@ use nfbmr_pipeline::{
 /// What a model of either kind, on any backend, knows of itself.
 pub(crate) trait Detector: AnomalyModel {
     fn config(&self) -> &PipelineConfig;
-    /// SHA-256 of the backbone's weights, in hexadecimal.
-    fn backbone_sha256(&self) -> &str;
+    /// Whether these are all weights of CNNs that the model needs.
+    fn needs_alone(&self, weights: &BackboneWeights) -> bool;
 }
 
 impl<B: Backend> Detector for Pipeline<B> {
@@ -20,8 +20,9 @@ impl<B: Backend> Detector for Pipeline<B> {
         self.config()
     }
 
-    fn backbone_sha256(&self) -> &str {
-        self.backbone_weights().sha256()
+    fn needs_alone(&self, weights: &BackboneWeights) -> bool {
+        let own = self.backbone_weights();
+        own.sha256() == weights.sha256() && own.target().is_none()
     }
 }
 
@@ -30,8 +31,8 @@ impl<B: Backend> Detector for CrossFitted<B> {
         self.config()
     }
 
-    fn backbone_sha256(&self) -> &str {
-        self.models().first().map_or("", |model| model.backbone_weights().sha256())
+    fn needs_alone(&self, weights: &BackboneWeights) -> bool {
+        self.models().first().is_some_and(|model| model.needs_alone(weights))
     }
 }
 

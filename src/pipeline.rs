@@ -33,8 +33,8 @@ impl Pipeline {
     /// # Errors
     /// [`PipelineError::Model`]; a file that was there before stays intact then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PipelineError> {
-        let embedded = weights::embedded().map(|weights| weights.sha256());
-        let backbone = match embedded == Some(self.detector.backbone_sha256()) {
+        let embedded = weights::embedded();
+        let backbone = match embedded.is_some_and(|weights| self.detector.needs_alone(weights)) {
             true => StoredBackbone::Referred,
             false => StoredBackbone::Included,
         };

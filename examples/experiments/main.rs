@@ -28,7 +28,6 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use nfbmr::config::{
     BidirectionalPfmConfig, Fusion, MultiBlockPfmConfig, PfmConfig, Pooling, TargetCnnConfig,
-    TwoCnnsConfig,
 };
 use nfbmr::data::{CellType, Dataset, DatasetOptions, Layout, datasets};
 use nfbmr::{
@@ -255,25 +254,15 @@ fn configured(
     seed: u64,
 ) -> Result<PipelineConfig, Box<dyn Error>> {
     let blocks = name.strip_prefix("nf-bmr-");
-    // The mapping networks of all systems are trained alike.
-    let training = match &config.system {
-        SystemConfig::NfBmr(own) => Some(own.bmr_training.clone()),
-        _ => None,
-    };
     let mut config = config.with_system(blocks.map_or(name.parse(), |_| Ok(System::NfBmr))?)?;
     config.seed = seed;
     match &mut config.system {
         SystemConfig::NfBmr(own) => own.bmr.blocks = blocks.unwrap_or(name).parse()?,
-        SystemConfig::NfBpfm(own) => {
-            own.bpfm_training = training.unwrap_or(own.bpfm_training.clone());
-        }
         SystemConfig::Pfm(PfmConfig(own))
         | SystemConfig::Bpfm(BidirectionalPfmConfig(own))
         | SystemConfig::MbPfm(MultiBlockPfmConfig(own)) => {
-            let bpfm_training = training.unwrap_or(own.bpfm_training.clone());
-            let (fusion, pooling) = (Fusion::Plain, Pooling::Max);
-            *own =
-                TwoCnnsConfig { target_cnn: target_cnn.cloned(), bpfm_training, fusion, pooling };
+            own.target_cnn = target_cnn.cloned();
+            (own.fusion, own.pooling) = (Fusion::Plain, Pooling::Max);
         }
         _ => {}
     }

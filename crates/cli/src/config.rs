@@ -56,8 +56,13 @@ impl ConfigArgs {
         self.config.as_deref()
     }
 
-    /// The configuration; `weights` is what a weights file records of its network.
-    pub fn resolve(&self, weights: Option<BackboneConfig>) -> Result<PipelineConfig, CliError> {
+    /// The configuration; `weights` is what a weights file records of its network, and `target_weights` that of the
+    /// second CNN.
+    pub fn resolve(
+        &self,
+        weights: Option<BackboneConfig>,
+        target_weights: Option<BackboneConfig>,
+    ) -> Result<PipelineConfig, CliError> {
         let mut config = match self.preset {
             Preset::Default => PipelineConfig::default(),
             Preset::Fast => PipelineConfig::fast(),
@@ -69,6 +74,9 @@ impl ConfigArgs {
             config.backbone = BackboneConfig { block, ..recorded };
         }
         config = with(config, self.sources()?, self.system)?;
+        if let Some(recorded) = target_weights {
+            config = config.with_target_cnn(recorded)?;
+        }
         config.seed = self.seed.unwrap_or(config.seed);
         config.validate()?;
         Ok(config)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nfbmr::config::Mask;
 use nfbmr::data::{HoldOutBy, Limits};
-use nfbmr::{ModelInfo, Note, Pipeline, Suspect};
+use nfbmr::{BackboneWeights, ModelInfo, Note, Pipeline, Suspect, weights};
 
 use crate::calibrate::in_words;
 use crate::config::{self, ConfigArgs};
@@ -61,6 +61,10 @@ pub struct Args {
     /// laid over every image, in training and in detection.
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
+    /// Weights of the second CNN of `pfm`, `bpfm` and `mb-pfm`, as `nfbmr weights import` makes them; models include
+    /// them. Its blocks are those of the same stages as the first one's, unless the settings say otherwise.
+    #[arg(long, value_name = "FILE")]
+    target_weights: Option<PathBuf>,
     /// Go on where an interrupted training of the same model stands; the model is the same to the bit as
     /// that of a training which wasn't interrupted.
     #[arg(long)]
@@ -87,7 +91,9 @@ pub struct Args {
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let own = args.compute.own_weights()?;
     let recorded = own.as_ref().map(|own| own.config()).transpose()?.flatten();
-    let mut config = args.config.resolve(recorded)?;
+    let target = args.target_weights.as_ref().map(BackboneWeights::open).transpose()?;
+    let target_config = target.as_ref().map(BackboneWeights::config).transpose()?.flatten();
+    let mut config = args.config.resolve(recorded, target_config)?;
     if let Some(path) = &args.mask {
         config.mask = Some(Mask::load(path, &Limits::default())?);
     }
@@ -102,6 +108,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let images = selection.images.iter().map(PathBuf::as_path);
     let settings = args.config.file().into_iter().chain(args.mask.as_deref());
     let files = settings.chain(args.images.lists()).chain(args.compute.weights_file());
+    let files = files.chain(args.target_weights.as_deref());
     outputs::check(output, Kind::Model, images.chain(files))?;
     if let Some(folder) = &args.work_dir {
         make_folder(folder)?;
@@ -113,7 +120,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let (bar, uncalibrated) = (RefCell::new(Bar::new(verbosity)), Cell::new(false));
     let mut builder = args
         .compute
-        .builder(own)
+        .builder(with_target(own, target))
         .config(config)
         .resume(folder)
         .skip_bad(args.skip_bad)
@@ -146,6 +153,19 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     match uncalibrated.get() {
         true => Err(CliError::SavedUncalibrated(output.clone())),
         false => Ok(()),
+    }
+}
+
+/// The weights of the first CNN, the embedded ones unless there are others, with those of the second.
+fn with_target(
+    own: Option<BackboneWeights>,
+    target: Option<BackboneWeights>,
+) -> Option<BackboneWeights> {
+    match target {
+        Some(target) => {
+            own.or_else(|| weights::embedded().cloned()).map(|own| own.with_target(target))
+        }
+        None => own,
     }
 }
 

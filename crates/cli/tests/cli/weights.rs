@@ -61,3 +61,30 @@ fn other_files_are_refused() {
     }
     assert_eq!(shop.files(), ["small.toml"]);
 }
+
+/// Systems that map two CNNs: the second one's weights are in the model, with the first one's.
+#[test]
+fn two_cnns_are_mapped_with_weights_of_a_second_one() {
+    let shop = Shop::new();
+    fs::copy(&*WEIGHTS, shop.path("second.safetensors")).unwrap();
+    let gears = shop.gears();
+    fs::write(
+        shop.path("two.toml"),
+        "input_size = 48\nearlier_blocks = [0]\nbackbone.block = 4\nbpfm_training.epochs = 1\n",
+    )
+    .unwrap();
+    for system in ["pfm", "bpfm", "mb-pfm"] {
+        let line = format!("train {gears} -o two.nfbmr --config two.toml --system {system}");
+        shop.nfbmr(&line).fails(&["expected target_cnn, found none"]);
+        shop.nfbmr(&format!("{line} --target-weights second.safetensors")).succeeds();
+        let info = shop.nfbmr("inspect two.nfbmr --json").succeeds().json();
+        assert_eq!(info["backbone_included"], true);
+        let blocks = &info["config"]["system"][system]["target_cnn"]["earlier_blocks"];
+        assert_eq!(blocks, &serde_json::json!([0]), "{info}");
+        shop.image("test/good/000.png", "part.png");
+        assert_ne!(shop.nfbmr("detect two.nfbmr part.png").code, Some(2));
+        fs::remove_file(shop.path("two.nfbmr")).unwrap();
+    }
+    let line = format!("train {gears} -o two.nfbmr --target-weights second.safetensors");
+    shop.nfbmr(&line).fails(&["a target CNN: `nf-bmr` maps none"]);
+}

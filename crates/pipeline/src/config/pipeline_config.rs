@@ -8,7 +8,7 @@ use crate::checksum::sha256;
 use crate::error::PipelineError;
 use crate::features::{Blocks, Extraction};
 use crate::input::{Augmentation, Input, Mask, Tiling};
-use crate::systems::settings_of::NfBmrConfig;
+use crate::systems::settings_of::{NfBmrConfig, TargetCnnConfig};
 use crate::systems::{LearnedSize, Settings, System, SystemConfig};
 
 /// The largest network input, in pixels a side: its features still fit the memory of a PC.
@@ -112,6 +112,24 @@ impl PipelineConfig {
     /// [`PipelineError::Config`] for a setting that isn't a finite number.
     pub fn with_system(&self, system: System) -> Result<Self, PipelineError> {
         Ok(Self { system: self.system.with_system(system)?, ..self.clone() })
+    }
+
+    /// The same with a second CNN for a system that maps two and has none yet: for each block of the first, the last
+    /// block of the same stage of `backbone`.
+    ///
+    /// # Errors
+    /// [`PipelineError::Config`] for a system that maps no second CNN, and where `backbone` ends too early.
+    pub fn with_target_cnn(&self, backbone: BackboneConfig) -> Result<Self, PipelineError> {
+        let (mut config, blocks) = (self.clone(), self.blocks()?);
+        let system = self.system.system();
+        let target = config
+            .system
+            .target_cnn_mut()
+            .ok_or_else(|| PipelineError::Config(format!("a target CNN: `{system}` maps none")))?;
+        if target.is_none() {
+            *target = Some(TargetCnnConfig::counterpart(&self.backbone, &blocks, backbone)?);
+        }
+        Ok(config)
     }
 
     /// Side of the images that the networks take: of a tile, or of the whole input.

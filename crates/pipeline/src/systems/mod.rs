@@ -15,6 +15,7 @@ mod setup;
 mod shared;
 mod spaces;
 mod spade;
+mod target_cnn;
 mod two_cnns;
 
 pub(crate) use flows::FlowSpace;
@@ -36,7 +37,8 @@ pub mod settings_of {
     pub use super::nf_bmr::NfBmrConfig;
     pub use super::nf_bpfm::NfBpfmConfig;
     pub use super::spade::SpadeConfig;
+    pub use super::target_cnn::TargetCnnConfig;
     pub use super::two_cnns::{
-        BidirectionalPfmConfig, MultiBlockPfmConfig, PfmConfig, TargetCnnConfig, TwoCnnsConfig,
+        BidirectionalPfmConfig, MultiBlockPfmConfig, PfmConfig, TwoCnnsConfig,
     };
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::settings::{LearnedSize, Settings, SharedHead, Trained, Training};
+use super::target_cnn::TargetCnnConfig;
 use super::{nf, nf_bmr, nf_bpfm, setup, spade, two_cnns};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec};
@@ -80,6 +81,12 @@ macro_rules! registry {
             fn target(&self, blocks: &Blocks) -> Result<Option<CnnLevels>, PipelineError> {
                 match self {
                     $(Self::$system(own) => own.target(blocks),)+
+                }
+            }
+
+            fn target_cnn_mut(&mut self) -> Option<&mut Option<TargetCnnConfig>> {
+                match self {
+                    $(Self::$system(own) => own.target_cnn_mut(),)+
                 }
             }
 

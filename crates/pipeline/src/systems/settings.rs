@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 
+use super::target_cnn::TargetCnnConfig;
 use super::{FlowSpace, Setup, Shared, TargetFlow};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec, SharedSamples};
@@ -30,6 +31,11 @@ pub(crate) trait Settings: Clone + Debug + PartialEq {
     fn target(&self, blocks: &Blocks) -> Result<Option<CnnLevels>, PipelineError> {
         let _ = blocks;
         Ok(None)
+    }
+
+    /// The setting of the second CNN, of a system that maps two.
+    fn target_cnn_mut(&mut self) -> Option<&mut Option<TargetCnnConfig>> {
+        None
     }
 
     /// What the system learns, of these features.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use nfbmr_backbone::BackboneConfig;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::{Bpfm, BpfmConfig, Directions};
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use super::bpfm::Mapping;
 use super::composed::{Composed, StoredSpace, load_residuals};
 use super::nf_bmr::NfBmrConfig;
 use super::settings::unusable;
+use super::target_cnn::TargetCnnConfig;
 use super::{LearnedSize, Settings, Setup, SharedHead, Trained, Training};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec};
@@ -42,57 +42,6 @@ impl Default for TwoCnnsConfig {
     }
 }
 
-/// The second CNN of `pfm`, `bpfm` and `mb-pfm`, and how its features and the first one's are mapped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct TargetCnnConfig {
-    /// The feature extractor.
-    pub backbone: BackboneConfig,
-    /// Blocks before its last, as [`earlier_blocks`](crate::PipelineConfig::earlier_blocks) of the first.
-    /// `mb-pfm` maps the n-th block of either CNN to the n-th of the other.
-    #[serde(default)]
-    pub earlier_blocks: Vec<usize>,
-    /// Channels L between the two halves of a map, for the n-th block of `mb-pfm` and for all that follow
-    /// the last of these; `pfm` and `bpfm` take the first.
-    pub latents: Vec<usize>,
-    /// Whether features are divided by their Euclidean norm over the channels, as published.
-    pub l2_normalize: bool,
-}
-
-impl TargetCnnConfig {
-    /// A block of a backbone, with the latents of the published code for features of stride 8, 16 and 32.
-    pub fn new(backbone: BackboneConfig) -> Self {
-        let latents = vec![200, 400, 900];
-        Self { backbone, earlier_blocks: Vec::new(), latents, l2_normalize: true }
-    }
-
-    /// A second CNN for these blocks of the first one, ascending: for each, the last block of the same stage.
-    ///
-    /// # Errors
-    /// [`PipelineError::Config`] where `backbone` ends before it.
-    pub fn counterpart(
-        source: &BackboneConfig,
-        blocks: &[usize],
-        backbone: BackboneConfig,
-    ) -> Result<Self, PipelineError> {
-        let counterpart = |&block: &usize| {
-            let found = source.variant.counterpart(block, backbone.variant);
-            found.filter(|&found| found <= backbone.block).ok_or_else(|| {
-                PipelineError::Config(format!(
-                    "the target CNN's last block, {}, comes before the stage of block {block} of the \
-                     source CNN",
-                    backbone.block
-                ))
-            })
-        };
-        let mut blocks =
-            blocks.iter().map(counterpart).collect::<Result<Vec<_>, PipelineError>>()?;
-        let block = blocks.pop().unwrap_or(backbone.block);
-        Ok(Self { earlier_blocks: blocks, ..Self::new(BackboneConfig { block, ..backbone }) })
-    }
-}
-
 /// The settings of `pfm`: source to target alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -116,6 +65,7 @@ trait TwoCnns: Clone + std::fmt::Debug + PartialEq {
     const BY_BLOCK: bool;
 
     fn config(&self) -> &TwoCnnsConfig;
+    fn config_mut(&mut self) -> &mut TwoCnnsConfig;
 
     fn specs(blocks: &Blocks) -> Vec<LevelSpec> {
         match Self::BY_BLOCK {
@@ -159,6 +109,10 @@ impl TwoCnns for PfmConfig {
     fn config(&self) -> &TwoCnnsConfig {
         &self.0
     }
+
+    fn config_mut(&mut self) -> &mut TwoCnnsConfig {
+        &mut self.0
+    }
 }
 
 impl TwoCnns for BidirectionalPfmConfig {
@@ -168,6 +122,10 @@ impl TwoCnns for BidirectionalPfmConfig {
     fn config(&self) -> &TwoCnnsConfig {
         &self.0
     }
+
+    fn config_mut(&mut self) -> &mut TwoCnnsConfig {
+        &mut self.0
+    }
 }
 
 impl TwoCnns for MultiBlockPfmConfig {
@@ -176,6 +134,10 @@ impl TwoCnns for MultiBlockPfmConfig {
 
     fn config(&self) -> &TwoCnnsConfig {
         &self.0
+    }
+
+    fn config_mut(&mut self) -> &mut TwoCnnsConfig {
+        &mut self.0
     }
 }
 
@@ -229,6 +191,10 @@ impl<T: TwoCnns> Settings for T {
         };
         let target = Blocks::new("target_cnn.", *backbone, earlier_blocks, blocks.side)?;
         Ok(Some(target.levels(&T::specs(&target))?))
+    }
+
+    fn target_cnn_mut(&mut self) -> Option<&mut Option<TargetCnnConfig>> {
+        Some(&mut self.config_mut().target_cnn)
     }
 
     fn size(&self, extraction: &Extraction) -> LearnedSize {
