@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use image::RgbImage;
+use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
+use rayon::prelude::*;
 
 use super::{CopyOf, Trainer};
 use crate::config::PipelineConfig;
@@ -59,12 +60,14 @@ impl HeldOut {
         let mut reporter = Reporter::new(Phase::Contents, 1, count, progress);
         let mut contents = Vec::with_capacity(count);
         images.try_for_decoded(&input, |images, indices, seen| {
-            for (image, &index) in images.iter().zip(indices) {
+            let content = |(image, &index): (&DynamicImage, &usize)| {
                 let pixels = input.fit(image)?.image;
                 let fingerprint = fingerprint(&pixels);
                 let pixels = (index % every == 0).then_some(pixels);
-                contents.push(Content { index, name: names.get(index), fingerprint, pixels });
-            }
+                Ok(Content { index, name: names.get(index), fingerprint, pixels })
+            };
+            let chunk = images.par_iter().zip(indices).map(content);
+            contents.extend(chunk.collect::<Result<Vec<_>, PipelineError>>()?);
             reporter.advance(seen)
         })?;
         let (mut first, mut copies) = (HashMap::new(), Vec::new());
@@ -125,16 +128,18 @@ impl HeldOut {
             return Ok((0, 0));
         }
         let training = trainer.mean_features()?;
-        let (mut doubles, mut looked_at) = (0, 0);
-        for pixels in self.images.iter_mut().filter_map(|image| image.pixels.take()) {
+        let pixels = self.images.iter_mut().filter_map(|image| image.pixels.take());
+        let is_double = |pixels: RgbImage| {
             let own = trainer.mean_features_of(&pixels)?;
             let mut distances: Vec<f64> =
                 training.iter().map(|other| distance(&own, other)).collect();
             distances.sort_unstable_by(f64::total_cmp);
-            doubles += usize::from(has_gap(&distances));
-            looked_at += 1;
-        }
-        Ok((doubles, looked_at))
+            Ok(has_gap(&distances))
+        };
+        let looked_at: Vec<RgbImage> = pixels.collect();
+        let doubles = looked_at.into_par_iter().map(is_double);
+        let doubles = doubles.collect::<Result<Vec<bool>, PipelineError>>()?;
+        Ok((doubles.iter().filter(|&&is_double| is_double).count(), doubles.len()))
     }
 }
 
