@@ -92,9 +92,9 @@ fn copies_of_an_image_count_once() {
 fn a_training_works_in_the_folder_named() {
     let shop = Shop::new();
     fs::create_dir(shop.path("share")).unwrap();
-    let line = format!("{} --work-dir local/work", line(&shop, "share/part.nfbmr"));
+    let line = format!("{} --work-dir local/kept", line(&shop, "share/part.nfbmr"));
     let mut child = shop.command(line.split_whitespace()).spawn().unwrap();
-    let checkpoint = shop.path("local/work/part.nfbmr.unfinished/checkpoint");
+    let checkpoint = shop.path("local/kept/part.nfbmr.unfinished/checkpoint");
     while !checkpoint.exists() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(1));
@@ -102,11 +102,11 @@ fn a_training_works_in_the_folder_named() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(fs::read_dir(shop.path("share")).unwrap().count(), 0);
-    shop.nfbmr(&line).fails(&["local/work/part.nfbmr.unfinished, which another", "--resume"]);
+    shop.nfbmr(&line).fails(&["local/kept/part.nfbmr.unfinished, which another", "--resume"]);
     shop.nfbmr(&format!("{line} --resume")).succeeds();
     assert!(shop.path("share/part.nfbmr").is_file());
     assert_eq!(fs::read_dir(shop.path("share")).unwrap().count(), 1);
-    assert_eq!(fs::read_dir(shop.path("local/work")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(shop.path("local/kept")).unwrap().count(), 0);
 
     fs::write(shop.path("file"), "").unwrap();
     let gears = shop.gears();
