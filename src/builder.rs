@@ -8,7 +8,7 @@ use std::sync::Arc;
 use image::DynamicImage;
 use nfbmr_backend::DeviceName;
 use nfbmr_cache::FeatureCache;
-use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
+use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::{
     DataError, Distinct, HoldOut, HoldOutBy, HoldOutError, Limits, OnBadFile, Selection, distinct,
     hold_out,
@@ -353,7 +353,7 @@ impl<'a> PipelineBuilder<'a> {
                 HoldOut { training: flat(training), calibration: flat(calibration) }
             }
         };
-        check_rate(self.rate, parts.calibration.len())?;
+        self.check_rate(parts.calibration.len())?;
         Ok(parts)
     }
 
@@ -368,11 +368,19 @@ impl<'a> PipelineBuilder<'a> {
         Ok(())
     }
 
+    /// That so many images support the rate that was asked for.
+    fn check_rate(&self, images: usize) -> Result<(), PipelineError> {
+        if let Some(rate) = self.rate {
+            rate.check(images).map_err(CalibrateError::from)?;
+        }
+        Ok(())
+    }
+
     /// Reads the images to calibrate by, which are enough once copies are left out.
     fn read_held_out(&mut self, images: Images<'_>) -> Result<HeldOut, PipelineError> {
         let held_out = HeldOut::read(&self.config, images, &mut *self.progress)?;
         if let Calibrate::HoldOut(_) = self.calibrate {
-            check_rate(self.rate, held_out.len())?;
+            self.check_rate(held_out.len())?;
         }
         Ok(held_out)
     }
@@ -426,18 +434,6 @@ impl<'a> PipelineBuilder<'a> {
             Ok(_) => {}
         }
         Ok(pipeline)
-    }
-}
-
-/// That so many images support the rate that was asked for.
-fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), PipelineError> {
-    match rate {
-        Some(rate) if rate.images_needed() > images as u64 => {
-            let (rate, needed) = (rate.get(), rate.images_needed());
-            let error = CalibrationError::UnsupportedRate { rate, images, needed };
-            Err(CalibrateError::from(error).into())
-        }
-        _ => Ok(()),
     }
 }
 

@@ -64,6 +64,18 @@ impl FalseAlarmRate {
         needed
     }
 
+    /// Checks that so many images of good parts support this rate.
+    ///
+    /// # Errors
+    /// [`CalibrationError::UnsupportedRate`] where they are fewer than [`Self::images_needed`].
+    pub fn check(self, images: usize) -> Result<(), CalibrationError> {
+        let needed = self.images_needed();
+        if (images as u64) < needed {
+            return Err(CalibrationError::UnsupportedRate { rate: self.0, images, needed });
+        }
+        Ok(())
+    }
+
     /// The largest k with k / (n + 1) at most this rate, of n = `images`: how many of n + 1 images may
     /// be called anomalous.
     ///
@@ -73,6 +85,7 @@ impl FalseAlarmRate {
     /// # Errors
     /// [`CalibrationError::UnsupportedRate`] where that is 0.
     pub(crate) fn rank(self, images: usize) -> Result<usize, CalibrationError> {
+        self.check(images)?;
         let all = images as f64 + 1.0;
         let allowed = |rank: usize| rank as f64 / all <= self.0;
         let mut rank = ((self.0 * all) as usize).min(images);
@@ -81,10 +94,6 @@ impl FalseAlarmRate {
         }
         while !allowed(rank) {
             rank -= 1;
-        }
-        if rank == 0 {
-            let needed = self.images_needed();
-            return Err(CalibrationError::UnsupportedRate { rate: self.0, images, needed });
         }
         Ok(rank)
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nfbmr::calibration::{CalibrationError, RateBasis, SplitConformal};
+use nfbmr::calibration::{RateBasis, SplitConformal};
 use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::{
     Calibration, CrossCalibration, DecisionThreshold, FalseAlarmRate, Images, SplitCalibration,
@@ -69,7 +69,10 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     let mut model = args.model.load()?;
     let mut skipped = Vec::new();
     if let Some(images) = &images {
-        check_rate(rate, images.len())?;
+        // Before anything is computed.
+        if let Some(rate) = rate {
+            rate.check(images.len())?;
+        }
         let on_bad = match args.skip_bad {
             true => OnBadFile::Skip(&mut skipped),
             false => OnBadFile::Stop,
@@ -99,17 +102,6 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     model.save_with(output, backbone)?;
     let words = model.calibration().map(in_words).unwrap_or_default();
     print(format_args!("{}: {words}", output.display()))
-}
-
-/// Refuses a rate that so many images don't support, before anything is computed.
-fn check_rate(rate: Option<FalseAlarmRate>, images: usize) -> Result<(), CliError> {
-    match rate {
-        Some(rate) if rate.images_needed() > images as u64 => {
-            let needed = rate.images_needed();
-            Err(CalibrationError::UnsupportedRate { rate: rate.get(), images, needed }.into())
-        }
-        _ => Ok(()),
-    }
 }
 
 /// What sets the verdicts of a model, and what that promises.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use nfbmr_backend::Backend;
-use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
+use nfbmr_calibration::FalseAlarmRate;
 use rayon::prelude::*;
 
 use super::Pipeline;
@@ -73,12 +73,8 @@ fn calibrate<B: Backend>(
 ) -> Result<(Calibration, TrainedOn, Option<Vec<Suspect>>), PipelineError> {
     let count = images.len();
     // Before any of them is scored. Once bad files and repeated contents are left out there may be fewer.
-    if let Some(rate) = rate
-        && (count as u64) < rate.images_needed()
-    {
-        let (rate, needed) = (rate.get(), rate.images_needed());
-        let too_few = CalibrationError::UnsupportedRate { rate, images: count, needed };
-        return Err(CalibrateError::from(too_few).into());
+    if let Some(rate) = rate {
+        rate.check(count).map_err(CalibrateError::from)?;
     }
     let names = images.names();
     let mut reporter = Reporter::new(Phase::Calibration, 1, count, progress);

@@ -56,14 +56,10 @@ impl CrossFitting {
             return Err(CalibrateError::TooFewForFolds { folds, needed, found: images }.into());
         }
         let held_out = images / folds * folds;
-        match rate {
-            Some(rate) if (held_out as u64) < rate.images_needed() => {
-                let (rate, needed) = (rate.get(), rate.images_needed());
-                let error = CalibrationError::UnsupportedRate { rate, images: held_out, needed };
-                Err(CalibrateError::from(error).into())
-            }
-            _ => Ok(()),
+        if let Some(rate) = rate {
+            rate.check(held_out).map_err(CalibrateError::from)?;
         }
+        Ok(())
     }
 
     /// The checkpoints of the folds, in their order, where `path` is that of the storage: files beside it with
