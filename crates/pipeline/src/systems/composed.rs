@@ -13,7 +13,7 @@ use super::{BidirectionalMapper, Head, Residuals, Spaces, Target, TargetFlow, Ta
 use crate::error::{ModelError, PipelineError};
 use crate::features::Samples;
 use crate::file::Learned;
-use crate::score::{LevelMaps, Maps, MeanResiduals, Rule, ScoreMap};
+use crate::score::{Fusion, LevelMaps, Maps, MeanResiduals, Pooling, Rule, ScoreMap, Units};
 
 /// The name of the mean residuals in a model file.
 const MEAN_RESIDUALS: &str = "mean_residuals";
@@ -29,6 +29,24 @@ pub(super) struct Composed<S, M> {
     pub(super) rule: Arc<Rule>,
     /// Whether the maps of all levels are one before the rule sees them, their mean.
     pub(super) joined: bool,
+}
+
+impl<B: Backend, M> Composed<Vec<TargetFlow<B>>, M> {
+    /// Of the flow, the mapping network and the mean residuals of each level, whose maps the rule sees one by one.
+    pub(super) fn of_flows(
+        flows: Vec<TargetFlow<B>>,
+        mappers: Vec<M>,
+        mean_residuals: Vec<MeanResiduals>,
+        fusion: Fusion,
+        pooling: Pooling,
+    ) -> Self {
+        let units = |(flow, residuals): (&TargetFlow<B>, &MeanResiduals)| {
+            Units::new(Some(*residuals), Some(flow.flow().channels()))
+        };
+        let units = flows.iter().zip(&mean_residuals).map(units).collect();
+        let rule = Rule { fusion, pooling, units }.into();
+        Self { space: flows, mappers, mean_residuals, rule, joined: false }
+    }
 }
 
 /// A target space that a model file holds.

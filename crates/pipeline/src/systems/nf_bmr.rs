@@ -13,11 +13,11 @@ use super::composed::{Composed, StoredMapper, batches, load_residuals, measure};
 use super::flows::Scales;
 use super::nf::{FLOW_COPIES, NfConfig, flow_size, left_out};
 use super::settings::unusable;
-use super::{FlowSpace, LearnedSize, Settings, Setup, SharedHead, TargetFlow, Trained, Training};
+use super::{FlowSpace, LearnedSize, Settings, Setup, SharedHead, Trained, Training};
 use crate::error::{ModelError, Phase, PipelineError};
 use crate::features::{Blocks, Cnn, Extraction, FeatureLevel, LevelSpec};
 use crate::file::Learned;
-use crate::score::{Fusion, MeanResiduals, Pooling, Rule, Units};
+use crate::score::{Fusion, Pooling};
 use crate::train::{Draw, TrainingConfig, TrainingPhase, Workers, fit};
 
 /// The name of the networks in a model file.
@@ -100,20 +100,6 @@ impl NfBmrConfig {
     }
 }
 
-/// The rule by which the maps of mapped flows become one.
-pub(super) fn flow_rule<B: Backend>(
-    fusion: Fusion,
-    pooling: Pooling,
-    flows: &[TargetFlow<B>],
-    mean_residuals: &[MeanResiduals],
-) -> Arc<Rule> {
-    let units = |(flow, residuals): (&TargetFlow<B>, &MeanResiduals)| {
-        Units::new(Some(*residuals), Some(flow.flow().channels()))
-    };
-    let units = flows.iter().zip(mean_residuals).map(units).collect();
-    Rule { fusion, pooling, units }.into()
-}
-
 impl Settings for NfBmrConfig {
     fn check(&self, _: &Blocks) -> Result<(), PipelineError> {
         self.bmr_training.check("bmr_training")?;
@@ -174,9 +160,7 @@ impl Settings for NfBmrConfig {
             flows.push(flow);
             mappers.push(bmr);
         }
-        let rule = flow_rule(self.fusion, self.pooling, &flows, &residuals);
-        let head =
-            Composed { space: flows, mappers, mean_residuals: residuals, rule, joined: false };
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
         Ok(Trained { left_out, ..Trained::new(head) })
     }
 
@@ -199,9 +183,8 @@ impl Settings for NfBmrConfig {
             Ok(bmr)
         };
         let mappers = levels.iter().enumerate().map(bmr).collect::<Result<_, ModelError>>()?;
-        let rule = flow_rule(self.fusion, self.pooling, &flows, &residuals);
-        let mean_residuals = residuals;
-        Ok(Arc::new(Composed { space: flows, mappers, mean_residuals, rule, joined: false }))
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
+        Ok(Arc::new(head))
     }
 }
 

@@ -12,7 +12,7 @@ use super::bpfm::Mapping;
 use super::composed::{Composed, load_residuals};
 use super::flows::Scales;
 use super::nf::{FLOW_COPIES, flow_size, left_out};
-use super::nf_bmr::{NfBmrConfig, flow_rule};
+use super::nf_bmr::NfBmrConfig;
 use super::{FlowSpace, LearnedSize, Settings, Setup, SharedHead, Trained, Training};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, Extraction, FeatureLevel, LevelSpec};
@@ -132,9 +132,7 @@ impl Settings for NfBpfmConfig {
             flows.push(flow);
             mappers.push(bpfm);
         }
-        let rule = flow_rule(self.fusion, self.pooling, &flows, &residuals);
-        let head =
-            Composed { space: flows, mappers, mean_residuals: residuals, rule, joined: false };
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
         Ok(Trained { left_out, ..Trained::new(head) })
     }
 
@@ -151,8 +149,7 @@ impl Settings for NfBpfmConfig {
         let levels = levels.iter().enumerate();
         let mappers = levels.map(|(index, level)| self.mapping(level).load(learned, index, setup));
         let mappers = mappers.collect::<Result<_, ModelError>>()?;
-        let rule = flow_rule(self.fusion, self.pooling, &flows, &residuals);
-        let mean_residuals = residuals;
-        Ok(Arc::new(Composed { space: flows, mappers, mean_residuals, rule, joined: false }))
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
+        Ok(Arc::new(head))
     }
 }
