@@ -2,14 +2,18 @@
 //!
 //! `cargo run --release --example generate -- --out out/generated`
 //!
-//! Ten textures and a part unless `--kind` names others; the seed decides every pixel.
+//! Ten textures and a part unless `--kind` names others; the seed decides every pixel. The same parts are
+//! upright with `--straight`, small and anywhere in the image with `--part-scale 0.45`, and of several colours
+//! with `--colours 5`. Parts of several kinds in one category:
+//!
+//! `cargo run --release --example generate -- --out out/generated --kind gear --kind flange --mix parts`
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nfbmr_synthetic::{Counts, Kind, write_datasets};
+use nfbmr_synthetic::{Counts, Kind, Scene};
 
 #[path = "support/exit.rs"]
 mod exit;
@@ -23,6 +27,18 @@ struct Args {
     /// Categories by name, `woven` or `gear` for example; the ten textures and the part by default.
     #[arg(long)]
     kind: Vec<String>,
+    /// One category of this name with images of all kinds, of each as many as are asked for.
+    #[arg(long)]
+    mix: Option<String>,
+    /// Parts lie upright in the middle of the image, not at any angle.
+    #[arg(long)]
+    straight: bool,
+    /// Size of the parts, 0.3 to 1; smaller ones than 1 lie anywhere in the image.
+    #[arg(long, default_value_t = 1.0)]
+    part_scale: f32,
+    /// Colours that the parts come in; plain metal with 1.
+    #[arg(long, default_value_t = 1)]
+    colours: u32,
     /// Good images to train on.
     #[arg(long, default_value_t = 100)]
     train: u64,
@@ -54,5 +70,14 @@ fn generate(args: &Args) -> Result<(), Box<dyn Error>> {
         names => names.iter().map(named).collect::<Result<_, _>>()?,
     };
     let counts = Counts { train: args.train, test_good: args.good, test_defect: args.defects };
-    Ok(write_datasets(&args.out, &kinds, &counts, args.size, args.seed)?)
+    let Args { straight, part_scale, colours, .. } = *args;
+    let scene = Scene { straight, part_scale, colours };
+    let write = |name: &str, kinds: &[Kind]| {
+        scene.write_mvtec(args.out.join(name), kinds, &counts, args.size, args.seed)
+    };
+    match &args.mix {
+        Some(name) => write(name, &kinds)?,
+        None => kinds.iter().try_for_each(|kind| write(kind.name(), &[*kind]))?,
+    }
+    Ok(())
 }

@@ -10,6 +10,8 @@ pub(crate) enum Purpose {
     Scene = 1,
     Defect = 2,
     Paste = 3,
+    Shown = 4,
+    Colour = 5,
 }
 
 /// A ChaCha8 stream turned into the numbers that drawing needs.

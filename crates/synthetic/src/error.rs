@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::kind::{DefectKind, Kind};
 
 /// A request for a synthetic image or defect that cannot be met.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum SyntheticError {
     /// The side is out of range.
@@ -29,6 +29,14 @@ pub enum SyntheticError {
         kind: Kind,
         /// The defect asked for.
         defect: DefectKind,
+    },
+    /// The size of parts is out of range.
+    #[error("expected a part scale of {min} to 1, found {found}")]
+    PartScale {
+        /// The smallest size.
+        min: f32,
+        /// The size asked for.
+        found: f32,
     },
     /// The image to paste on is too small to carry a defect.
     #[error("expected an image of at least {min} x {min} pixels, found {width} x {height}")]

@@ -6,7 +6,7 @@
 pub enum Kind {
     /// A grey surface that fills the image.
     Texture(TextureClass),
-    /// A metal part on a plain background, at any angle.
+    /// A metal part on a plain background.
     Part(PartClass),
 }
 

@@ -2,11 +2,13 @@
 //!
 //! [`generate`] draws an image of a [`Kind`]: an inspected surface ([`TextureClass`]) or a part
 //! on a background ([`PartClass`]), normal or with one [`DefectKind`]. An image depends on its
-//! kind, seed, index and size only, so that any of them can be drawn again alone, on any machine:
+//! kind, seed, index, size and [`Scene`] only, so that any of them can be drawn again alone, on any machine:
 //! the drawing uses no operation that IEEE 754 does not define to the last bit.
-//! [`write_mvtec`] writes a data set of such images and [`write_datasets`] one for each of several
-//! kinds, and [`paste_defect`] puts a synthetic defect
-//! on a real image.
+//! A [`Scene`] says whether parts lie at any angle or upright, and of what size and how many colours
+//! they are; [`generate`] draws the default one.
+//! [`write_mvtec`] writes a data set of such images, [`write_datasets`] one for each of several
+//! kinds and [`Scene::write_mvtec`] one of several kinds together, and [`paste_defect`] puts a
+//! synthetic defect on a real image.
 //!
 //! ```
 //! use nfbmr_synthetic::{DefectKind, Kind, TextureClass, generate};
@@ -39,6 +41,7 @@ mod paint;
 mod part;
 mod paste;
 mod plane;
+mod scene;
 mod shape;
 mod surface;
 mod texture;
@@ -48,4 +51,5 @@ pub use error::{SyntheticError, WriteError};
 pub use generate::{SyntheticImage, generate};
 pub use kind::{DefectKind, Kind, PartClass, TextureClass};
 pub use paste::paste_defect;
+pub use scene::Scene;
 pub use write::{Counts, write_datasets, write_mvtec};

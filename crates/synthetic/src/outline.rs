@@ -37,6 +37,15 @@ pub(crate) fn outline(class: PartClass, p: Point) -> f32 {
     }
 }
 
+/// How far a part reaches from the origin at most.
+pub(crate) fn reach(class: PartClass) -> f32 {
+    match class {
+        PartClass::Gear => 0.338,
+        PartClass::Flange => 0.347,
+        PartClass::Bracket => 0.398,
+    }
+}
+
 /// The holes of a part: those that can be missing, after the bore if there is one.
 pub(crate) fn holes(class: PartClass) -> (Option<Hole>, Vec<Hole>) {
     let ring = |axes: &[Point], distance: f32| {

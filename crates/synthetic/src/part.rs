@@ -1,14 +1,15 @@
-//! Metal parts on a plain background, and defects on them. Knows outlines, noise and shapes, no
-//! textures.
+//! Metal parts on a plain background, and defects on them. Knows outlines, noise, shapes and scenes,
+//! no textures.
 
 use image::{GrayImage, RgbImage};
 
 use crate::dice::Dice;
 use crate::kind::{DefectKind, PartClass};
 use crate::noise::Noise;
-use crate::outline::{Hole, holes, outline};
+use crate::outline::{Hole, holes, outline, reach};
 use crate::paint::{Painted, paint, to_byte};
 use crate::plane::{Point, along, coverage, dot, length, mix, smooth, sub, turn};
+use crate::scene::Scene;
 use crate::shape::Shape;
 
 /// The width of the bevel along the edges, the image's side being 1.
@@ -21,8 +22,15 @@ const VISIBLE: u8 = 6;
 const BORDER: f32 = 2.0;
 const METAL: [f32; 3] = [1.0, 0.985, 0.955];
 const GROUND: [f32; 3] = [0.96, 1.0, 1.06];
+/// How far a small part stays from the image's border.
+const MARGIN: f32 = 0.03;
+/// The light that a colour swallows at most, as a share; below 1, since defects are to show.
+const DYE: f32 = 0.55;
 
 /// One part in one place under one light.
+///
+/// The part, its surface and its defects are drawn where the dice put it. An image that shows the
+/// part elsewhere looks up each of its points there.
 pub(crate) struct Part {
     class: PartClass,
     bore: Option<Hole>,
@@ -35,6 +43,16 @@ pub(crate) struct Part {
     surface: Noise,
     ground: Noise,
     grain: Noise,
+    colour: [f32; 3],
+    /// Where the image shows the part, if elsewhere than the dice put it.
+    shown: Option<Pose>,
+}
+
+/// A place, an angle and a size, the part's where the dice put it being 1.
+struct Pose {
+    centre: Point,
+    axis: Point,
+    zoom: f32,
 }
 
 /// A change of the part's form or surface.
@@ -59,7 +77,33 @@ impl Part {
             surface: Noise::new(dice),
             ground: Noise::new(dice),
             grain: Noise::new(dice),
+            colour: METAL,
+            shown: None,
         }
+    }
+
+    /// The part as a scene shows it, by the dice of this image and those that all images share.
+    pub(crate) fn shown(self, scene: &Scene, own: &mut Dice, shared: &mut Dice) -> Self {
+        let zoom = scene.part_scale;
+        let border = reach(self.class) * self.scale * zoom + MARGIN;
+        let anywhere = [own.range(border, 1.0 - border), own.range(border, 1.0 - border)];
+        let shown = if scene.straight {
+            Some(Pose { centre: [0.5; 2], axis: [1.0, 0.0], zoom })
+        } else if zoom < 1.0 {
+            Some(Pose { centre: anywhere, axis: self.axis, zoom })
+        } else {
+            None
+        };
+        let colour = match scene.colours {
+            0 | 1 => METAL,
+            count => {
+                // All around the circle of hues, so that no two look alike.
+                let step = own.below(count as usize) as f32 / count as f32;
+                let tint = tint(shared.range(0.0, 1.0) + step);
+                std::array::from_fn(|c| METAL[c] * mix(1.0, tint[c], DYE))
+            }
+        };
+        Self { colour, shown, ..self }
     }
 
     pub(crate) fn defect(&self, kind: DefectKind, dice: &mut Dice, pixel: f32) -> PartDefect {
@@ -88,10 +132,12 @@ impl Part {
     }
 
     pub(crate) fn draw(&self, size: u32, defect: Option<&PartDefect>) -> (RgbImage, GrayImage) {
-        let pixel = 1.0 / size as f32;
-        paint(size, |x, y, p| {
+        let pixel = 1.0 / (size as f32 * self.shown.as_ref().map_or(1.0, |shown| shown.zoom));
+        let light = self.light_on_part();
+        paint(size, |x, y, at| {
+            let p = self.looked_up(at);
             let grain = 0.03 * (self.grain.at(x as i32, y as i32) - 0.5);
-            let colour = |defect| self.colour(p, defect, pixel).map(|value| value + grain);
+            let colour = |defect| self.colour(at, p, light, defect, pixel).map(|v| v + grain);
             let Some(defect) = defect.filter(|defect| self.reaches(defect, p, pixel)) else {
                 return Painted { colour: colour(None), changed: false };
             };
@@ -122,18 +168,44 @@ impl Part {
         }
     }
 
-    fn colour(&self, p: Point, defect: Option<&PartDefect>, pixel: f32) -> [f32; 3] {
+    /// Where the dice put what the image shows at `at`.
+    fn looked_up(&self, at: Point) -> Point {
+        let Some(shown) = &self.shown else {
+            return at;
+        };
+        let [x, y] = turn(sub(at, shown.centre), shown.axis).map(|v| v / shown.zoom);
+        along(along(self.centre, x, self.axis), y, [-self.axis[1], self.axis[0]])
+    }
+
+    /// The direction of the light, seen from the part where the dice put it.
+    fn light_on_part(&self) -> Point {
+        let Some(shown) = &self.shown else {
+            return self.light;
+        };
+        let [x, y] = turn(self.light, shown.axis);
+        along([x * self.axis[0], x * self.axis[1]], y, [-self.axis[1], self.axis[0]])
+    }
+
+    /// The colour of the image at `at`, which is `p` where the dice put the part.
+    fn colour(
+        &self,
+        at: Point,
+        p: Point,
+        light: Point,
+        defect: Option<&PartDefect>,
+        pixel: f32,
+    ) -> [f32; 3] {
         let distance = self.distance(p, defect);
         let share = coverage(distance, pixel);
         // Either is drawn only where it shows.
-        let metal = if share > 0.0 { self.metal(p, distance, defect) } else { 0.0 };
-        let ground = if share < 1.0 { self.ground_grey(p, defect) } else { 0.0 };
-        let lit = self.gain * (1.0 + 0.12 * dot(sub(p, [0.5; 2]), self.light));
-        std::array::from_fn(|c| lit * mix(ground * GROUND[c], metal * METAL[c], share))
+        let metal = if share > 0.0 { self.metal(p, light, distance, defect) } else { 0.0 };
+        let ground = if share < 1.0 { self.ground_grey(at, p, light, defect) } else { 0.0 };
+        let lit = self.gain * (1.0 + 0.12 * dot(sub(at, [0.5; 2]), self.light));
+        std::array::from_fn(|c| lit * mix(ground * GROUND[c], metal * self.colour[c], share))
     }
 
     /// The part's surface: fine machining lines, a bevel that catches the light, marks.
-    fn metal(&self, p: Point, distance: f32, defect: Option<&PartDefect>) -> f32 {
+    fn metal(&self, p: Point, light: Point, distance: f32, defect: Option<&PartDefect>) -> f32 {
         let q = turn(p, self.axis);
         let lines = self.surface.octaves([q[0] * 5.0 + 40.0, q[1] * 110.0 + 400.0], 3) - 0.5;
         let cloud = self.surface.octaves([q[0] * 8.0 + 80.0, q[1] * 8.0 + 80.0], 2) - 0.5;
@@ -143,7 +215,7 @@ impl Part {
             let step = 0.25 * BEVEL;
             let slope = |d: Point| self.distance(along(p, step, d), defect) - distance;
             let normal = [slope([1.0, 0.0]), slope([0.0, 1.0])];
-            let facing = dot(normal, self.light) / length(normal).max(1e-6);
+            let facing = dot(normal, light) / length(normal).max(1e-6);
             grey += bevel * (0.22 * facing - 0.08);
         }
         if let Some(PartDefect::Mark { shape, tone, strength, border }) = defect {
@@ -155,9 +227,9 @@ impl Part {
         grey
     }
 
-    fn ground_grey(&self, p: Point, defect: Option<&PartDefect>) -> f32 {
-        let fine = self.ground.octaves(p.map(|v| v * 70.0), 3) - 0.5;
-        let caster = along(p, SHADOW, self.light);
+    fn ground_grey(&self, at: Point, p: Point, light: Point, defect: Option<&PartDefect>) -> f32 {
+        let fine = self.ground.octaves(at.map(|v| v * 70.0), 3) - 0.5;
+        let caster = along(p, SHADOW, light);
         let shadow = coverage(self.distance(caster, defect), 2.0 * SHADOW);
         (0.27 + 0.05 * fine) * (1.0 - 0.55 * shadow)
     }
@@ -204,4 +276,13 @@ impl Part {
         let ray = (0..=48).rev().map(|step| along(self.centre, 0.01 * step as f32, direction));
         ray.into_iter().find(|&p| self.distance(p, None) < 0.0).unwrap_or(self.centre)
     }
+}
+
+/// The pure colour of a hue, the circle of hues being 1 around. Made of straight lines, which are the
+/// same on every machine.
+fn tint(hue: f32) -> [f32; 3] {
+    [0.0, 2.0 / 3.0, 1.0 / 3.0].map(|shift: f32| {
+        let turned = hue + shift;
+        (6.0 * (turned - turned.floor() - 0.5).abs() - 1.0).clamp(0.0, 1.0)
+    })
 }

@@ -7,8 +7,8 @@ use image::ImageFormat;
 use rayon::prelude::*;
 
 use crate::error::WriteError;
-use crate::generate::generate;
 use crate::kind::{DefectKind, Kind};
+use crate::scene::Scene;
 
 /// How many images a data set has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Counts {
 /// Files of the same name are replaced; other files in `dir` stay.
 ///
 /// # Errors
-/// [`WriteError::Draw`] where `size` is out of range (see [`generate`]), [`WriteError::Write`]
+/// [`WriteError::Draw`] where `size` is out of range (see [`generate`](crate::generate)), [`WriteError::Write`]
 /// or [`WriteError::Encode`] where a folder or file cannot be written.
 ///
 /// ```
@@ -50,33 +50,69 @@ pub fn write_mvtec(
     size: u32,
     seed: u64,
 ) -> Result<(), WriteError> {
-    let dir = dir.as_ref();
+    Scene::default().write_mvtec(dir, &[kind], counts, size, seed)
+}
+
+impl Scene {
+    /// Writes what [`write_mvtec`] does, in this scene and of one or several kinds, of each of which
+    /// it has as many images as `counts` says.
+    ///
+    /// They are the images that a data set of the kind alone has; the names of their files end in
+    /// that of the kind where there are several.
+    ///
+    /// # Errors
+    /// Those of [`write_mvtec`], and [`WriteError::Draw`] where the size of parts is out of range.
+    pub fn write_mvtec(
+        &self,
+        dir: impl AsRef<Path>,
+        kinds: &[Kind],
+        counts: &Counts,
+        size: u32,
+        seed: u64,
+    ) -> Result<(), WriteError> {
+        let dir = dir.as_ref();
+        let mut images: Vec<(Kind, u64, Entry)> = Vec::new();
+        for (place, &kind) in kinds.iter().enumerate() {
+            // A kind named twice would have two images of one name.
+            if !kinds[..place].contains(&kind) {
+                let indexed = (0..).zip(entries(kind, counts));
+                images.extend(indexed.map(|(index, entry)| (kind, index, entry)));
+            }
+        }
+        for (_, _, entry) in &images {
+            entry.create_folders(dir)?;
+        }
+        images.par_iter().try_for_each(|(kind, index, entry)| {
+            let drawn = self.generate(*kind, seed, *index, entry.defect, size)?;
+            let number = entry.number;
+            let name = match kinds {
+                [_] => format!("{number:03}"),
+                _ => format!("{number:03}_{}", kind.name()),
+            };
+            save(&drawn.image.into(), &entry.image_folder(dir), &format!("{name}.png"))?;
+            match drawn.mask {
+                Some(mask) => {
+                    save(&mask.into(), &entry.mask_folder(dir), &format!("{name}_mask.png"))
+                }
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// The images of a kind's data set, in the order of their indices.
+fn entries(kind: Kind, counts: &Counts) -> Vec<Entry> {
     let good = |folder: &'static str| move |number| Entry { folder, number, defect: None };
     let defects = kind.defects();
     let defect = |number| {
         let defect = defects[number as usize % defects.len()];
         Entry { folder: "test", number: number / defects.len() as u64, defect: Some(defect) }
     };
-    let entries: Vec<Entry> = (0..counts.train)
+    (0..counts.train)
         .map(good("train"))
         .chain((0..counts.test_good).map(good("test")))
         .chain((0..counts.test_defect).map(defect))
-        .collect();
-
-    for entry in &entries {
-        entry.create_folders(dir)?;
-    }
-    (0u64..).zip(&entries).collect::<Vec<_>>().into_par_iter().try_for_each(|(index, entry)| {
-        let drawn = generate(kind, seed, index, entry.defect, size)?;
-        save(&drawn.image.into(), &entry.image_folder(dir), &format!("{:03}.png", entry.number))?;
-        match drawn.mask {
-            Some(mask) => {
-                let name = format!("{:03}_mask.png", entry.number);
-                save(&mask.into(), &entry.mask_folder(dir), &name)
-            }
-            None => Ok(()),
-        }
-    })
+        .collect()
 }
 
 /// Writes a data set of each of `kinds` into the folder of its name below `root`: with

@@ -3,8 +3,8 @@
 use image::{GrayImage, Rgb, RgbImage};
 use nfbmr_data::{DatasetOptions, Layout, Limits, datasets, load_masks, mvtec};
 use nfbmr_synthetic::{
-    Counts, DefectKind, Kind, PartClass, SyntheticError, TextureClass, generate, paste_defect,
-    write_datasets, write_mvtec,
+    Counts, DefectKind, Kind, PartClass, Scene, SyntheticError, TextureClass, generate,
+    paste_defect, write_datasets, write_mvtec,
 };
 
 const SIZE: u32 = 96;
@@ -59,6 +59,14 @@ fn images_are_the_same_on_every_machine() {
             *hash_of = hash(&generate(kind, 3, 5, defect, SIZE).unwrap().image);
         }
         assert_eq!(found, expected, "{}: {:#018x}, {:#018x}", kind.name(), found[0], found[1]);
+    }
+    let scenes = [
+        (Scene { straight: true, ..Scene::default() }, 0x07b0_add1_24f8_0f50),
+        (Scene { part_scale: 0.45, colours: 5, ..Scene::default() }, 0xc5d5_a136_fbae_3ad0),
+    ];
+    for (scene, expected) in scenes {
+        let image = scene.generate(PARTS[2], 3, 5, Some(DefectKind::Bite), SIZE).unwrap().image;
+        assert_eq!(hash(&image), expected, "{scene:?}: {:#018x}", hash(&image));
     }
 }
 
@@ -191,5 +199,157 @@ fn benchmark_is_ten_textures_and_a_part() {
             let mask = load_masks(&sample.masks, 32, &Limits::default()).unwrap();
             assert!(mask.contains(&true) && mask.contains(&false), "{}", sample.path.display());
         }
+    }
+}
+
+const PARTS: [Kind; 3] =
+    [Kind::Part(PartClass::Gear), Kind::Part(PartClass::Flange), Kind::Part(PartClass::Bracket)];
+
+/// Whether the metal of a part shows, which is brighter than the ground and its holes.
+fn metal(image: &RgbImage) -> Vec<bool> {
+    image.pixels().map(|pixel| pixel[0] > 95).collect()
+}
+
+/// The first and last column, then row, of the marked pixels of a square.
+fn bounds(marked: &[bool]) -> [usize; 4] {
+    let side = marked.len().isqrt();
+    let places = || marked.iter().enumerate().filter(|(_, marked)| **marked).map(|(i, _)| i);
+    let columns = || places().map(|i| i % side);
+    let rows = || places().map(|i| i / side);
+    [columns().min(), columns().max(), rows().min(), rows().max()].map(Option::unwrap)
+}
+
+/// The marked pixels of a square, stretched to a square of 64 pixels that they fill.
+fn stretched(marked: &[bool]) -> Vec<bool> {
+    let side = marked.len().isqrt();
+    let [left, right, top, bottom] = bounds(marked);
+    let at = |from: usize, to: usize, i: usize| from + ((to - from) * (2 * i + 1)) / 128;
+    let cells = (0..64 * 64).map(|i| [at(left, right, i % 64), at(top, bottom, i / 64)]);
+    cells.map(|[x, y]| marked[y * side + x]).collect()
+}
+
+fn overlap(a: &[bool], b: &[bool]) -> f64 {
+    let both = a.iter().zip(b).filter(|(a, b)| **a && **b).count();
+    let any = a.iter().zip(b).filter(|(a, b)| **a || **b).count();
+    both as f64 / any as f64
+}
+
+#[test]
+fn default_scene_is_what_generate_draws() {
+    for kind in Kind::ALL {
+        for defect in [None, Some(kind.defects()[3])] {
+            let plain = generate(kind, 4, 1, defect, 64).unwrap();
+            assert_eq!(Scene::default().generate(kind, 4, 1, defect, 64).unwrap(), plain);
+            if matches!(kind, Kind::Texture(_)) {
+                let other = Scene { straight: true, part_scale: 0.4, colours: 3 };
+                assert_eq!(other.generate(kind, 4, 1, defect, 64).unwrap(), plain);
+            }
+        }
+    }
+}
+
+#[test]
+fn straight_parts_lie_alike_with_the_defects_of_turned_ones() {
+    let straight = Scene { straight: true, ..Scene::default() };
+    for kind in PARTS {
+        let drawn = |seed| metal(&straight.generate(kind, seed, 0, None, 128).unwrap().image);
+        let first = drawn(0);
+        for seed in 1..6 {
+            // The dice draw the scale.
+            let share = overlap(&stretched(&first), &stretched(&drawn(seed)));
+            assert!(share > 0.9, "{} {seed}: {share}", kind.name());
+            let turned = metal(&generate(kind, seed, 0, None, 128).unwrap().image);
+            let share = overlap(&stretched(&first), &stretched(&turned));
+            assert!(share < 0.9, "{} {seed}, turned: {share}", kind.name());
+        }
+        let [left, right, top, bottom] = bounds(&first);
+        for (from, to) in [(left, right), (top, bottom)] {
+            assert!((from + to).abs_diff(127) <= 3, "{}: {from} to {to}", kind.name());
+        }
+        for &defect in kind.defects() {
+            let share = |scene: &Scene| {
+                let drawn = scene.generate(kind, 5, 2, Some(defect), 128).unwrap();
+                marked_share(&drawn.mask.unwrap())
+            };
+            let ratio = share(&straight) / share(&Scene::default());
+            assert!((0.85..1.15).contains(&ratio), "{} {}: {ratio}", kind.name(), defect.name());
+        }
+    }
+}
+
+#[test]
+fn small_parts_lie_anywhere_in_the_image() {
+    for part_scale in [0.3, 0.45, 0.9] {
+        let small = Scene { part_scale, ..Scene::default() };
+        for kind in PARTS {
+            let mut lefts = Vec::new();
+            for index in 0..8 {
+                let clean = small.generate(kind, 2, index, None, 128).unwrap().image;
+                let [left, right, top, bottom] = bounds(&metal(&clean));
+                let what = format!("{} {part_scale} {index}", kind.name());
+                assert!(left.min(top) >= 2 && right.max(bottom) <= 125, "{what}: at the border");
+                let side = (right - left).max(bottom - top) as f64 / 128.0;
+                let share = side / f64::from(part_scale);
+                assert!((0.5..0.9).contains(&share), "{what}: {share} of the image");
+                lefts.push(left);
+
+                let defect = kind.defects()[index as usize % 4];
+                let drawn = small.generate(kind, 2, index, Some(defect), 128).unwrap();
+                let mask = drawn.mask.unwrap();
+                let square = f64::from(part_scale) * f64::from(part_scale);
+                let share = marked_share(&mask) / square;
+                assert!((0.007..0.07).contains(&share), "{what}: {share} of the part's square");
+                let (outside, inside) = changes(&clean, &drawn.image, &mask);
+                assert!(
+                    outside <= 8 && inside >= 5.0,
+                    "{what}: {outside} outside, {inside} inside"
+                );
+            }
+            let spread = lefts.iter().max().unwrap() - lefts.iter().min().unwrap();
+            assert!(part_scale > 0.5 || spread > 20, "{} {part_scale}: {spread}", kind.name());
+        }
+    }
+    for found in [0.29, 1.01, f32::INFINITY] {
+        let scene = Scene { part_scale: found, ..Scene::default() };
+        let error = scene.generate(PARTS[0], 0, 0, None, SIZE).unwrap_err();
+        assert_eq!(error, SyntheticError::PartScale { min: 0.3, found });
+    }
+}
+
+#[test]
+fn parts_come_in_as_many_colours_as_asked_for() {
+    let scene = Scene { colours: 3, ..Scene::default() };
+    let mut hues: Vec<Vec<i32>> = Vec::new();
+    for index in 0..24 {
+        let image = scene.generate(PARTS[0], 6, index, None, 64).unwrap().image;
+        let plain = generate(PARTS[0], 6, index, None, 64).unwrap().image;
+        assert_eq!(image.get_pixel(0, 0), plain.get_pixel(0, 0), "the ground has no colour");
+        // By the mean of each channel over the metal, as a share of the plain metal's.
+        let mean = |image: &RgbImage, c: usize| {
+            let marked = metal(&plain);
+            let values = image.pixels().zip(&marked).filter(|(_, marked)| **marked);
+            values.map(|(pixel, _)| f64::from(pixel[c])).sum::<f64>()
+        };
+        let hue = (0..3).map(|c| (8.0 * mean(&image, c) / mean(&plain, c)).round() as i32);
+        hues.push(hue.collect());
+    }
+    hues.sort_unstable();
+    hues.dedup();
+    assert_eq!(hues.len(), 3, "{hues:?}");
+}
+
+#[test]
+fn mix_has_the_images_of_each_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 2, test_good: 1, test_defect: 4 };
+    let kinds = [PARTS[0], PARTS[2], PARTS[0]];
+    Scene::default().write_mvtec(folder.path(), &kinds, &counts, 48, 9).unwrap();
+    let set = mvtec(folder.path()).unwrap();
+    assert_eq!((set.train.len(), set.test.len()), (4, 10));
+    assert!(set.test.iter().all(|sample| sample.masks.is_empty() != sample.is_defect()));
+    let read = |name| image::open(folder.path().join("train/good").join(name)).unwrap();
+    for kind in &kinds {
+        let image = read(format!("001_{}.png", kind.name())).into_rgb8();
+        assert_eq!(image, generate(*kind, 9, 1, None, 48).unwrap().image);
     }
 }
