@@ -8,16 +8,23 @@
 //! `cargo run --release --features cuda --example experiments -- --data DIR --dataset mvtec --preset paper
 //! --weights b5.safetensors --limit 1000 --device cuda:0 --out DIR`
 //!
-//! Each (category, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so that the same
-//! command goes on after an interruption. Features are computed once for all systems, and kept in
+//! With few images, five draws of each number:
+//!
+//! `cargo run --release --example experiments -- --data DIR --dataset mvtec --systems nf-bmr-2 patchcore
+//! --limit 1 2 4 8 16 32 --seeds 5 --out DIR`
+//!
+//! Each (category, number of images, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so
+//! that the same command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
 //! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens, with the charts and
 //! the gallery as files beside it. The gallery and the features are of the first seed of `--pictures`.
 
+mod few;
 mod paper;
 mod run;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -31,8 +38,8 @@ use nfbmr::config::{
 };
 use nfbmr::data::{CellType, Dataset, DatasetOptions, Layout, datasets};
 use nfbmr::{
-    BackboneWeights, DeviceError, DeviceName, FeatureCache, PipelineConfig, System, SystemConfig,
-    TrainingStorage, weights,
+    BackboneWeights, DeviceError, DeviceName, FeatureCache, PipelineConfig, PipelineError, System,
+    SystemConfig, TrainingError, TrainingStorage, weights,
 };
 use nfbmr_backend::{Backend, Cpu};
 use nfbmr_pipeline::Trainer;
@@ -49,7 +56,8 @@ mod memory;
 mod support;
 
 use exit::exit;
-use run::Run;
+use few::TooFew;
+use run::{Run, Tested};
 
 /// Every system and seed on every category of a data set.
 #[derive(Parser)]
@@ -66,16 +74,18 @@ struct Args {
     /// Categories to run; all by default.
     #[arg(long)]
     category: Vec<String>,
-    /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim` and, with
-    /// `--target-weights`, `pfm`, `bpfm`, `mb-pfm`.
+    /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim`, with
+    /// `--target-weights` `pfm`, `bpfm`, `mb-pfm`, and `spade`, which `all` leaves out. The first is compared with
+    /// the others.
     #[arg(long, num_args = 1.., default_value = "all")]
     systems: Vec<String>,
     /// Seeds 0, 1, … of each.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
-    /// Trains on so many of the good images at most, drawn by the seed.
-    #[arg(long, default_value_t = 200)]
-    limit: usize,
+    /// Trains on so many of the good images at most, drawn by the seed; of several numbers, the larger with the images
+    /// of the smaller.
+    #[arg(long, num_args = 1.., default_value = "200")]
+    limit: Vec<usize>,
     /// `default`, or `paper`, which needs the weights of B5.
     #[arg(long, default_value = "default", value_parser = ["default", "paper"])]
     preset: String,
@@ -105,6 +115,8 @@ const NAMES: [&str; 7] =
     ["nf", "nf+bpfm", "nf-bmr-1", "nf-bmr-2", "nf-bmr-3", "patchcore", "padim"];
 /// What the paper builds on: systems of two CNNs.
 const TWO_CNNS: [&str; 3] = ["pfm", "bpfm", "mb-pfm"];
+/// What runs where it is asked for by name.
+const BY_NAME: [&str; 1] = ["spade"];
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -148,6 +160,12 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
         weights = weights.map(|weights| weights.with_target(target));
     }
     let systems = systems(&args.systems, target_cnn.is_some())?;
+    // In the order in which they share features.
+    let mut in_turn = systems.clone();
+    in_turn.sort_by_key(|name| known(true).position(|known| known == *name));
+    let mut limits = args.limit.clone();
+    limits.sort_unstable();
+    limits.dedup();
     let pictured = systems.iter().find(|&&name| name == args.pictures).or(systems.first()).copied();
     // Read once where no split depends on the seed: some layouts are told by decoding their masks.
     let splits = if args.dataset == Layout::Elpv { args.seeds } else { 1 };
@@ -158,53 +176,60 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
     let storage = TrainingStorage::cached(cache);
 
     let categories: usize = by_seed().map(|(_, sets)| sets.len()).sum();
-    let mut clock = Clock::new(categories * systems.len());
-    let mut runs = Vec::new();
-    for (seed, sets) in by_seed() {
-        for set in sets {
+    let mut clock = Clock::new(categories * limits.len() * systems.len());
+    let (mut runs, mut too_few) = (Vec::new(), Vec::new());
+    let each = || by_seed().flat_map(|(seed, sets)| sets.iter().map(move |set| (seed, set)));
+    for (seed, set) in each() {
+        for &limit in &limits {
             let mut trainer: Option<Trainer<B>> = None;
-            for name in &systems {
+            for name in &in_turn {
                 let config = configured(&config, target_cnn.as_ref(), name, seed)?;
                 if let Some(known) = &trainer
                     && !known.suits(&config)?
                 {
                     trainer = None;
                 }
-                let path = args.out.join("runs").join(format!("{}-{seed}-{name}.json", set.name));
-                let run = match Run::read(&path, &config, args.limit) {
-                    Some(run) => run,
-                    None => {
-                        let mut bar = support::Bar::new(&format!("{} {seed} {name}", set.name));
-                        let trainer = match &mut trainer {
-                            Some(trainer) => trainer,
-                            none => {
-                                let images = training_images(set, args.limit, seed);
-                                none.insert(Trainer::new(
-                                    &config,
-                                    weights.as_ref(),
-                                    &images,
-                                    &storage,
-                                    device,
-                                    &mut |progress| bar.show(progress),
-                                )?)
+                let file = format!("{}-{limit}-{seed}-{name}.json", set.name);
+                let path = args.out.join("runs").join(file);
+                if let Some(run) = Run::read(&path, &config, limit) {
+                    clock.tick(&run);
+                    runs.push(run);
+                    continue;
+                }
+                let what = format!("{} {limit} {seed} {name}", set.name);
+                let mut bar = support::Bar::new(&what);
+                let mut show = |progress: &_| bar.show(progress);
+                let trainer = match &mut trainer {
+                    Some(trainer) => trainer,
+                    none => {
+                        let images = training_images(set, limit, seed);
+                        let weights = weights.as_ref();
+                        match Trainer::new(&config, weights, &images, &storage, device, &mut show) {
+                            Ok(new) => none.insert(new),
+                            Err(PipelineError::Training(
+                                error @ TrainingError::TooFewImages { .. },
+                            )) => {
+                                bar.finish();
+                                clock.skip(&what, &error);
+                                too_few.push(TooFew { category: set.name.clone(), limit });
+                                continue;
                             }
-                        };
-                        let mut show = |progress: &_| bar.show(progress);
-                        let pictured = seed == 0 && pictured == Some(*name);
-                        let limit = args.limit;
-                        let run =
-                            Run::new(trainer, set, name, &config, limit, pictured, &mut show)?;
-                        bar.finish();
-                        run.write(&path)?;
-                        run
+                            Err(error) => return Err(error.into()),
+                        }
                     }
                 };
+                let pictured =
+                    seed == 0 && pictured == Some(*name) && limits.last() == Some(&limit);
+                let tested = Tested { set, system: name, config: &config, limit, pictured };
+                let run = tested.run(trainer, &mut show)?;
+                bar.finish();
+                run.write(&path)?;
                 clock.tick(&run);
                 runs.push(run);
             }
         }
     }
-    tables::write(&args.out, &runs, &systems)?;
+    tables::write(&args.out, &runs, &too_few, &systems)?;
     if let Some(peak) = memory::peak_rss_mb() {
         eprintln!("peak memory {peak:.0} MB");
     }
@@ -225,24 +250,29 @@ fn sets(args: &Args, seed: u64) -> Result<Vec<Dataset>, Box<dyn Error>> {
     }
 }
 
-/// The names asked for, each known.
+/// The names of systems, in the order in which they share features.
+fn known(two_cnns: bool) -> impl Iterator<Item = &'static str> {
+    let two_cnns = TWO_CNNS.into_iter().filter(move |_| two_cnns);
+    NAMES.into_iter().chain(two_cnns).chain(BY_NAME)
+}
+
+/// The names asked for, each known and once.
 fn systems(asked: &[String], two_cnns: bool) -> Result<Vec<&'static str>, String> {
-    let mut names = NAMES.to_vec();
-    names.extend(TWO_CNNS.iter().filter(|_| two_cnns));
-    let known = |name: &str| {
-        let found = names.iter().copied().find(|known| *known == name);
-        found.ok_or_else(|| {
-            format!("system {name:?}: expected `all` or some of `{}`", names.join("`, `"))
-        })
-    };
-    match asked.iter().any(|name| name == "all") {
-        true => Ok(names),
-        // In the order in which they share features.
-        false => {
-            let asked = asked.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
-            Ok(names.into_iter().filter(|name| asked.contains(name)).collect())
+    let mut names = Vec::new();
+    for name in asked {
+        let before = names.len();
+        match name.as_str() {
+            "all" => names.extend(known(two_cnns).filter(|name| !BY_NAME.contains(name))),
+            name => names.extend(known(two_cnns).find(|known| *known == name)),
+        }
+        if names.len() == before {
+            let known = known(two_cnns).collect::<Vec<_>>().join("`, `");
+            return Err(format!("system {name:?}: expected `all` or some of `{known}`"));
         }
     }
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    Ok(names)
 }
 
 /// The configuration of a system; `nf-bmr-N` has N residual blocks on either side of the shared one, those of
@@ -292,16 +322,23 @@ impl Clock {
         Self { started: Instant::now(), done: 0, computed: 0, all }
     }
 
+    /// Leaves out what can't be trained.
+    fn skip(&mut self, what: &str, why: &TrainingError) {
+        self.done += 1;
+        eprintln!("{} of {}: {what}: not trained: {why}", self.done, self.all);
+    }
+
     fn tick(&mut self, run: &Run) {
         self.done += 1;
         self.computed += usize::from(!run.kept);
         let each = self.started.elapsed().as_secs_f64() / self.computed.max(1) as f64;
         let left = Duration::from_secs_f64(each * (self.all - self.done) as f64).as_secs();
         eprintln!(
-            "{} of {}: {} seed {} {}: image AUROC {:.4}{}, about {} min {:02} s left",
+            "{} of {}: {}, {} images, seed {} {}: image AUROC {:.4}{}, about {} min {:02} s left",
             self.done,
             self.all,
             run.category,
+            run.train_images,
             run.seed,
             run.system,
             run.image_auroc,

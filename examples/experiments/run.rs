@@ -9,9 +9,9 @@ use std::time::Instant;
 use nfbmr::data::{Dataset, Limits, OnBadFile};
 use nfbmr::evaluation::{Bootstrap, auroc, evaluate};
 use nfbmr::report::{self, Example, Projection};
-use nfbmr::{PipelineConfig, ProgressFn};
+use nfbmr::{PipelineConfig, ProgressFn, StoredBackbone, weights};
 use nfbmr_backend::Backend;
-use nfbmr_pipeline::Trainer;
+use nfbmr_pipeline::{Pipeline, Trainer};
 use serde::{Deserialize, Serialize};
 
 /// Its outcome, as kept in a file. Shares are from 0 to 1.
@@ -39,6 +39,8 @@ pub struct Run {
     pub train_images: usize,
     pub train_s: f64,
     pub detect_ms: f64,
+    /// Size of the model file, in MB; embedded weights of the backbone are not in it.
+    pub model_mb: f64,
     pub scores: Vec<Score>,
     /// Of some runs only.
     #[serde(skip)]
@@ -78,17 +80,24 @@ pub struct Pictures {
     pub examples: Vec<Example>,
 }
 
-impl Run {
-    /// Trains and tests; `pictured` adds what the report pictures.
-    pub fn new<B: Backend>(
+/// What a run is of.
+pub struct Tested<'a> {
+    pub set: &'a Dataset,
+    pub system: &'a str,
+    pub config: &'a PipelineConfig,
+    pub limit: usize,
+    /// Whether the report pictures it.
+    pub pictured: bool,
+}
+
+impl Tested<'_> {
+    /// Trains and tests.
+    pub fn run<B: Backend>(
+        self,
         trainer: &mut Trainer<B>,
-        set: &Dataset,
-        system: &str,
-        config: &PipelineConfig,
-        limit: usize,
-        pictured: bool,
         progress: &mut ProgressFn<'_>,
-    ) -> Result<Self, Box<dyn Error>> {
+    ) -> Result<Run, Box<dyn Error>> {
+        let Self { set, system, config, limit, pictured } = self;
         let start = Instant::now();
         let model = trainer.train(config, progress)?;
         let train_s = start.elapsed().as_secs_f64();
@@ -122,7 +131,7 @@ impl Run {
                 likelihood: tested.likelihood,
             })
             .collect();
-        Ok(Self {
+        Ok(Run {
             category: set.name.clone(),
             seed: config.seed,
             system: system.to_owned(),
@@ -139,12 +148,15 @@ impl Run {
             train_images: trainer.images(),
             train_s,
             detect_ms: 1e3 * evaluation.mean_time().as_secs_f64(),
+            model_mb: size_mb(&model)?,
             scores,
             pictures,
             kept: false,
         })
     }
+}
 
+impl Run {
     /// A run kept earlier, if it is of the same configuration.
     pub fn read(path: &Path, config: &PipelineConfig, limit: usize) -> Option<Self> {
         let run: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
@@ -159,6 +171,19 @@ impl Run {
         write_whole(&pictures(path), &serde_json::to_string(&self.pictures)?)?;
         write_whole(path, &serde_json::to_string_pretty(self)?)
     }
+}
+
+/// The size of the file that a model is saved to.
+fn size_mb<B: Backend>(model: &Pipeline<B>) -> Result<f64, Box<dyn Error>> {
+    let embedded = weights::embedded().is_some_and(|weights| {
+        let own = model.backbone_weights();
+        own.sha256() == weights.sha256() && own.target().is_none()
+    });
+    let backbone = if embedded { StoredBackbone::Referred } else { StoredBackbone::Included };
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.nfbmr");
+    model.save(&path, backbone)?;
+    Ok(fs::metadata(path)?.len() as f64 / 1e6)
 }
 
 /// The file of a run's pictures.

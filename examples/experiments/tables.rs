@@ -8,19 +8,42 @@ use std::path::Path;
 use nfbmr::report::{self, Report};
 use nfbmr_metrics::mean_std;
 
+use crate::few::{self, TooFew};
 use crate::paper;
 use crate::run::Run;
 
-/// Writes `results.json`, `results.csv`, `tables.md`, `report.html` and the report's pictures.
-pub fn write(out: &Path, runs: &[Run], systems: &[&str]) -> Result<(), Box<dyn Error>> {
+/// Writes `results.json`, `results.csv`, `tables.md`, `report.html` and the report's pictures. The report and
+/// the tables of one number of images are of the largest.
+pub fn write(
+    out: &Path,
+    runs: &[Run],
+    too_few: &[TooFew],
+    systems: &[&str],
+) -> Result<(), Box<dyn Error>> {
     fs::write(out.join("results.json"), serde_json::to_string_pretty(runs)?)?;
     fs::write(out.join("results.csv"), csv(runs))?;
+    let few = few::tables(runs, too_few, systems);
+    let largest = runs.iter().map(|run| run.limit).max();
+    let note = match largest {
+        Some(limit) if runs.iter().any(|run| run.limit != limit) => {
+            format!(
+                "Of {limit} training images at most, but for the last two tables.
+
+"
+            )
+        }
+        _ => String::new(),
+    };
+    let runs = runs.iter().filter(|run| Some(run.limit) == largest).cloned().collect::<Vec<_>>();
+    let runs = runs.as_slice();
     let tables = [
+        note,
         auroc_table(runs, systems),
         precision_table(runs),
         ablation_table(runs, systems),
         pixel_table(runs, systems),
         defect_table(runs, systems),
+        few,
     ];
     fs::write(out.join("tables.md"), tables.concat())?;
     print!("{}", tables.concat());
@@ -64,7 +87,8 @@ fn reported(run: &Run) -> report::Run {
 fn csv(runs: &[Run]) -> String {
     let mut csv = String::from(
         "category,seed,system,image_auroc,image_auroc_low,image_auroc_high,image_average_precision,\
-         precision,recall,f1,pixel_auroc,pixel_aupro,pixel_f1_max,train_images,train_s,detect_ms\n",
+         precision,recall,f1,pixel_auroc,pixel_aupro,pixel_f1_max,train_images,train_s,detect_ms,\
+         model_mb,limit\n",
     );
     for run in runs {
         let pixel = run.pixel.map_or(",,".to_owned(), |pixel| {
@@ -73,7 +97,7 @@ fn csv(runs: &[Run]) -> String {
         let [low, high] = run.image_auroc_interval;
         let _ = writeln!(
             csv,
-            "\"{}\",{},{},{:.5},{low:.5},{high:.5},{:.5},{:.5},{:.5},{:.5},{pixel},{},{:.1},{:.1}",
+            "\"{}\",{},{},{:.5},{low:.5},{high:.5},{:.5},{:.5},{:.5},{:.5},{pixel},{},{:.3},{:.1},{:.3},{}",
             run.category.replace('"', "\"\""),
             run.seed,
             run.system,
@@ -85,13 +109,15 @@ fn csv(runs: &[Run]) -> String {
             run.train_images,
             run.train_s,
             run.detect_ms,
+            run.model_mb,
+            run.limit,
         );
     }
     csv
 }
 
 /// Categories in the order of the runs.
-fn categories(runs: &[Run]) -> Vec<&str> {
+pub fn categories(runs: &[Run]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
         if !names.contains(&run.category.as_str()) {
@@ -127,7 +153,7 @@ fn percent(runs: &[&Run], of: impl Fn(&Run) -> Option<f64>) -> String {
     }
 }
 
-fn header(title: &str, columns: &[&str]) -> String {
+pub fn header(title: &str, columns: &[&str]) -> String {
     format!("## {title}\n\n| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
@@ -206,7 +232,14 @@ fn precision_table(runs: &[Run]) -> String {
 
 /// Table 5, with the time that each takes.
 fn ablation_table(runs: &[Run], systems: &[&str]) -> String {
-    let columns = ["system", "image AUROC, %", "paper, MVTec AD", "training, s", "detection, ms"];
+    let columns = [
+        "system",
+        "image AUROC, %",
+        "paper, MVTec AD",
+        "training, s",
+        "detection, ms",
+        "model, MB",
+    ];
     let mut table = header("Systems, means over the categories (Table 5)", &columns);
     for system in systems {
         let own = select(runs, system, None);
@@ -215,11 +248,12 @@ fn ablation_table(runs: &[Run], systems: &[&str]) -> String {
         };
         let _ = writeln!(
             table,
-            "| {system} | {} | {} | {:.1} | {:.1} |",
+            "| {system} | {} | {} | {:.1} | {:.1} | {:.2} |",
             percent(&own, |run| Some(run.image_auroc)),
             paper::cell(paper::ABLATION, system),
             mean(|run| run.train_s),
             mean(|run| run.detect_ms),
+            mean(|run| run.model_mb),
         );
     }
     table
