@@ -19,22 +19,44 @@ pub fn distances_left_out<B: Backend>(
     channels: &[usize],
     z: Tensor<B, 4>,
 ) -> Vec<f64> {
+    distances_without(config, images, channels, z.clone(), z)
+}
+
+/// How far another image is from the others: `w` are its features, whitened as z by all images, that which is left out
+/// among them.
+///
+/// Seen from the mean of the others it is at v = w + z / (n - 1), and the distance is
+/// (n - 1) / n · (‖v‖² + c (z·v)² / (1 - c d)).
+pub fn distances_without<B: Backend>(
+    config: &WhiteningConfig,
+    images: usize,
+    channels: &[usize],
+    z: Tensor<B, 4>,
+    w: Tensor<B, 4>,
+) -> Vec<f64> {
     let [_, all, height, width] = z.dims();
     let positions = height * width;
-    let squares: Vec<f32> = z.powi_scalar(2).into_data().iter::<f32>().collect();
+    let [z, w] = [z, w].map(|features| features.into_data().iter::<f32>().collect::<Vec<f32>>());
     let others = images.saturating_sub(1).max(1) as f64;
     let own = (1.0 - config.shrinkage(images)) / others;
     let mut distances = vec![0.0; positions];
-    let mut planes = squares.chunks_exact(positions.max(1));
+    let planes = z.chunks_exact(positions.max(1)).zip(w.chunks_exact(positions.max(1)));
+    let mut planes = planes.map(|(z, w)| z.iter().zip(w));
     for &channels in channels {
-        let mut block = vec![0.0; positions];
+        // ‖z‖², ‖v‖² and z·v.
+        let mut block = vec![[0.0; 3]; positions];
         for plane in planes.by_ref().take(channels) {
-            block.iter_mut().zip(plane).for_each(|(sum, &square)| *sum += f64::from(square));
+            for (sums, (&z, &w)) in block.iter_mut().zip(plane) {
+                let z = f64::from(z);
+                let v = f64::from(w) + z / others;
+                sums.iter_mut().zip([z * z, v * v, z * v]).for_each(|(sum, term)| *sum += term);
+            }
         }
-        for (distance, d) in distances.iter_mut().zip(block) {
+        for (distance, [d, square, product]) in distances.iter_mut().zip(block) {
             // Above 0 but for rounding, as Σ holds the image's own term and a ridge.
             let rest = (1.0 - own * d).max(1e-6);
-            *distance += images as f64 / others * d / rest / all as f64;
+            let squared = square + own * product * product / rest;
+            *distance += others / images as f64 * squared / all as f64;
         }
     }
     distances

@@ -46,6 +46,6 @@ pub use cholesky::inverse_cholesky;
 pub use config::{WhiteningConfig, Window};
 pub use error::WhiteningError;
 pub use fit::WhiteningFit;
-pub use left_out::distances_left_out;
+pub use left_out::{distances_left_out, distances_without};
 pub use moments::Moments;
 pub use whitening::Whitening;

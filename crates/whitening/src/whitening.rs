@@ -2,7 +2,7 @@
 //! `fit`.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, s};
 use nfbmr_backend::Backend;
 
 use crate::{WhiteningConfig, WhiteningError};
@@ -90,6 +90,35 @@ impl<B: Backend> Whitening<B> {
             first += channels;
         }
         Ok(Tensor::cat(whitened, 1).reshape(found))
+    }
+
+    /// How unlikely the features `[N, C, H, W]` of each image are by the Gaussians at their positions: the mean over
+    /// channels and positions of ½ z² − log|det L⁻¹| / C, z white and C the channels of a block. The constant
+    /// ½ log 2π of a density is left out, as in the likelihood of a flow.
+    ///
+    /// # Errors
+    /// [`WhiteningError::Shape`].
+    pub fn nll(&self, y: Tensor<B, 4>) -> Result<Vec<f64>, WhiteningError> {
+        let [images, channels, height, width] = y.dims();
+        let white = self.forward(y)?.into_data();
+        let values = (channels * height * width).max(1);
+        let mut sums = vec![0.0; images];
+        for (index, value) in white.iter::<f32>().enumerate() {
+            sums[index / values] += 0.5 * f64::from(value).powi(2);
+        }
+        let log_det: f64 = self.blocks.iter().map(Block::log_det).sum();
+        Ok(sums.into_iter().map(|sum| (sum - log_det) / values as f64).collect())
+    }
+}
+
+impl<B: Backend> Block<B> {
+    /// The sum over positions of log|det L⁻¹|.
+    fn log_det(&self) -> f64 {
+        let matrix = self.matrix.val();
+        let [positions, channels, _] = matrix.dims();
+        let rows = matrix.reshape([positions, channels * channels]);
+        let diagonal = rows.slice(s![.., ..;channels + 1]).into_data();
+        diagonal.iter::<f32>().map(|value| f64::from(value).abs().ln()).sum()
     }
 }
 

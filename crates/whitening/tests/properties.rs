@@ -2,7 +2,9 @@
 
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Cpu;
-use nfbmr_whitening::{WhiteningConfig, WhiteningError, WhiteningFit, distances_left_out};
+use nfbmr_whitening::{
+    WhiteningConfig, WhiteningError, WhiteningFit, distances_left_out, distances_without,
+};
 use proptest::prelude::*;
 
 fn features(shape: [usize; 4], values: Vec<f32>) -> Tensor<Cpu, 4> {
@@ -33,11 +35,20 @@ proptest! {
             fit.finish::<Cpu>(&Default::default()).unwrap()
         };
         let (last, others) = (y.clone().narrow(0, images - 1, 1), y.clone().narrow(0, 0, images - 1));
-        let z = fitted(y).forward(last.clone()).unwrap();
-        let found = distances_left_out(&config, images, &[2, 1], z);
-        let z = fitted(others).forward(last).unwrap().powi_scalar(2).mean_dim(1);
-        let expected: Vec<f32> = z.into_data().iter().collect();
-        for (found, expected) in found.iter().zip(expected) {
+        let all = fitted(y);
+        let z = all.forward(last.clone()).unwrap();
+        let found = distances_left_out(&config, images, &[2, 1], z.clone());
+        let mark = features([1, 3, 1, 2], vec![0.7, -0.2, 0.4, 0.1, -0.6, 0.9]);
+        let marked = last.clone() + mark;
+        let w = all.forward(marked.clone()).unwrap();
+        let of_marked = distances_without(&config, images, &[2, 1], z, w);
+        let others = fitted(others);
+        let expected = |y: Tensor<Cpu, 4>| -> Vec<f32> {
+            let z = others.forward(y).unwrap().powi_scalar(2).mean_dim(1);
+            z.into_data().iter().collect()
+        };
+        let found = found.iter().chain(&of_marked);
+        for (found, expected) in found.zip(expected(last).into_iter().chain(expected(marked))) {
             let expected = f64::from(expected);
             prop_assert!((found - expected).abs() <= 0.02 * expected + 1e-3, "{found} for {expected}");
         }
@@ -75,6 +86,93 @@ proptest! {
         }
     }
 
+    /// The likelihood is that of a Gaussian at each position and block, worked out here in plain numbers.
+    #[test]
+    fn likelihoods_are_those_of_gaussians(
+        images in 2usize..6,
+        prior in 0f64..30.0,
+        scale in 0.1f32..10.0,
+        values in prop::collection::vec(-1f32..1.0, 8 * 3 * 2),
+    ) {
+        const BLOCKS: [usize; 2] = [2, 1];
+        let config = WhiteningConfig { neighborhood: 1, prior, ridge: 0.02, ..WhiteningConfig::default() };
+        let values: Vec<f32> = values.iter().map(|value| scale * (value + 0.5)).collect();
+        let all = features([8, 3, 1, 2], values.clone());
+        let (train, test) = (all.clone().narrow(0, 0, images), all.narrow(0, images, 8 - images));
+        let mut fit = WhiteningFit::new(&config, &BLOCKS, [1, 2]).unwrap();
+        fit.add(train).unwrap();
+        let found = fit.finish::<Cpu>(&Default::default()).unwrap().nll(test).unwrap();
+
+        let at = |image: usize, channel: usize, position: usize| {
+            f64::from(values[(image * 3 + channel) * 2 + position])
+        };
+        let mut expected = vec![0.0; 8 - images];
+        for (first, channels) in [(0, 2), (2, 1)] {
+            let rows = |position, all: std::ops::Range<usize>| -> Vec<Vec<f64>> {
+                all.map(|image| (first..first + channels).map(|c| at(image, c, position)).collect()).collect()
+            };
+            let fitted = [0, 1].map(|position| gaussian(&rows(position, 0..images)));
+            let (_, between) = gaussian(&fitted.clone().map(|(mean, _)| mean));
+            let common = |i: usize, j: usize| {
+                between[i][j] + 0.5 * (fitted[0].1[i][j] + fitted[1].1[i][j])
+            };
+            let weight = prior / (prior + images as f64);
+            let variance = (0..channels).map(|c| common(c, c)).sum::<f64>() / channels as f64;
+            for (position, (mean, own)) in fitted.iter().enumerate() {
+                let mut sigma = own.clone();
+                for (i, row) in sigma.iter_mut().enumerate() {
+                    for (j, value) in row.iter_mut().enumerate() {
+                        *value = (1.0 - weight) * *value + weight * common(i, j);
+                        *value += if i == j { 0.02 * variance } else { 0.0 };
+                    }
+                }
+                for (sum, row) in expected.iter_mut().zip(rows(position, images..8)) {
+                    let from_mean: Vec<f64> = row.iter().zip(mean).map(|(x, mean)| x - mean).collect();
+                    *sum -= log_density(&sigma, &from_mean) / 6.0;
+                }
+            }
+        }
+        for (found, expected) in found.iter().zip(expected) {
+            prop_assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} for {expected}");
+        }
+    }
+
+    /// What an image's likelihood adds to the square of its white features is the same for all images.
+    #[test]
+    fn likelihoods_differ_by_squared_norms(
+        values in prop::collection::vec(-1f32..1.0, 5 * 3 * 4),
+    ) {
+        let y = features([5, 3, 2, 2], values);
+        let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[1, 2], [2, 2]).unwrap();
+        fit.add(y.clone()).unwrap();
+        let whitening = fit.finish::<Cpu>(&Default::default()).unwrap();
+        let white: Vec<f32> = whitening.forward(y.clone()).unwrap().into_data().iter().collect();
+        let square = |z: &[f32]| 0.5 * z.iter().map(|z| f64::from(z * z)).sum::<f64>() / 12.0;
+        let rest: Vec<f64> =
+            whitening.nll(y).unwrap().iter().zip(white.chunks(12)).map(|(nll, z)| nll - square(z)).collect();
+        for other in &rest {
+            prop_assert!((other - rest[0]).abs() < 1e-5, "{rest:?}");
+        }
+    }
+
+    /// In another unit each value is as much less likely as the unit is smaller.
+    #[test]
+    fn a_unit_shifts_likelihoods(
+        scale in 0.01f32..100.0,
+        values in prop::collection::vec(-1f32..1.0, 5 * 3 * 4),
+    ) {
+        let nll = |scale: f32| {
+            let y = features([5, 3, 2, 2], values.iter().map(|value| scale * value).collect());
+            let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[1, 2], [2, 2]).unwrap();
+            fit.add(y.clone()).unwrap();
+            fit.finish::<Cpu>(&Default::default()).unwrap().nll(y).unwrap()
+        };
+        for (one, scaled) in nll(1.0).iter().zip(nll(scale)) {
+            let expected = one + f64::from(scale).ln();
+            prop_assert!((scaled - expected).abs() < 1e-3, "{scaled} for {expected}");
+        }
+    }
+
     /// The unit of the features doesn't matter.
     #[test]
     fn scaling_features_changes_nothing(
@@ -89,6 +187,31 @@ proptest! {
         for (a, b) in one.unwrap().iter().zip(other.unwrap()) {
             prop_assert!((a - b).abs() < 1e-3 * (1.0 + a.abs()), "{a} {b}");
         }
+    }
+}
+
+/// The mean of rows and their covariance, with as many degrees of freedom as there are rows.
+fn gaussian(rows: &[Vec<f64>]) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let (count, d) = (rows.len() as f64, rows[0].len());
+    let mean: Vec<f64> =
+        (0..d).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / count).collect();
+    let product = |i: usize, j: usize| -> f64 {
+        rows.iter().map(|row| (row[i] - mean[i]) * (row[j] - mean[j])).sum::<f64>() / count
+    };
+    let covariance = (0..d).map(|i| (0..d).map(|j| product(i, j)).collect()).collect();
+    (mean, covariance)
+}
+
+/// log N(x; 0, Σ) without the constant, of one or two dimensions by their formulas.
+fn log_density(sigma: &[Vec<f64>], x: &[f64]) -> f64 {
+    match (sigma, x) {
+        ([a], [x]) => -0.5 * (x * x / a[0] + a[0].ln()),
+        ([a, b], [x, y]) => {
+            let det = a[0] * b[1] - a[1] * b[0];
+            let square = (b[1] * x * x - 2.0 * a[1] * x * y + a[0] * y * y) / det;
+            -0.5 * (square + det.ln())
+        }
+        _ => panic!("one or two dimensions"),
     }
 }
 
