@@ -14,8 +14,9 @@ use nfbmr_data::{
     hold_out,
 };
 use nfbmr_pipeline::{
-    BackboneWeights, CalibrateError, CopyOf, CrossFitting, HeldOut, ImageName, Images,
-    PipelineConfig, PipelineError, Progress, ProgressFn, TrainingStorage, WhiteLevel, white_level,
+    AlignmentChoice, AugmentationChoice, BackboneWeights, CalibrateError, Choices, CopyOf,
+    CrossFitting, HeldOut, ImageName, Images, NotLocated, PipelineConfig, PipelineError, Progress,
+    ProgressFn, TrainingStorage, WhiteLevel, white_level,
 };
 
 use crate::detector::{self, Found, Order, Parts};
@@ -74,6 +75,12 @@ pub enum Note {
         /// How many were looked at.
         of: usize,
     },
+    /// How parts are laid over each other, where training finds it out.
+    Alignment(AlignmentChoice),
+    /// Which copies of the images are trained on, where training finds it out.
+    Augmentation(AugmentationChoice),
+    /// A good part isn't located; its image is trained on as it is guessed to lie.
+    NotLocated(NotLocated),
     /// The model is trained, and can't be calibrated.
     Uncalibrated(PipelineError),
     /// The white level of 16-bit images was guessed.
@@ -94,6 +101,11 @@ impl fmt::Display for Note {
                 "warning: of {of} images held out {near} have near doubles among those trained on: if these are \
                  frames of one part, false alarms will be more than promised; hold out whole parts"
             ),
+            Self::Alignment(choice) => write!(f, "alignment: {choice}"),
+            Self::Augmentation(choice) => write!(f, "augmentation: {choice}"),
+            Self::NotLocated(NotLocated { image, problem, .. }) => {
+                write!(f, "warning: {image}: the part isn't located: {problem}")
+            }
             Self::Uncalibrated(error) => write!(f, "not calibrated: {error}"),
         }
     }
@@ -274,9 +286,10 @@ impl<'a> PipelineBuilder<'a> {
                 let all = images.iter().copied().enumerate().collect();
                 self.resolve(Images::Decoded(all))?;
                 let (training, calibration) = (chosen(&training), chosen(&calibration));
-                let mut held_out = self.read_held_out(Images::Decoded(calibration.clone()))?;
+                let held_out = self.read_held_out(Images::Decoded(calibration.clone()))?;
                 let training = Images::Decoded(training);
-                let trained = self.fit(training, &mut held_out, &weights)?;
+                let again = Images::Decoded(calibration.clone());
+                let trained = self.fit(training, (&held_out, again), &weights)?;
                 let left = held_out.indices().into_iter();
                 let left = left.filter_map(|index| calibration.get(index).copied()).collect();
                 self.calibrate(trained, Images::Decoded(left))
@@ -298,16 +311,17 @@ impl<'a> PipelineBuilder<'a> {
         let [mut of_guess, mut of_held_out, mut of_training] = [vec![], vec![], vec![]];
         let all = [&training[..], &calibration].concat();
         self.resolve(self.files(&all, &mut of_guess))?;
-        let mut held_out = self.read_held_out(self.files(&calibration, &mut of_held_out))?;
+        let held_out = self.read_held_out(self.files(&calibration, &mut of_held_out))?;
         let images = self.files(&training, &mut of_training);
-        let trained = self.fit(images, &mut held_out, weights)?;
+        // They were read before.
+        let mut gone = Vec::new();
+        let again = self.files(&calibration, &mut gone);
+        let trained = self.fit(images, (&held_out, again), weights)?;
         for bad in of_training.into_iter().chain(of_held_out) {
             (self.notes)(&Note::Skipped(bad));
         }
         let left = held_out.indices().into_iter();
         let left: Vec<PathBuf> = left.filter_map(|index| calibration.get(index).cloned()).collect();
-        // They were read before.
-        let mut gone = Vec::new();
         let images = self.files(&left, &mut gone);
         self.calibrate(trained, images)
     }
@@ -388,7 +402,7 @@ impl<'a> PipelineBuilder<'a> {
     fn fit(
         &mut self,
         training: Images<'_>,
-        held_out: &mut HeldOut,
+        (held_out, calibration): (&HeldOut, Images<'_>),
         weights: &BackboneWeights,
     ) -> Result<Pipeline, PipelineError> {
         if let Some(folder) = &self.resume {
@@ -403,14 +417,20 @@ impl<'a> PipelineBuilder<'a> {
             }
             Calibrate::HoldOut(_) => None,
         };
-        let parts = Parts { training, held_out, fitting };
-        let mut tell = |Found { copies, near_doubles: (near, of) }| {
+        let parts = Parts { training, held_out, calibration, fitting };
+        let mut tell = |found| {
+            let Found { copies, near_doubles: (near, of), choices, not_located } = found;
             for CopyOf { image, original, .. } in copies {
                 notes(&Note::Copy { image, original });
             }
             if 2 * near > of {
                 notes(&Note::NearDoubles { near, of });
             }
+            let Choices { alignment, augmentation, .. } = choices;
+            for note in [alignment.map(Note::Alignment), augmentation.map(Note::Augmentation)] {
+                note.iter().for_each(&mut **notes);
+            }
+            not_located.into_iter().for_each(|found| notes(&Note::NotLocated(found)));
         };
         let trained = detector::train(&order, parts, &mut tell, &mut **progress);
         if let (Err(error), Some(checkpoint)) = (&trained, &storage.checkpoint) {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use nfbmr_backend::{Backend, DeviceError, DeviceName};
 use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, CopyOf, CrossFitted, CrossFitting, HeldOut, Images, Loaded,
-    Pipeline, PipelineConfig, PipelineError, ProgressFn, Trainer, TrainingStorage, load,
+    AnomalyModel, BackboneWeights, Choices, CopyOf, CrossFitted, CrossFitting, HeldOut, Images,
+    Loaded, NotLocated, Pipeline, PipelineConfig, PipelineError, ProgressFn, Trainer,
+    TrainingStorage, load,
 };
 
 /// What a model of either kind, on any backend, knows of itself.
@@ -74,13 +75,19 @@ pub(crate) struct Found {
     pub(crate) copies: Vec<CopyOf>,
     /// How many images held out have near doubles in the training, of how many looked at.
     pub(crate) near_doubles: (usize, usize),
+    /// What was chosen of what the configuration left open.
+    pub(crate) choices: Choices,
+    /// Images whose part isn't located.
+    pub(crate) not_located: Vec<NotLocated>,
 }
 
 /// The images of a training.
 pub(crate) struct Parts<'a> {
     pub(crate) training: Images<'a>,
     /// Those to calibrate by, none for folds.
-    pub(crate) held_out: &'a mut HeldOut,
+    pub(crate) held_out: &'a HeldOut,
+    /// The same as images.
+    pub(crate) calibration: Images<'a>,
     /// How folds of the images are made, if they are.
     pub(crate) fitting: Option<CrossFitting>,
 }
@@ -103,13 +110,18 @@ pub(crate) fn train(
         device: &B::Device,
     ) -> Result<AnyDetector, PipelineError> {
         let Order { config, weights, storage, .. } = *order;
-        let Parts { training, held_out, fitting } = parts;
+        let Parts { training, held_out, calibration, fitting } = parts;
         let mut skipped = Vec::new();
         let again = training.again(&mut skipped);
         let trainer =
             Trainer::<B>::new(config, Some(weights), training, storage, device, progress)?;
         let (mut trainer, copies) = held_out.apart(trainer)?;
-        tell(Found { copies, near_doubles: held_out.near_doubles(&trainer)? });
+        tell(Found {
+            copies,
+            near_doubles: HeldOut::near_doubles(calibration, &trainer)?,
+            choices: trainer.choices().clone(),
+            not_located: trainer.not_located().to_vec(),
+        });
         Ok(match fitting {
             Some(fitting) => Box::new(CrossFitted::train(trainer, again, &fitting, progress)?),
             None => Box::new(trainer.train(config, progress)?),

@@ -74,12 +74,13 @@ pub use nfbmr_calibration::{FalseAlarmRate, Verdict};
 pub use nfbmr_data::{Frame, PixelFormat};
 pub use nfbmr_metrics::DefectRegion;
 pub use nfbmr_pipeline::{
-    AnomalyModel, BackboneWeights, CalibrateError, Calibration, CheckpointError, Component,
-    CrossCalibration, CrossFitting, DecisionThreshold, DefectPixels, DetectedFile, DetectedFn,
-    Detection, Drift, ImageName, Images, Known, MeanFeatures, ModelError, ModelInfo, Phase,
-    PipelineConfig, PipelineError, Progress, ProgressFn, ScoreMap, SplitCalibration,
-    StoredBackbone, Suspect, System, SystemConfig, TrainingError, TrainingStorage, WhiteLevel,
-    detect_files, white_level,
+    AlignmentChoice, AlignmentReason, AlignmentTrial, AnomalyModel, AugmentationChoice,
+    AugmentationReason, AugmentationTrial, BackboneWeights, CalibrateError, Calibration,
+    CheckpointError, Choices, Component, CrossCalibration, CrossFitting, DecisionThreshold,
+    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ImageName, Images, Known, Located,
+    MeanFeatures, ModelError, ModelInfo, NotLocated, Phase, PipelineConfig, PipelineError, Problem,
+    Progress, ProgressFn, ScoreMap, SplitCalibration, StoredBackbone, Suspect, System,
+    SystemConfig, TrainingError, TrainingStorage, WhiteLevel, detect_files, white_level,
 };
 pub use pipeline::Pipeline;
 
@@ -99,7 +100,8 @@ pub mod config {
     pub use nfbmr_flow::FlowConfig;
     pub use nfbmr_pipeline::systems::settings_of::*;
     pub use nfbmr_pipeline::{
-        Augmentation, Fusion, Mask, Pooling, Schedule, Tiling, TrainingConfig,
+        Alignment, AlignmentMotion, Augmentation, Fusion, Mask, Pooling, Schedule, Tiling,
+        Tolerance, TrainingConfig,
     };
     pub use nfbmr_whitening::{WhiteningConfig, Window};
 }

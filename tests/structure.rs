@@ -44,7 +44,7 @@ fn no_crate_has_a_circle() {
 }
 
 /// Where the rooms of the pipeline stand, from the ground up.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
     "checksum",
     "error",
     "progress",
@@ -55,6 +55,7 @@ const ROOMS: [&str; 13] = [
     "train",
     "systems",
     "config",
+    "choose",
     "calibrate",
     "model",
     "detect",

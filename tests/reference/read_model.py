@@ -119,7 +119,8 @@ def model(file):
     metadata, tensors = opened(file, "nfbmr")
     assert metadata["format_version"] == 0
     assert set(metadata) <= {
-        "format_version", "config", "constants", "calibration", "backbone_sha256", "target_backbone_sha256"
+        "format_version", "config", "choices", "template", "constants", "calibration", "backbone_sha256",
+        "target_backbone_sha256",
     }
     [(system, settings)] = metadata["config"]["system"].items()
     assert system == "nf-bmr"
@@ -146,6 +147,10 @@ def model(file):
         share = lambda width: math.ceil(width * sum(channels) / len(permutations[-1][0]) / 8) * 8
         width = lambda width: min(width, share(width))
         expected |= expected_shapes(settings, own, channels, positions, level, width)
+    assert ("template" in metadata) == ("template" in tensors) == (metadata["config"]["alignment"]["motion"] != "off")
+    if "template" in metadata:
+        columns, rows = metadata["template"]["frame"]["pixels"]
+        expected["template"] = [3 * columns * rows]
     found = {name: shape for name, (dtype, shape, _) in tensors.items() if dtype == "F32"}
     assert found == expected, {n: (found.get(n), expected.get(n)) for n in found.keys() ^ expected.keys()}
     for name in found:

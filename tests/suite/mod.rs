@@ -6,8 +6,8 @@ use std::thread;
 
 use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::config::{
-    BackboneConfig, BidirectionalPfmConfig, Fusion, MultiBlockPfmConfig, NfBmrConfig, PfmConfig,
-    Pooling, TargetCnnConfig, TrainingConfig,
+    AlignmentMotion, Augmentation, BackboneConfig, BidirectionalPfmConfig, Fusion,
+    MultiBlockPfmConfig, NfBmrConfig, PfmConfig, Pooling, TargetCnnConfig, TrainingConfig,
 };
 use nfbmr::{
     BackboneWeights, CrossFitting, FeatureCache, Frame, Images, PipelineConfig, PipelineError,
@@ -27,6 +27,8 @@ pub fn small() -> PipelineConfig {
     config.backbone.block = 4;
     config.earlier_blocks = vec![2];
     config.input_size = SIDE;
+    config.alignment = AlignmentMotion::Off.into();
+    config.augmentation = Augmentation::Off;
     config
 }
 

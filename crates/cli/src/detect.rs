@@ -232,8 +232,9 @@ impl<'a> Detect<'a> {
         self.tally.heatmap_errors += usize::from(heatmap_error.is_some());
         let detection = &detected.detection;
         self.tally.defects += usize::from(detection.is_anomalous().unwrap_or(false));
+        self.tally.not_located += usize::from(detection.not_located().is_some());
         let alarm = match &mut self.drift {
-            Some(drift) => drift.observe(detection.score)?,
+            Some(drift) => drift.observe(detection.rank())?,
             None => None,
         };
         self.results.write(&Record::Scored {
@@ -332,6 +333,8 @@ fn ends_within_a_line(path: &Path) -> io::Result<bool> {
 struct Tally {
     images: usize,
     defects: usize,
+    /// Of those, parts that aren't located or lie wrong.
+    not_located: usize,
     errors: usize,
     heatmap_errors: usize,
 }
@@ -355,6 +358,10 @@ impl Tally {
             0 => String::new(),
             errors => format!(", {} that can't be written", count(errors, "heatmap")),
         };
-        format!("{images}: {} with defects{errors}{heatmaps}", self.defects)
+        let not_located = match self.not_located {
+            0 => String::new(),
+            found => format!(", {found} of them not located or lying wrong"),
+        };
+        format!("{images}: {} with defects{not_located}{errors}{heatmaps}", self.defects)
     }
 }

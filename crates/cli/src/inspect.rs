@@ -1,6 +1,6 @@
 //! `nfbmr inspect`: what a model file says of itself, in lines, as JSON or as settings.
 
-use nfbmr::ModelInfo;
+use nfbmr::{Choices, ModelInfo};
 
 use crate::calibrate::in_words;
 use crate::config;
@@ -54,7 +54,7 @@ fn in_lines(info: &ModelInfo) -> String {
     format!(
         "system {}, seed {}, configuration {}\n\
          backbone {} to block {}, input {} x {} pixels{tiles}{white_level}\n\
-         {}weights of the backbone {included}, SHA-256 {}\n\
+         {}{}weights of the backbone {included}, SHA-256 {}\n\
          format version {}, {:.1} MB\n\
          trained on {training}\n\
          {calibrated}",
@@ -66,8 +66,22 @@ fn in_lines(info: &ModelInfo) -> String {
         config.input_size,
         config.input_size,
         inspected(config),
+        chosen(info),
         info.backbone_sha256,
         info.format_version,
         info.bytes as f64 / 1e6,
     )
+}
+
+/// How parts are laid over each other and which copies were trained on, and why where training chose them.
+fn chosen(info: &ModelInfo) -> String {
+    let Choices { alignment, augmentation, .. } = &info.choices;
+    let configured = &info.config;
+    let alignment = alignment
+        .as_ref()
+        .map_or_else(|| configured.alignment.motion.to_string(), |choice| choice.to_string());
+    let augmentation = augmentation
+        .as_ref()
+        .map_or_else(|| configured.augmentation.to_string(), |choice| choice.to_string());
+    format!("alignment: {alignment}\naugmentation: {augmentation}\n")
 }

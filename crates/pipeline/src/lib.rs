@@ -6,8 +6,8 @@
 //!
 //! Each folder is a room that knows those before it and none after it: `error`, `progress`, `input` (images to
 //! pixels), `features` (pixels to features), `score` (maps to detections), `file` (sealed files), `train` (any
-//! network), `systems` (what is learnt of features, one file a system), `config`, `calibrate`, `model` (the trained
-//! detector and its file), `detect` (any detector on files).
+//! network), `systems` (what is learnt of features, one file a system), `config`, `choose` (what
+//! training finds out by good images), `calibrate`, `model` (the trained detector and its file), `detect` (any detector on files).
 
 #![deny(
     clippy::expect_used,
@@ -21,6 +21,7 @@
 
 mod calibrate;
 mod checksum;
+mod choose;
 mod config;
 mod detect;
 mod error;
@@ -36,6 +37,10 @@ mod train;
 pub use calibrate::{
     Calibration, CrossCalibration, DecisionThreshold, Drift, SplitCalibration, Suspect,
 };
+pub use choose::{
+    AlignmentChoice, AlignmentReason, AlignmentTrial, AugmentationChoice, AugmentationReason,
+    AugmentationTrial, Choices,
+};
 pub use config::{MultiplyAdds, PipelineConfig};
 pub use detect::{
     DetectedFile, DetectedFn, Evaluation, ImageMetrics, MaskUse, PixelMetrics, Tested,
@@ -44,12 +49,16 @@ pub use detect::{
 pub use error::{
     CalibrateError, CheckpointError, ImageName, ModelError, Phase, PipelineError, TrainingError,
 };
-pub use features::{BackboneWeights, Cnn, FeatureExtractor};
-pub use input::{Augmentation, Images, Mask, Tiling, WhiteLevel, white_level};
+pub use features::{BackboneWeights, Cnn, FeatureExtractor, NotLocated};
+pub use input::{
+    Alignment, AlignmentMotion, Augmentation, Images, Located, Mask, Tiling, WhiteLevel,
+    white_level,
+};
 pub use model::{
     AnomalyModel, CopyOf, CrossFitted, CrossFitting, FORMAT_VERSION, HeldOut, Known, Loaded,
     MeanFeatures, ModelInfo, Pipeline, StoredBackbone, Trainer, TrainingStorage, load,
 };
+pub use nfbmr_pose::{Problem, Tolerance};
 pub use progress::{Progress, ProgressFn};
 pub use score::{Component, DefectPixels, Detection, Fusion, MeanResiduals, Pooling, ScoreMap};
 pub use systems::{System, SystemConfig};

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 /// Settings with which training takes a moment.
 const SMALL: &str = "
 input_size = 48
+alignment = 'off'
+augmentation = 'off'
 earlier_blocks = [0]
 backbone.block = 4
 flow.hidden = 16

@@ -36,7 +36,7 @@ impl Drift {
         Ok(Some(Self { monitor, uniform: ChaCha8Rng::seed_from_u64(1) }))
     }
 
-    /// Takes in the score of the next image, and returns the alarm where this one raises it.
+    /// Takes in the score of the next image ([`Detection::rank`](crate::Detection::rank)), and returns the alarm where this one raises it.
     ///
     /// # Errors
     /// [`CalibrationError::NonFiniteScore`] where the score is infinite or not a number.

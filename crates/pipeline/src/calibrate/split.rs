@@ -125,7 +125,7 @@ impl SplitCalibration {
     /// [`CalibrationError::NonFiniteScore`] where the score is infinite or not a number.
     pub fn judge(&self, detection: Detection) -> Result<Detection, CalibrationError> {
         Ok(Detection {
-            verdict: Some(self.verdict(detection.score)?),
+            verdict: Some(Verdict { score: detection.score, ..self.verdict(detection.rank())? }),
             threshold: Some(self.threshold.value),
             defect_pixels: Some(DefectPixels::Above(self.pixel_threshold.value)),
             ..detection
@@ -135,6 +135,14 @@ impl SplitCalibration {
     pub(crate) fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), CalibrationError> {
         let image = self.image_scores.threshold(rate)?;
         let pixel = self.pixel_scores.threshold(rate)?;
+        // Of parts that aren't located, which are false alarms at any threshold.
+        if image.value == f32::MAX {
+            let lost =
+                self.image_scores.scores().iter().filter(|&&score| score == f32::MAX).count();
+            let needed = (((lost + 1) as f64) / rate.get()).ceil() as u64 - 1;
+            let (rate, images) = (rate.get(), self.image_scores.images());
+            return Err(CalibrationError::UnsupportedRate { rate, images, needed });
+        }
         (self.rate, self.basis) = (rate, RateBasis::Asked);
         (self.threshold, self.pixel_threshold) = (image.into(), pixel.into());
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::sha256;
 use crate::error::PipelineError;
 use crate::features::{Blocks, Extraction};
-use crate::input::{Augmentation, Input, Mask, Tiling};
+use crate::input::{Alignment, AlignmentMotion, Augmentation, Input, Mask, Tiling};
 use crate::systems::settings_of::{NfBmrConfig, TargetCnnConfig};
 use crate::systems::{LearnedSize, Settings, System, SystemConfig};
 
@@ -43,10 +43,13 @@ pub struct PipelineConfig {
     /// The part of each image that is inspected; all of it by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// Whether parts are located and laid over each other; training finds it out by default.
+    #[serde(default)]
+    pub alignment: Alignment,
     /// Tiles that S x S is cut into for the networks; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tiling: Option<Tiling>,
-    /// What training images become besides; nothing by default.
+    /// What training images become besides; training finds it out by default.
     #[serde(default)]
     pub augmentation: Augmentation,
     /// Seed of permutations, initial weights and the order of the training images.
@@ -68,7 +71,8 @@ impl Default for PipelineConfig {
             white_level: None,
             mask: None,
             tiling: None,
-            augmentation: Augmentation::Off,
+            alignment: Alignment::default(),
+            augmentation: Augmentation::default(),
             seed: 0,
             low_memory: false,
         }
@@ -102,6 +106,8 @@ impl PipelineConfig {
             },
             earlier_blocks: Vec::new(),
             input_size: 768,
+            alignment: AlignmentMotion::Off.into(),
+            augmentation: Augmentation::Off,
             ..Self::default()
         }
     }
@@ -160,6 +166,7 @@ impl PipelineConfig {
             let problem = format!("white_level must be 255 to 65535, found {found}");
             return Err(PipelineError::Config(problem));
         }
+        self.alignment.check()?;
         self.input()?;
         let blocks = self.used()?;
         let joint = blocks.joint()?;
@@ -184,6 +191,8 @@ impl PipelineConfig {
             mask: self.mask.clone(),
             fill,
             tiles,
+            alignment: self.alignment,
+            template: None,
             augmentation: self.augmentation,
         })
     }

@@ -121,7 +121,9 @@ pub fn evaluate(
         let start = Instant::now();
         let detection = model.detect(&decoded)?;
         let time = start.elapsed();
-        let map = &detection.anomaly_map;
+        // A defect outside of the part's box is one that isn't found.
+        let whole = located_in_whole(&detection);
+        let map = whole.as_ref().unwrap_or(&detection.anomaly_map);
         if !image.is_defect() {
             add(&mut pixels, map, None)?;
         } else {
@@ -147,6 +149,19 @@ pub fn evaluate(
         }
     }
     Ok(Evaluation { images: all, known, pixels, masks })
+}
+
+/// The anomaly map of a part that is located, with what lies outside of its box counted as inspected: the map has its
+/// lowest value there.
+fn located_in_whole(detection: &Detection) -> Option<ScoreMap> {
+    let located = detection.located.as_ref()?;
+    let mut map = detection.anomaly_map.clone();
+    let places = (0..map.height).flat_map(|y| (0..map.width).map(move |x| [x, y]));
+    let inspected = map.inspected.as_mut()?.iter_mut().zip(places);
+    for (inspected, place) in inspected {
+        *inspected |= !located.contains(place.map(|at| f64::from(at) + 0.5));
+    }
+    Some(map)
 }
 
 /// The masks of a defect.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use nfbmr_calibration::CalibrationError;
+use nfbmr_calibration::{CalibrationError, FalseAlarmRate};
 
 /// Why a model isn't calibrated.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -31,6 +31,21 @@ pub enum CalibrateError {
     /// Too few images for the rate, or a score or threshold that isn't finite.
     #[error(transparent)]
     Refused(#[from] CalibrationError),
+    /// More good parts aren't located than the rate allows to be called anomalous.
+    #[error(
+        "expected good parts that are located, found {found} of {images} that aren't, the first {first}: no threshold keeps \
+         a false-alarm rate of {rate}; look at them, or train with `alignment = off`"
+    )]
+    NotLocated {
+        /// How many of the images.
+        found: usize,
+        /// The number of images.
+        images: usize,
+        /// The first of them.
+        first: ImageName,
+        /// The rate.
+        rate: FalseAlarmRate,
+    },
     /// There is no threshold to set.
     #[error(
         "expected a calibrated model: calibrate it on images of good parts held out of training"

@@ -8,6 +8,9 @@ use std::fmt;
 pub enum Phase {
     /// Images held out are read and told apart.
     Contents,
+    /// What the configuration leaves open is chosen, alignment and augmentation; in place of images the choices are
+    /// counted.
+    Choices,
     /// The backbone runs once over the training images.
     Features,
     /// The statistics that whiten features are collected.
@@ -29,6 +32,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Contents => "contents",
+            Self::Choices => "choices",
             Self::Features => "features",
             Self::Whitening => "whitening",
             Self::Flow => "flow",

@@ -85,6 +85,9 @@ pub enum PipelineError {
     /// A mapping network B-PFM that can't be built.
     #[error(transparent)]
     Bpfm(#[from] BpfmError),
+    /// A template that can't be learnt.
+    #[error(transparent)]
+    Alignment(#[from] nfbmr_pose::PoseError),
     /// Features that can't be whitened.
     #[error(transparent)]
     Whitening(#[from] WhiteningError),

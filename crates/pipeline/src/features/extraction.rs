@@ -7,6 +7,7 @@ use image::RgbImage;
 use nfbmr_backbone::BackboneConfig;
 use nfbmr_backend::Backend;
 use nfbmr_cache::{FeatureCache, Features, Key};
+use nfbmr_pose::Problem;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use super::{
     BackboneWeights, Cnn, CnnLevels, FeatureExtractor, FeatureLevel, SharedSamples, Stored,
 };
 use crate::error::{ImageName, Phase, PipelineError, TrainingError};
-use crate::input::{Fingerprint, Images, Input, fingerprint, to_tensor};
+use crate::input::{Fingerprint, Images, Input, TrainingImage, to_tensor};
 use crate::progress::{ProgressFn, Reporter};
 
 /// All that features depend on, besides the weights.
@@ -44,6 +45,18 @@ pub(crate) struct Extracted<B: Backend> {
     pub(crate) contents: Vec<Fingerprint>,
     /// What each image is called.
     pub(crate) names: Vec<ImageName>,
+    /// Images whose part isn't located.
+    pub(crate) not_located: Vec<NotLocated>,
+}
+
+/// A good image whose part isn't located by its template.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct NotLocated {
+    /// The image.
+    pub image: ImageName,
+    /// Why.
+    pub problem: Problem,
 }
 
 /// The features of each image and then of its copies, tile by tile, one sample per level of each network, in that order,
@@ -68,13 +81,19 @@ pub(crate) fn extract_features<B: Backend>(
     let mut levels: Vec<LevelFeatures<B>> = Vec::new();
     let mut fingerprints = Vec::with_capacity(count);
     let mut variety = Variety::default();
+    let mut not_located = Vec::new();
     let (all, mut names) = (images.names(), Vec::with_capacity(count));
     images.try_for_chunks(input, |chunk, indices, seen| {
         names.extend(indices.iter().map(|&index| all.get(index)));
-        chunk.iter().filter_map(|copies| copies.first()).for_each(|image| variety.add(image));
-        let images = chunk.par_iter().filter_map(|copies| copies.first());
-        fingerprints.par_extend(images.map(fingerprint));
-        let cut = chunk.concat().into_par_iter().flat_map_iter(|image| input.cut(image));
+        chunk.iter().filter_map(|image| image.copies.first()).for_each(|image| variety.add(image));
+        fingerprints.extend(chunk.iter().map(|image| image.content));
+        let problem = |image: &TrainingImage| image.located.and_then(|located| located.problem);
+        let named =
+            chunk.iter().zip(indices).filter_map(|(image, index)| Some((problem(image)?, index)));
+        not_located
+            .extend(named.map(|(problem, &index)| NotLocated { image: all.get(index), problem }));
+        let copies: Vec<&RgbImage> = chunk.iter().flat_map(|image| &image.copies).collect();
+        let cut = copies.into_par_iter().flat_map_iter(|image| input.cut(image.clone()));
         let chunk = extractor.features(&cut.collect::<Vec<_>>())?;
         levels.resize_with(chunk.len(), LevelFeatures::default);
         for (level, LevelFeatures { keys, features }) in levels.iter_mut().zip(chunk) {
@@ -104,7 +123,7 @@ pub(crate) fn extract_features<B: Backend>(
         }
     };
     let levels = levels.into_iter().zip(shapes).map(samples).collect();
-    Ok(Extracted { levels, contents: fingerprints, names })
+    Ok(Extracted { levels, contents: fingerprints, names, not_located })
 }
 
 /// Where features come from.

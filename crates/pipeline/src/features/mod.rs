@@ -8,6 +8,7 @@ mod samples;
 mod weights;
 
 pub use cnn::{Cnn, FeatureExtractor};
+pub use extraction::NotLocated;
 pub(crate) use extraction::{Extracted, Extraction, Extractor, extract_features};
 pub(crate) use level::{Blocks, CnnLevels, FeatureLevel, LevelSpec};
 pub(crate) use samples::{Part, Samples, SharedSamples, Stored, all, derive};

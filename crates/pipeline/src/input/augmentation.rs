@@ -3,6 +3,7 @@
 use image::imageops::{flip_horizontal, rotate90};
 use nfbmr_data::{Fitted, Rect};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Copies of the training images that are turned or mirrored, for parts that lie in any direction.
 ///
@@ -15,8 +16,11 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum Augmentation {
     /// The images as they are.
-    #[default]
     Off,
+    /// What training finds: the copies, if any, with which good images that are left out are likelier. With more than 32
+    /// images, none.
+    #[default]
+    Auto,
     /// Left and right exchanged as well.
     Mirror,
     /// Turned by 180° as well.
@@ -27,11 +31,24 @@ pub enum Augmentation {
     All,
 }
 
+impl fmt::Display for Augmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Auto => "auto",
+            Self::Mirror => "mirror",
+            Self::HalfTurn => "half_turn",
+            Self::QuarterTurns => "quarter_turns",
+            Self::All => "all",
+        })
+    }
+}
+
 impl Augmentation {
     /// The quarter turns clockwise, and whether each is mirrored as well.
     fn turns(self) -> (&'static [u8], bool) {
         match self {
-            Self::Off => (&[0], false),
+            Self::Off | Self::Auto => (&[0], false),
             Self::Mirror => (&[0], true),
             Self::HalfTurn => (&[0, 2], false),
             Self::QuarterTurns => (&[0, 1, 2, 3], false),

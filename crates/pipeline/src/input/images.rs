@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use image::{DynamicImage, RgbImage};
 use nfbmr_backend::Backend;
-use nfbmr_data::{DataError, Limits, OnBadFile, load_rgb8};
+use nfbmr_data::{DataError, Limits, OnBadFile, load_rgb8, shuffle};
 use rayon::prelude::*;
 
-use super::Input;
+use super::{Input, TrainingImage};
 use crate::error::{ImageName, PipelineError};
 
 /// Images that are decoded and in memory together.
@@ -118,14 +118,48 @@ impl<'a> Images<'a> {
         }
     }
 
+    /// What `map` makes of some of the images, at most so many and drawn by the seed, masked and in 8 bits; in their order.
+    pub(crate) fn map_some<T: Send>(
+        self,
+        most: usize,
+        seed: u64,
+        input: &Input,
+        map: impl Fn(RgbImage) -> T + Sync,
+    ) -> Result<Vec<T>, PipelineError> {
+        let mut drawn: Vec<usize> = (0..self.len()).collect();
+        shuffle(&mut drawn, seed);
+        drawn.truncate(most);
+        drawn.sort_unstable();
+        match self {
+            Self::Files { paths, limits, mut on_bad } => {
+                let paths: Vec<&PathBuf> = drawn.iter().filter_map(|&at| paths.get(at)).collect();
+                let load = |path: &&PathBuf| {
+                    let image = load_rgb8(path, &limits, input.white_level)?;
+                    Ok(input.masked_rgb(&image.into()).map(&map))
+                };
+                let mut mapped = Vec::with_capacity(paths.len());
+                for paths in paths.chunks(CHUNK) {
+                    let loaded: Vec<_> = paths.par_iter().map(load).collect();
+                    mapped.extend(on_bad.keep_good(loaded)?);
+                }
+                mapped.into_iter().collect()
+            }
+            Self::Decoded(images) => drawn
+                .par_iter()
+                .filter_map(|&at| images.get(at))
+                .map(|(_, image)| input.masked_rgb(image).map(&map))
+                .collect(),
+        }
+    }
+
     /// Calls `f` with a few images at a time, each as the networks see it and then its copies, with the
     /// index of each and with the number of images seen for them: more than there are where bad files were left out.
     pub(crate) fn try_for_chunks(
         self,
         input: &Input,
-        mut f: impl FnMut(&[Vec<RgbImage>], &[usize], usize) -> Result<(), PipelineError>,
+        mut f: impl FnMut(&[TrainingImage], &[usize], usize) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
-        let copies = |image: &DynamicImage| input.training_images(image);
+        let copies = |image: &DynamicImage| input.training_image(image);
         match self {
             Self::Files { paths, limits, mut on_bad } => {
                 // At once, so that no more whole images are in memory than threads run.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Pipeline;
 use crate::calibrate::{Calibration, SplitCalibration, Suspect, far_out};
 use crate::error::{CalibrateError, ImageName, Phase, PipelineError};
-use crate::input::{Fingerprint, Images, TrainedOn, fingerprint};
+use crate::input::{Fingerprint, Images, TrainedOn};
 use crate::progress::{ProgressFn, Reporter};
 use crate::score::Detection;
 
@@ -51,7 +51,8 @@ impl<B: Backend> Pipeline<B> {
     }
 }
 
-/// The score of an image and the largest value of its anomaly map where that is inspected, all of which are finite.
+/// The score of an image and the largest value of its anomaly map where that is inspected, all of which are finite; the
+/// largest numbers there are for a part that isn't located, which is a false alarm at any threshold.
 pub(crate) fn scores(
     detection: &Detection,
     image: impl FnOnce() -> ImageName,
@@ -59,6 +60,7 @@ pub(crate) fn scores(
     let values = || detection.anomaly_map.inspected_values();
     match values().chain([detection.score]).find(|value| !value.is_finite()) {
         Some(found) => Err(CalibrateError::NonFiniteScore { image: image(), found }),
+        None if detection.not_located().is_some() => Ok((f32::MAX, f32::MAX)),
         None => Ok((detection.score, values().fold(f32::NEG_INFINITY, f32::max))),
     }
 }
@@ -81,9 +83,9 @@ fn calibrate<B: Backend>(
     let mut seen_before = HashSet::new();
     let mut trained_on = Vec::new();
     let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
-    let mut named = Vec::new();
+    let (mut named, mut not_located) = (Vec::new(), Vec::new());
     images.try_for_decoded(&pipeline.input, |images, indices, seen| {
-        let content = |image| Ok(fingerprint(&pipeline.input.fit(image)?.image));
+        let content = |image| pipeline.input.content(image);
         let contents: Vec<Fingerprint> =
             images.par_iter().map(content).collect::<Result<_, PipelineError>>()?;
         let known = |content| pipeline.trained_on.contains(content);
@@ -98,7 +100,8 @@ fn calibrate<B: Backend>(
                 }
                 let (image, pixel) = scores(detection, || names.get(index))?;
                 image_scores.push(image);
-                named.push((names.get(index), f64::from(image)));
+                named.push((names.get(index), f64::from(detection.score)));
+                not_located.extend(detection.not_located().map(|_| index));
                 pixel_scores.push(pixel);
             }
         }
@@ -109,8 +112,14 @@ fn calibrate<B: Backend>(
         return Err(CalibrateError::TrainedOn { found, first }.into());
     }
     tracing::info!(images = image_scores.len(), given = count, "calibrated");
+    let images = image_scores.len();
     let calibration = SplitCalibration::new(image_scores, pixel_scores, rate);
     let calibration = calibration.map_err(CalibrateError::from)?;
+    // The threshold would have to be above every number.
+    if let (Some(&first), true) = (not_located.first(), calibration.threshold().value == f32::MAX) {
+        let (found, first, rate) = (not_located.len(), names.get(first), calibration.rate());
+        return Err(CalibrateError::NotLocated { found, images, first, rate }.into());
+    }
     let contents = TrainedOn::new(seen_before.into_iter().collect());
     Ok((Calibration::Split(calibration), contents, far_out(&named)))
 }

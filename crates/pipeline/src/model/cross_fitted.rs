@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::DynamicImage;
 use nfbmr_backend::Backend;
-use nfbmr_calibration::FalseAlarmRate;
+use nfbmr_calibration::{FalseAlarmRate, Verdict};
 use nfbmr_data::Frame;
 
 use super::{AnomalyModel, Known, Pipeline, StoredBackbone};
@@ -86,12 +86,18 @@ impl<B: Backend> CrossFitted<B> {
 
     /// What the models say of one image together.
     fn joint(&self, detections: Vec<Detection>) -> Result<Detection, PipelineError> {
-        let scores: Vec<f32> = detections.iter().map(|detection| detection.score).collect();
+        let scores: Vec<f32> = detections.iter().map(|found| found.score).collect();
+        let ranks: Vec<f32> = detections.iter().map(Detection::rank).collect();
         let maps: Vec<&ScoreMap> = detections.iter().map(|found| &found.anomaly_map).collect();
         let calibration = self.calibration.cross().ok_or(CalibrateError::Uncalibrated)?;
-        let verdict = calibration.verdict(&scores).map_err(CalibrateError::from)?;
+        let verdict = Verdict {
+            score: mean_score(&scores),
+            ..calibration.verdict(&ranks).map_err(CalibrateError::from)?
+        };
         let anomalous = calibration.anomalous_pixels(&maps).map_err(CalibrateError::from)?;
         let mut joint = Detection::new(verdict.score, mean_map(&maps));
+        // All models have the same template.
+        joint.located = detections.iter().find_map(|found| found.located);
         joint.verdict = Some(verdict);
         joint.defect_pixels = Some(DefectPixels::Marked(anomalous));
         joint.source = mean_component(detections.iter().map(|found| found.source.as_ref()));
@@ -112,12 +118,17 @@ fn mean_map(maps: &[&ScoreMap]) -> ScoreMap {
     ScoreMap { width, height, values, inspected: inspected.clone() }
 }
 
+fn mean_score(scores: &[f32]) -> f32 {
+    let sum: f64 = scores.iter().map(|&score| f64::from(score)).sum();
+    (sum / scores.len() as f64) as f32
+}
+
 /// The mean of a part that all models have, at least one.
 fn mean_component<'a>(parts: impl Iterator<Item = Option<&'a Component>>) -> Option<Component> {
     let parts: Vec<&Component> = parts.collect::<Option<_>>()?;
     let maps: Vec<&ScoreMap> = parts.iter().map(|part| &part.map).collect();
-    let sum: f64 = parts.iter().map(|part| f64::from(part.score)).sum();
-    Some(Component { score: (sum / parts.len() as f64) as f32, map: mean_map(&maps) })
+    let scores: Vec<f32> = parts.iter().map(|part| part.score).collect();
+    Some(Component { score: mean_score(&scores), map: mean_map(&maps) })
 }
 
 impl<B: Backend> AnomalyModel for CrossFitted<B> {

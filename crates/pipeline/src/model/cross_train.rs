@@ -11,7 +11,7 @@ use super::calibrate::scores;
 use super::{CrossFitted, Pipeline, Trainer};
 use crate::calibrate::{Calibration, CrossCalibration, Suspect, far_out};
 use crate::error::{CalibrateError, ImageName, Phase, PipelineError};
-use crate::input::{Fingerprint, Images, fingerprint};
+use crate::input::{Fingerprint, Images};
 use crate::progress::{ProgressFn, Reporter, of_fold};
 
 /// How images are divided to train a [`CrossFitted`] model, and what is asked of it.
@@ -179,16 +179,17 @@ fn calibrate<B: Backend>(
     let mut reporter = Reporter::new(Phase::Calibration, 1, images.len(), progress);
     let mut image_scores = vec![Vec::new(); models.len()];
     let mut pixel_scores = vec![Vec::new(); models.len()];
-    let mut named = Vec::new();
+    let (mut named, mut not_located) = (Vec::new(), Vec::new());
     images.try_for_decoded(&models[0].input, |images, indices, seen| {
         for (image, &index) in images.iter().zip(indices) {
-            let content = fingerprint(&models[0].input.fit(image)?.image);
+            let content = models[0].input.content(image)?;
             // Removed, so that contents which repeat count once.
             let Some(fold) = held_out.remove(&content) else { continue };
             let detection = models[fold].detect(image)?;
             let (score, pixel) = scores(&detection, || names.get(index))?;
             image_scores[fold].push(score);
-            named.push((names.get(index), f64::from(score)));
+            named.push((names.get(index), f64::from(detection.score)));
+            not_located.extend(detection.not_located().map(|_| index));
             pixel_scores[fold].push(pixel);
         }
         reporter.advance(seen)
@@ -198,6 +199,15 @@ fn calibrate<B: Backend>(
     }
     let calibration = CrossCalibration::new(image_scores, pixel_scores, rate);
     let calibration = calibration.map_err(CalibrateError::from)?;
+    if let Some(&first) = not_located.first() {
+        let lost =
+            calibration.verdict(&vec![f32::MAX; models.len()]).map_err(CalibrateError::from)?;
+        let rate = calibration.rate();
+        if lost.p_value > rate.get() {
+            let (found, images, first) = (not_located.len(), named.len(), names.get(first));
+            return Err(CalibrateError::NotLocated { found, images, first, rate }.into());
+        }
+    }
     Ok((Calibration::Cross(calibration), far_out(&named)))
 }
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::{CopyOf, Trainer};
 use crate::config::PipelineConfig;
 use crate::error::{ImageName, Phase, PipelineError};
-use crate::input::{Fingerprint, Images, fingerprint};
+use crate::input::{Fingerprint, Images};
 use crate::progress::{ProgressFn, Reporter};
 
 /// How many images, evenly spread, are looked at for near doubles.
@@ -38,8 +38,6 @@ struct Content {
     index: usize,
     name: ImageName,
     fingerprint: Fingerprint,
-    /// Of some images.
-    pixels: Option<RgbImage>,
 }
 
 impl HeldOut {
@@ -56,15 +54,12 @@ impl HeldOut {
         config.validate()?;
         let input = config.extraction()?.input;
         let (names, count) = (images.names(), images.len());
-        let every = count.div_ceil(LOOKED_AT).max(1);
         let mut reporter = Reporter::new(Phase::Contents, 1, count, progress);
         let mut contents = Vec::with_capacity(count);
         images.try_for_decoded(&input, |images, indices, seen| {
             let content = |(image, &index): (&DynamicImage, &usize)| {
-                let pixels = input.fit(image)?.image;
-                let fingerprint = fingerprint(&pixels);
-                let pixels = (index % every == 0).then_some(pixels);
-                Ok(Content { index, name: names.get(index), fingerprint, pixels })
+                let fingerprint = input.content(image)?;
+                Ok(Content { index, name: names.get(index), fingerprint })
             };
             let chunk = images.par_iter().zip(indices).map(content);
             contents.extend(chunk.collect::<Result<Vec<_>, PipelineError>>()?);
@@ -114,31 +109,29 @@ impl HeldOut {
         Ok((trainer, self.copies.iter().cloned().chain(of_training).collect()))
     }
 
-    /// How many of the images that were looked at have near doubles among those of the training: a few that are far
-    /// nearer to it than the next, as several frames of one part are. With the number looked at; their pixels are let
-    /// go.
+    /// How many of some images that are held out have near doubles among those of the training: a few that are far
+    /// nearer to it than the next, as several frames of one part are. With the number looked at.
     ///
     /// # Errors
-    /// What extracting features fails with.
+    /// An image that can't be read, unless those are to be skipped, or what extracting features fails with.
     pub fn near_doubles<B: Backend>(
-        &mut self,
+        images: Images<'_>,
         trainer: &Trainer<B>,
     ) -> Result<(usize, usize), PipelineError> {
-        if self.is_empty() {
+        if images.is_empty() {
             return Ok((0, 0));
         }
         let training = trainer.mean_features()?;
-        let pixels = self.images.iter_mut().filter_map(|image| image.pixels.take());
-        let is_double = |pixels: RgbImage| {
-            let own = trainer.mean_features_of(&pixels)?;
+        let is_double = |image: RgbImage| {
+            let own = trainer.mean_features_of(&image.into())?;
             let mut distances: Vec<f64> =
                 training.iter().map(|other| distance(&own, other)).collect();
             distances.sort_unstable_by(f64::total_cmp);
             Ok(has_gap(&distances))
         };
-        let looked_at: Vec<RgbImage> = pixels.collect();
-        let doubles = looked_at.into_par_iter().map(is_double);
-        let doubles = doubles.collect::<Result<Vec<bool>, PipelineError>>()?;
+        let doubles =
+            images.map_some(LOOKED_AT, trainer.config().seed, trainer.input(), is_double)?;
+        let doubles = doubles.into_iter().collect::<Result<Vec<bool>, PipelineError>>()?;
         Ok((doubles.iter().filter(|&&is_double| is_double).count(), doubles.len()))
     }
 }

@@ -2,8 +2,11 @@
 //! in a metadata entry.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use burn::tensor::TensorData;
 use nfbmr_backend::Backend;
+use nfbmr_pose::{Template, TemplateFacts};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -13,22 +16,31 @@ use super::envelope::{BACKBONE, FORMAT_VERSION, MODEL, TARGET_BACKBONE, at, chec
 use super::trainer::load_cnns;
 use super::{ModelInfo, Pipeline, StoredBackbone};
 use crate::calibrate::{Calibration, SplitCalibration};
+use crate::choose::Choices;
 use crate::config::PipelineConfig;
 use crate::error::{ModelError, PipelineError};
 use crate::features::{BackboneWeights, Cnn, Extraction};
 use crate::file::{CHECKSUM, Learned, seal, values};
-use crate::input::{Fingerprint, TrainedOn};
+use crate::input::{AlignmentMotion, Fingerprint, TrainedOn};
 use crate::systems::{LearnedSize, Settings, Setup};
 
 /// The tensors of the fingerprints of the training images, and of those of the calibration.
 const TRAINED_ON: &str = "trained_on";
 const CALIBRATED_ON: &str = "calibrated_on";
+/// The values of the template of an alignment.
+const TEMPLATE: &str = "template";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
     format_version: u64,
     config: PipelineConfig,
+    /// What training chose of what its configuration left open.
+    #[serde(default)]
+    choices: Choices,
+    /// The template of an alignment, besides its values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<TemplateFacts>,
     /// What the system has learnt besides parameters of networks.
     constants: Map<String, Value>,
     calibration: Option<SplitCalibration>,
@@ -75,16 +87,24 @@ pub(crate) fn to_bytes<B: Backend>(
     let mut learned = Learned::default();
     pipeline.head.store(&mut learned)?;
     let (parameters, constants) = learned.into_parts();
+    let template = pipeline.input.template.as_deref().map(Template::parts);
     let metadata = Metadata {
         format_version: FORMAT_VERSION,
         config: pipeline.config.clone(),
+        choices: pipeline.choices.clone(),
+        template: template.as_ref().map(|(facts, _)| (*facts).clone()),
         constants,
         calibration: pipeline.calibration().and_then(Calibration::split).cloned(),
         backbone_sha256: pipeline.weights.sha256().to_owned(),
         target_backbone_sha256: target.map(|weights| weights.sha256().to_owned()),
     };
     let metadata = serde_json::to_string(&metadata)?;
-    let mut tensors = Vec::with_capacity(parameters.len() + 3);
+    let mut tensors = Vec::with_capacity(parameters.len() + 4);
+    let values = template.map(|(_, values)| TensorData::new(values.clone(), [values.len()]));
+    if let Some(values) = &values {
+        let shape = values.shape.to_vec();
+        tensors.push((TEMPLATE, TensorView::new(Dtype::F32, shape, values.as_bytes())?));
+    }
     for (name, data) in &parameters {
         let shape = data.shape.to_vec();
         tensors.push((name.as_str(), TensorView::new(Dtype::F32, shape, data.as_bytes())?));
@@ -126,11 +146,12 @@ fn target_weights<B: Backend>(
 pub(crate) fn info(bytes: &[u8]) -> Result<(ModelInfo, TrainedOn), ModelError> {
     let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
     let trained_on = fingerprints(&tensors, TRAINED_ON)?;
-    let Metadata { format_version, config, calibration, backbone_sha256, .. } = metadata;
+    let Metadata { format_version, config, choices, calibration, backbone_sha256, .. } = metadata;
     let info = ModelInfo {
         format_version,
         bytes: bytes.len() as u64,
         config,
+        choices,
         training_images: trained_on.fingerprints().len(),
         calibration: calibration.map(Calibration::Split),
         backbone_sha256,
@@ -157,8 +178,8 @@ pub(crate) fn from_bytes_with<B: Backend>(
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
     let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
-    let Metadata { config, constants, calibration, .. } = metadata;
-    let Tensors { mut learned, trained_on, calibrated_on, backbone, target_backbone } =
+    let Metadata { config, choices, template, constants, calibration, .. } = metadata;
+    let Tensors { mut learned, trained_on, calibrated_on, values, backbone, target_backbone } =
         Tensors::read(&tensors, constants)?;
 
     let given = [weights, weights.and_then(BackboneWeights::target)];
@@ -176,7 +197,8 @@ pub(crate) fn from_bytes_with<B: Backend>(
     }
 
     config.validate().map_err(unusable)?;
-    let extraction = config.extraction().map_err(unusable)?;
+    let mut extraction = config.extraction().map_err(unusable)?;
+    extraction.input.template = template_of(&config, template, values)?.map(Arc::new);
     let LearnedSize { parameters, statistics } = config.system.size(&extraction);
     let parameters = parameters.saturating_add(statistics);
     // Before anything of that size is allocated.
@@ -190,6 +212,7 @@ pub(crate) fn from_bytes_with<B: Backend>(
     Ok(Pipeline {
         input: extraction.input,
         config,
+        choices,
         weights,
         source,
         head,
@@ -201,6 +224,36 @@ pub(crate) fn from_bytes_with<B: Backend>(
     })
 }
 
+/// The template of a configuration that has an alignment, and of no other.
+fn template_of(
+    config: &PipelineConfig,
+    facts: Option<TemplateFacts>,
+    values: Option<TensorData>,
+) -> Result<Option<Template>, ModelError> {
+    let motion = config.alignment.motion;
+    let unusable = |problem: String| unusable(PipelineError::Config(problem));
+    let template = match (facts, values) {
+        (None, None) => None,
+        (Some(facts), Some(values)) => {
+            let values: Vec<f32> = values.iter::<f32>().collect();
+            let template = Template::from_parts(facts, &values);
+            Some(template.map_err(|error| unusable(error.to_string()))?)
+        }
+        _ => return Err(unusable("alignment: expected a template with its values".to_owned())),
+    };
+    let found = template.as_ref().map(Template::motion);
+    match found == motion.motion() && motion != AlignmentMotion::Auto {
+        true => Ok(template),
+        false => Err(unusable(format!(
+            "alignment: expected the template of `{motion}`, found {}",
+            found.map_or("none".to_owned(), |found| format!(
+                "that of `{}`",
+                AlignmentMotion::from(found)
+            ))
+        ))),
+    }
+}
+
 fn unusable(error: PipelineError) -> ModelError {
     ModelError::Unusable(Box::new(error))
 }
@@ -210,6 +263,8 @@ struct Tensors {
     learned: Learned,
     trained_on: TrainedOn,
     calibrated_on: TrainedOn,
+    /// Of a template.
+    values: Option<TensorData>,
     backbone: Option<BackboneWeights>,
     target_backbone: Option<BackboneWeights>,
 }
@@ -217,7 +272,7 @@ struct Tensors {
 impl Tensors {
     fn read(file: &SafeTensors<'_>, constants: Map<String, Value>) -> Result<Self, ModelError> {
         let mut learned = Learned::new(constants);
-        let (mut backbone, mut target_backbone) = (None, None);
+        let (mut backbone, mut target_backbone, mut template) = (None, None, None);
         for (name, view) in file.tensors() {
             if [CHECKSUM, TRAINED_ON, CALIBRATED_ON].contains(&&*name) {
                 continue;
@@ -232,11 +287,16 @@ impl Tensors {
                 continue;
             }
             check_dtype(&name, &view, Dtype::F32, "F32")?;
+            if name == TEMPLATE {
+                template = Some(values(&view));
+                continue;
+            }
             learned.put_tensor(&name, values(&view));
         }
         let [trained_on, calibrated_on] =
             [fingerprints(file, TRAINED_ON)?, fingerprints(file, CALIBRATED_ON)?];
-        Ok(Self { learned, trained_on, calibrated_on, backbone, target_backbone })
+        let values = template;
+        Ok(Self { learned, trained_on, calibrated_on, values, backbone, target_backbone })
     }
 }
 

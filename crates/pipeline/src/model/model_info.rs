@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::calibrate::Calibration;
+use crate::choose::Choices;
 use crate::config::PipelineConfig;
 
 /// What a model file says of its model: all but the networks, which aren't loaded, so that neither a device
@@ -16,6 +17,8 @@ pub struct ModelInfo {
     pub bytes: u64,
     /// The configuration the model was trained with.
     pub config: PipelineConfig,
+    /// What training chose of what its configuration left open.
+    pub choices: Choices,
     /// How many images the model was trained on.
     pub training_images: usize,
     /// What the model was calibrated to, if it was.

@@ -5,17 +5,18 @@ use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 use nfbmr_calibration::FalseAlarmRate;
-use nfbmr_data::{Fitted, Frame};
+use nfbmr_data::Frame;
 use rayon::prelude::*;
 use std::path::Path;
 
 use super::mean::mean;
 use super::{AnomalyModel, Known, MeanFeatures, StoredBackbone};
 use crate::calibrate::{Calibration, Suspect};
+use crate::choose::Choices;
 use crate::config::PipelineConfig;
 use crate::error::{CalibrateError, PipelineError};
 use crate::features::{BackboneWeights, Cnn, FeatureExtractor};
-use crate::input::{Images, Input, TrainedOn, fingerprint, to_tensor};
+use crate::input::{Images, Input, Seen, TrainedOn, to_tensor};
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Maps, MeanResiduals, Placed, stitch};
 use crate::systems::{SharedHead, Spaces, TargetFlow};
@@ -30,6 +31,7 @@ pub struct Pipeline<B: Backend> {
     pub(crate) input: Input,
     pub(crate) weights: BackboneWeights,
     pub(crate) source: Cnn<B>,
+    pub(crate) choices: Choices,
     pub(crate) head: SharedHead<B>,
     pub(crate) trained_on: TrainedOn,
     /// The images of the calibration, none without one.
@@ -100,7 +102,7 @@ impl<B: Backend> Pipeline<B> {
     /// # Errors
     /// As [`Self::detect`].
     pub fn known(&self, image: &DynamicImage) -> Result<Option<Known>, PipelineError> {
-        let content = fingerprint(&self.input.fit(image)?.image);
+        let content = self.input.content(image)?;
         Ok(match self.trained_on.contains(&content) {
             true => Some(Known::Training),
             false => self.calibrated_on.contains(&content).then_some(Known::Calibration),
@@ -117,6 +119,11 @@ impl<B: Backend> Pipeline<B> {
     /// The configuration the model was trained with.
     pub fn config(&self) -> &PipelineConfig {
         &self.config
+    }
+
+    /// What training chose of what the configuration left open.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
     }
 
     /// The weights of the feature extractor, as they were handed over.
@@ -160,10 +167,10 @@ impl<B: Backend> Pipeline<B> {
 
     /// One image or more in one pass, or their tiles in a pass for each few.
     fn detect_chunk(&self, images: &[DynamicImage]) -> Result<Vec<Detection>, PipelineError> {
-        let fitted: Vec<Fitted> =
+        let seen: Vec<Seen> =
             images.par_iter().map(|image| self.input.fit(image)).collect::<Result<_, _>>()?;
-        let (pixels, contents): (Vec<_>, Vec<_>) =
-            fitted.into_iter().map(|fitted| (fitted.image, fitted.content)).unzip();
+        let (pixels, places): (Vec<_>, Vec<_>) =
+            seen.into_iter().map(|seen| (seen.image, (seen.content, seen.aligned))).unzip();
         let cut: Vec<_> = pixels.into_iter().flat_map(|image| self.input.cut(image)).collect();
         let maps = |images: &[_]| {
             let images = to_tensor(images, &self.device);
@@ -177,10 +184,11 @@ impl<B: Backend> Pipeline<B> {
         }
         let calibration = self.calibration.as_ref().and_then(Calibration::split);
         maps.into_iter()
-            .zip(images.iter().zip(contents))
-            .map(|(maps, (image, content))| {
+            .zip(images.iter().zip(places))
+            .map(|(maps, (image, (content, aligned)))| {
                 let size = (image.width(), image.height()).into();
-                let detection = Placed { input: &self.input, content, size }.detection(maps)?;
+                let placed = Placed { input: &self.input, content, size, aligned };
+                let detection = placed.detection(maps)?;
                 match calibration {
                     Some(own) => Ok(own.judge(detection).map_err(CalibrateError::from)?),
                     None => Ok(detection),

@@ -6,21 +6,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use image::RgbImage;
+use image::DynamicImage;
 use nfbmr_backend::Backend;
 use nfbmr_cache::FeatureCache;
+use nfbmr_pose::{Template, Tolerance};
 
 use super::mean::mean;
 use super::{CopyOf, Pipeline, memory};
 use crate::calibrate::{Suspect, far_out};
+use crate::choose::{Choices, Chosen, choose};
 use crate::config::PipelineConfig;
 use crate::error::{ImageName, PipelineError, TrainingError};
 use crate::features::{
-    BackboneWeights, Cnn, Extracted, Extraction, Extractor, FeatureExtractor, Part, SharedSamples,
-    extract_features,
+    BackboneWeights, Cnn, Extracted, Extraction, Extractor, FeatureExtractor, NotLocated, Part,
+    SharedSamples, extract_features,
 };
 use crate::file::{Checkpoint, Identity};
-use crate::input::{Augmentation, Fingerprint, Images, TrainedOn, to_tensor, white_level};
+use crate::input::{
+    AlignmentMotion, Augmentation, Fingerprint, Images, Input, TrainedOn, to_tensor, white_level,
+};
 use crate::progress::ProgressFn;
 use crate::systems::{Features, Settings, Setup, Shared, Trained, Training};
 use crate::train::Session;
@@ -82,6 +86,8 @@ pub struct Trainer<B: Backend> {
     contents: Vec<Fingerprint>,
     /// What each image is called.
     names: Vec<ImageName>,
+    choices: Choices,
+    not_located: Vec<NotLocated>,
     trained_on: TrainedOn,
     shared: Shared<B>,
     checkpoint: Option<PathBuf>,
@@ -132,8 +138,12 @@ impl<B: Backend> Trainer<B> {
         let weights = weights.ok_or(PipelineError::NoWeights)?;
         let images = images.into();
         let config = &resolve(config, &images)?;
-        let extraction = config.extraction()?;
-        let (source, target) = load_cnns(&extraction, weights, device)?;
+        let (source, target) = load_cnns(&config.extraction()?, weights, device)?;
+        let Chosen { config, template, choices } =
+            choose(config, &source, &images, device, progress)?;
+        let mut extraction = config.extraction()?;
+        check_tolerance(&config, template.as_deref())?;
+        extraction.input.template = template;
         let needed = 4 * extraction.values() * config.system.feature_copies();
         let needed = needed.saturating_mul(images.len() as u64);
         let in_memory = storage.holds(images.len(), needed)?;
@@ -143,10 +153,10 @@ impl<B: Backend> Trainer<B> {
         let (input, cache) = (&extraction.input, storage.cache.as_ref());
         let extractor = Extractor { networks, input, cache, device };
         let extracted = extract_features(&extractor, images, in_memory, progress)?;
-        let Extracted { mut levels, contents, names } = extracted;
+        let Extracted { mut levels, contents, names, not_located } = extracted;
         let targets = levels.split_off(source.levels().len());
         Ok(Self {
-            config: config.clone(),
+            config,
             extraction,
             weights: weights.clone(),
             source,
@@ -155,6 +165,8 @@ impl<B: Backend> Trainer<B> {
             trained_on: TrainedOn::new(contents.clone()),
             contents,
             names,
+            choices,
+            not_located,
             shared: Shared::default(),
             checkpoint: storage.checkpoint.clone(),
             device: device.clone(),
@@ -183,20 +195,39 @@ impl<B: Backend> Trainer<B> {
         }
     }
 
-    /// Whether the features are those that a configuration needs; a white level that it leaves open is that of
-    /// the features.
+    /// What was chosen of what the configuration left open.
+    pub fn choices(&self) -> &Choices {
+        &self.choices
+    }
+
+    /// Images whose part isn't located; they are trained on as it is guessed to lie.
+    pub fn not_located(&self) -> &[NotLocated] {
+        &self.not_located
+    }
+
+    /// Whether the features are those that a configuration needs; what it leaves open is that of the features.
     ///
     /// # Errors
     /// As [`PipelineConfig::validate`].
     pub fn suits(&self, config: &PipelineConfig) -> Result<bool, PipelineError> {
         config.validate()?;
-        Ok(self.with_white_level(config).extraction()? == self.extraction)
+        let mut extraction = self.resolved(config).extraction()?;
+        // Of one alignment there is one template.
+        extraction.input.template = self.extraction.input.template.clone();
+        Ok(extraction == self.extraction)
     }
 
-    /// A configuration with the white level of the features where it has none.
-    fn with_white_level(&self, config: &PipelineConfig) -> PipelineConfig {
-        let white_level = config.white_level.or(self.config.white_level);
-        PipelineConfig { white_level, ..config.clone() }
+    /// A configuration with the white level, the alignment and the augmentation of the features where it leaves them open.
+    fn resolved(&self, config: &PipelineConfig) -> PipelineConfig {
+        let mut resolved = config.clone();
+        resolved.white_level = config.white_level.or(self.config.white_level);
+        if config.alignment.motion == AlignmentMotion::Auto {
+            resolved.alignment.motion = self.config.alignment.motion;
+        }
+        if config.augmentation == Augmentation::Auto {
+            resolved.augmentation = self.config.augmentation;
+        }
+        resolved
     }
 
     /// Trains a system. The same configuration, images, backend and thread count give the same model,
@@ -213,10 +244,10 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<Pipeline<B>, PipelineError> {
         if !self.suits(config)? {
             let problem = "expected the backbones, blocks, scales, input_size, fit, white_level, mask, \
-                           tiling and augmentation of the features";
+                           alignment, tiling and augmentation of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
-        let config = &self.with_white_level(config);
+        let config = &self.resolved(config);
         memory::check(config.size()?, 0)?;
         let checkpoint = self.open_checkpoint(config)?;
         let Self { extraction, features, shared, device, .. } = self;
@@ -235,6 +266,7 @@ impl<B: Backend> Trainer<B> {
             input: self.extraction.input.clone(),
             weights: self.weights.clone(),
             source: self.source.clone(),
+            choices: self.choices.clone(),
             head,
             trained_on: self.trained_on.clone(),
             calibrated_on: TrainedOn::default(),
@@ -260,6 +292,11 @@ impl<B: Backend> Trainer<B> {
     /// The configuration of the features.
     pub(crate) fn config(&self) -> &PipelineConfig {
         &self.config
+    }
+
+    /// How images are brought to the networks.
+    pub(crate) fn input(&self) -> &Input {
+        &self.extraction.input
     }
 
     /// The file that a training writes as its epochs end.
@@ -316,9 +353,10 @@ impl<B: Backend> Trainer<B> {
         (0..self.images()).map(image).collect()
     }
 
-    /// The same of an image that was brought to the input.
-    pub(crate) fn mean_features_of(&self, image: &RgbImage) -> Result<Vec<f32>, PipelineError> {
-        let images = to_tensor(&self.extraction.input.cut(image.clone()), &self.device);
+    /// The same of another image.
+    pub(crate) fn mean_features_of(&self, image: &DynamicImage) -> Result<Vec<f32>, PipelineError> {
+        let input = &self.extraction.input;
+        let images = to_tensor(&input.cut(input.fit(image)?.image), &self.device);
         let levels = self.source.extract(images)?;
         Ok(levels.into_iter().next_back().map(mean).unwrap_or_default())
     }
@@ -351,6 +389,8 @@ impl<B: Backend> Trainer<B> {
             trained_on: TrainedOn::new(contents.clone()),
             contents,
             names,
+            choices: self.choices.clone(),
+            not_located: self.not_located.clone(),
             shared: Shared::default(),
             checkpoint,
             device: self.device.clone(),
@@ -380,6 +420,24 @@ fn resolve(config: &PipelineConfig, images: &Images<'_>) -> Result<PipelineConfi
         config.white_level = white_level(images.again(&mut skipped))?.map(|level| level.value);
     }
     Ok(config)
+}
+
+/// That a tolerance has something to be of.
+fn check_tolerance(
+    config: &PipelineConfig,
+    template: Option<&Template>,
+) -> Result<(), PipelineError> {
+    let Tolerance { angle, .. } = config.alignment.tolerance;
+    let problem = match template {
+        None if !config.alignment.tolerance.is_open() => {
+            "expected parts that are located, but training chose no alignment: set its motion"
+        }
+        Some(template) if angle.is_some() && !template.has_one_angle() => {
+            "expected good parts that lie at about one angle, found them at any: there is none to be off from"
+        }
+        _ => return Ok(()),
+    };
+    Err(PipelineError::Config(format!("alignment.tolerance: {problem}")))
 }
 
 /// The source CNN, and the second one of a system that has it.

@@ -2,15 +2,18 @@
 
 use nfbmr_calibration::Verdict;
 use nfbmr_metrics::{DefectRegion, MetricError};
+use nfbmr_pose::Problem;
 use serde::ser::{Error, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::ScoreMap;
+use crate::input::Located;
 
 /// What a detector says of one image.
 ///
-/// As JSON it is an object of `score`, `p_value`, `is_anomalous`, `threshold`, `regions`, `width` and `height` (of
-/// the anomaly map), those that only a calibrated model has being `null` otherwise.
+/// As JSON it is an object of `score`, `p_value`, `is_anomalous`, `threshold`, `regions`, `located`, `width` and `height`
+/// (of the anomaly map), those that only a calibrated model has, and `located` of a model without alignment, being
+/// `null` otherwise.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Detection {
@@ -20,6 +23,8 @@ pub struct Detection {
     pub verdict: Option<Verdict>,
     /// The score above which an image is anomalous, by a model that has such a score.
     pub threshold: Option<f32>,
+    /// Where the part lies, by a model with an alignment.
+    pub located: Option<Located>,
     /// The anomaly map at the image's own size.
     pub anomaly_map: ScoreMap,
     /// Which pixels of the anomaly map belong to a defect, by a calibrated model.
@@ -59,6 +64,7 @@ impl Detection {
             score,
             verdict: None,
             threshold: None,
+            located: None,
             anomaly_map,
             defect_pixels: None,
             source: None,
@@ -72,9 +78,23 @@ impl Detection {
         self.verdict.map(|verdict| verdict.p_value)
     }
 
-    /// Whether the image is anomalous; `None` where the model isn't calibrated.
+    /// Why the part isn't located, or that it lies wrong.
+    pub fn not_located(&self) -> Option<Problem> {
+        self.located.and_then(|located| located.problem)
+    }
+
+    /// Whether the image is anomalous; `None` where the model isn't calibrated. A part that isn't located is.
     pub fn is_anomalous(&self) -> Option<bool> {
-        self.verdict.map(|verdict| verdict.is_anomalous)
+        match self.not_located() {
+            Some(_) => Some(true),
+            None => self.verdict.map(|verdict| verdict.is_anomalous),
+        }
+    }
+
+    /// The score by which images are ranked against those of the calibration: the largest number there is for a part that
+    /// isn't located.
+    pub fn rank(&self) -> f32 {
+        if self.not_located().is_some() { f32::MAX } else { self.score }
     }
 
     /// Where the defects are, the highest peak first, in pixels of the image; `None` where the model isn't
@@ -94,12 +114,13 @@ impl Detection {
 impl Serialize for Detection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let regions = self.regions().map_err(S::Error::custom)?;
-        let mut fields = serializer.serialize_struct("Detection", 7)?;
+        let mut fields = serializer.serialize_struct("Detection", 8)?;
         fields.serialize_field("score", &self.score)?;
         fields.serialize_field("p_value", &self.p_value())?;
         fields.serialize_field("is_anomalous", &self.is_anomalous())?;
         fields.serialize_field("threshold", &self.threshold)?;
         fields.serialize_field("regions", &regions)?;
+        fields.serialize_field("located", &self.located)?;
         fields.serialize_field("width", &self.anomaly_map.width)?;
         fields.serialize_field("height", &self.anomaly_map.height)?;
         fields.end()

@@ -53,6 +53,22 @@ impl ScoreMap {
         Ok(resized)
     }
 
+    /// The value at a place in cells, bilinear between their centres; that of the nearest cell outside.
+    pub(crate) fn at(&self, [x, y]: [f64; 2]) -> f32 {
+        let place = |at: f64, side: u32| {
+            let last = side.saturating_sub(1);
+            let at = (at - 0.5).clamp(0.0, f64::from(last));
+            (at as usize, (at as usize + 1).min(last as usize), (at - at.floor()) as f32)
+        };
+        let ((left, right, u), (top, bottom, v)) = (place(x, self.width), place(y, self.height));
+        let width = self.width as usize;
+        let value = |row: usize, column: usize| {
+            self.values.get(row * width + column).copied().unwrap_or_default()
+        };
+        let line = |row| value(row, left) + u * (value(row, right) - value(row, left));
+        line(top) + v * (line(bottom) - line(top))
+    }
+
     fn size(&self) -> Size {
         Size { width: self.width, height: self.height }
     }

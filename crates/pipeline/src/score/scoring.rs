@@ -1,10 +1,11 @@
 //! From the maps of an image to its anomaly map and score.
 
 use nfbmr_data::{Rect, Size};
+use nfbmr_pose::Affine;
 
 use super::{Component, Detection, Maps, Pooling, Rule, ScoreMap};
 use crate::error::PipelineError;
-use crate::input::Input;
+use crate::input::{Aligned, Input};
 
 /// Where an image lies in the input of the networks.
 pub(crate) struct Placed<'a> {
@@ -13,22 +14,29 @@ pub(crate) struct Placed<'a> {
     pub(crate) content: Rect,
     /// Its own size.
     pub(crate) size: Size,
+    /// How it lies there, where it is aligned.
+    pub(crate) aligned: Option<Aligned>,
 }
 
 impl Placed<'_> {
     /// Scores the image by its maps.
     pub(crate) fn detection(&self, maps: Maps) -> Result<Detection, PipelineError> {
-        let Self { input, content, size } = *self;
+        let Self { input, content, size, ref aligned } = *self;
+        let located = aligned.as_ref().map(|aligned| aligned.located);
         let at_size = |map: &ScoreMap| {
-            let map = map.resize_content(content, input.size, size)?;
-            Ok::<_, PipelineError>(ScoreMap {
-                inspected: input.mask.as_ref().map(|mask| mask.at(size)),
-                ..map
-            })
+            let inspected = input.mask.as_ref().map(|mask| mask.at(size));
+            match aligned {
+                Some(aligned) => self.on_image(map, aligned, inspected),
+                None => {
+                    Ok(ScoreMap { inspected, ..map.resize_content(content, input.size, size)? })
+                }
+            }
         };
         let (levels, rule) = match maps {
             Maps::Levels { levels, rule } => (levels, rule),
-            Maps::Scored { map, score } => return Ok(Detection::new(score, at_size(&map)?)),
+            Maps::Scored { map, score } => {
+                return Ok(Detection { located, ..Detection::new(score, at_size(&map)?) });
+            }
         };
         let (mut fused, mut source) = (Vec::new(), Vec::new());
         let (mut target, mut likelihood) = (Vec::new(), Vec::new());
@@ -54,6 +62,7 @@ impl Placed<'_> {
             source: component(source)?,
             target: component(target)?,
             likelihood: component(likelihood)?,
+            located,
             ..Detection::new(fused.score, at_size(&fused.map)?)
         })
     }
@@ -79,8 +88,41 @@ impl Placed<'_> {
     /// Whether each cell shows something that is inspected; `None` where all of the image is.
     fn inspected_cells(&self, map: &ScoreMap) -> Option<Vec<bool>> {
         let size = Size { width: map.width, height: map.height };
+        if let Some(aligned) = &self.aligned {
+            return Some(aligned.cells(size, self.input.size));
+        }
         let mask = self.input.mask.as_ref()?;
         Some(mask.cells(size, self.content, self.input.size))
+    }
+
+    /// The map over an image that is aligned. Outside of the part's box nothing is inspected; the map has its lowest value
+    /// there.
+    fn on_image(
+        &self,
+        map: &ScoreMap,
+        aligned: &Aligned,
+        inspected: Option<Vec<bool>>,
+    ) -> Result<ScoreMap, PipelineError> {
+        let Size { width, height } = self.size;
+        let no_size = || PipelineError::Config("alignment: expected a part with a size".to_owned());
+        let side = f64::from(self.input.size);
+        let to_cells = [f64::from(map.width) / side, f64::from(map.height) / side];
+        let to_map = aligned.to_image.inverse().ok_or_else(no_size)?;
+        let to_map = to_map.then(&Affine::along_axes(to_cells, [0.0; 2]));
+        let lowest = map.inspected_values().fold(f32::INFINITY, f32::min);
+        let (mut values, mut inside) = (Vec::new(), Vec::new());
+        for y in 0..height {
+            for x in 0..width {
+                let place = [f64::from(x) + 0.5, f64::from(y) + 0.5];
+                let value = aligned.located.contains(place).then(|| map.at(to_map.apply(place)));
+                inside.push(value.is_some());
+                values.push(value.unwrap_or(lowest));
+            }
+        }
+        if let Some(inspected) = inspected {
+            inside.iter_mut().zip(inspected).for_each(|(inside, inspected)| *inside &= inspected);
+        }
+        Ok(ScoreMap { inspected: Some(inside), ..ScoreMap::new(width, height, values) })
     }
 
     /// How the map of the image is pooled: of the cells of a tile, whatever their number.
@@ -116,7 +158,7 @@ mod tests {
     use nfbmr_data::Fit;
 
     use super::*;
-    use crate::input::Augmentation;
+    use crate::input::{AlignmentMotion, Augmentation};
     use crate::score::{Fusion, LevelMaps, Units};
 
     const UNITS: Units = Units { source: 4.0, target: 2.0, likelihood: 3.0 };
@@ -132,13 +174,15 @@ mod tests {
             white_level: None,
             mask: None,
             fill: [0; 3],
+            alignment: AlignmentMotion::Off.into(),
+            template: None,
             tiles: None,
             augmentation: Augmentation::Off,
         }
     }
 
     fn placed(input: &Input, content: Rect, size: Size) -> Placed<'_> {
-        Placed { input, content, size }
+        Placed { input, content, size, aligned: None }
     }
 
     fn map(values: [f32; 4]) -> ScoreMap {
