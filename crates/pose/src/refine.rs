@@ -86,7 +86,8 @@ impl Refiner {
         let radius = self.frame.pixels[0].max(self.frame.pixels[1]) as f64 / 2.0;
         let length =
             step[0].abs().max(step[1].abs()).max(radius * step[2].abs().max(step[3].abs()));
-        if !(length > SMALL) {
+        // Nor a step that isn't a number.
+        if length.is_nan() || length <= SMALL {
             return None;
         }
         if length > LONGEST {

@@ -1,5 +1,7 @@
 //! A template, and how it is found in an image.
 
+use std::ops::RangeInclusive;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +30,7 @@ const FARTHEST: f64 = 0.15;
 /// The least of the usual correlation that a part has.
 const FLOOR: f64 = 0.5;
 /// The least and the most of the usual area.
-const AREA: [f64; 2] = [0.35, 2.5];
+const AREA: RangeInclusive<f64> = 0.35..=2.5;
 /// A second piece of this share of the usual area is a second part.
 const SECOND: f64 = 0.5;
 
@@ -208,7 +210,7 @@ impl Template {
                 Some(Problem::Several)
             }
             () if found.touches && !part.touches => Some(Problem::TouchesBorder),
-            () if not_found || area < AREA[0] || area > AREA[1] => Some(Problem::NotFound),
+            () if not_found || !AREA.contains(&area) => Some(Problem::NotFound),
             () => None,
         }
     }
