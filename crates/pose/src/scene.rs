@@ -1,9 +1,8 @@
 //! An image as its pose is found: small, as signals that tell where a part lies.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::imageops::grayscale;
 use image::{GrayImage, RgbImage};
+use nfbmr_data::resize_rgb;
 
 use crate::foreground::Foreground;
 use crate::grid::{CHANNELS, Grid};
@@ -85,18 +84,9 @@ fn reduced(image: &RgbImage) -> RgbImage {
         let own = u64::from(own) * u64::from(SIDE);
         (own.div_ceil(u64::from(longer)) as u32).max(8)
     };
-    resized(image, side(width), side(height))
-        .unwrap_or_else(|| RgbImage::new(side(width), side(height)))
-}
-
-/// `None` for an image without pixels.
-fn resized(image: &RgbImage, width: u32, height: u32) -> Option<RgbImage> {
-    let (own_width, own_height) = image.dimensions();
-    let source = ImageRef::new(own_width, own_height, image.as_raw(), PixelType::U8x3).ok()?;
-    let mut target = Image::new(width, height, PixelType::U8x3);
-    let bilinear = ResizeAlg::Convolution(FilterType::Bilinear);
-    Resizer::new().resize(&source, &mut target, &ResizeOptions::new().resize_alg(bilinear)).ok()?;
-    RgbImage::from_raw(width, height, target.into_vec())
+    // An image without pixels shows nothing.
+    resize_rgb(image, side(width), side(height))
+        .unwrap_or_else(|_| RgbImage::new(side(width), side(height)))
 }
 
 /// Brightness, averaged over neighbours.
