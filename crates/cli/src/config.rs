@@ -15,6 +15,10 @@ use crate::numbers::whole;
 /// The setting that names the system and has its settings.
 const SYSTEM: &str = "system";
 
+/// The setting that a name alone stands for the motion of.
+const ALIGNMENT: &str = "alignment";
+const MOTION: &str = "motion";
+
 /// In TOML, which has no null: an optional setting left out.
 const NONE: &str = "none";
 
@@ -150,6 +154,13 @@ impl Source {
     fn in_full(mut self, system: System, settings: &Map<String, Value>) -> Self {
         if self.table.get(SYSTEM).is_some_and(toml::Value::is_str) {
             self.table.remove(SYSTEM);
+        }
+        // A name alone is the motion; a tolerance that is set beside it stays.
+        if let Some(alignment) = self.table.get_mut(ALIGNMENT)
+            && alignment.is_str()
+        {
+            let motion = (MOTION.to_owned(), alignment.clone());
+            *alignment = toml::Table::from_iter([motion]).into();
         }
         let (own, mut table): (toml::Table, toml::Table) =
             self.table.into_iter().partition(|(key, _)| settings.contains_key(key));

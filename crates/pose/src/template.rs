@@ -18,10 +18,10 @@ use crate::spectrum::Spectrum;
 
 /// Turns that are tried, the likeliest ones.
 const TURNS: usize = 6;
-/// Poses that are refined to the end, the likeliest ones.
+/// Poses of these that are compared on all pixels, the likeliest ones.
 const FINALISTS: usize = 3;
-/// The steps of the first and of the last refinement.
-const STEPS: [usize; 2] = [4, 12];
+/// The steps of all guesses on half the resolution, of the finalists, and of the best of them.
+const STEPS: [usize; 3] = [4, 2, 10];
 /// Of poses about as good, the one nearest the usual angle is meant: half a turn from it costs this much correlation. So parts
 /// that look alike at several angles, and lie at one, are found there.
 const TIE: f64 = 0.02;
@@ -228,8 +228,10 @@ impl Template {
         for (pose, likeness) in &mut found {
             (*pose, *likeness) = self.fine.refine(scene, *pose, STEPS[1]);
         }
-        let best = found.into_iter().max_by(|a, b| worth(a).total_cmp(&worth(b)));
-        best.unwrap_or((self.facts.usual, 0.0))
+        match found.into_iter().max_by(|a, b| worth(a).total_cmp(&worth(b))) {
+            Some((pose, _)) => self.fine.refine(scene, pose, STEPS[2]),
+            None => (self.facts.usual, 0.0),
+        }
     }
 
     /// The mean signals of images as they are laid over each other.

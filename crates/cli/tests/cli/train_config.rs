@@ -211,3 +211,18 @@ fn settings_of_another_encoding_say_so() {
     fs::write(shop.path("other.toml"), "\u{feff}input_size = 64\n").unwrap();
     assert!(print().succeeds().stdout.contains("input_size = 64\n"));
 }
+
+#[test]
+fn an_alignment_is_set_by_its_name_and_its_tolerance_beside_it() {
+    let shop = Shop::new();
+    let config =
+        |settings: &str| shop.nfbmr(&format!("train --print-config {settings}")).succeeds().stdout;
+    let both = "--set alignment.tolerance.angle=5 --set alignment=rigid";
+    for settings in [both, "--set alignment=rigid --set alignment.tolerance.angle=5"] {
+        let printed = config(settings);
+        assert!(printed.contains("[alignment]\nmotion = \"rigid\"\n"), "{printed}");
+        assert!(printed.contains("[alignment.tolerance]\nangle = 5.0\n"), "{printed}");
+    }
+    assert!(config("--set alignment=off").contains("motion = \"off\""));
+    shop.nfbmr("train --print-config --set alignment=upright").fails(&["alignment", "upright"]);
+}
