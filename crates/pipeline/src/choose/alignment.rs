@@ -161,9 +161,10 @@ pub(super) fn choose<B: Backend>(
     }
     let rigid = Template::learn(&scenes, Motion::Rigid)?;
     // Parts that look alike at several angles, and lie at one, are as alike without a turn.
-    let shift = Template::learn(&scenes, Motion::Shift)?;
-    let any_angle =
-        rigid.is_part() && !rigid.has_one_angle() && rigid.likeness() > shift.likeness() + TURNED;
+    let shift = || Template::learn(&scenes, Motion::Shift);
+    let any_angle = rigid.is_part()
+        && !rigid.has_one_angle()
+        && rigid.likeness() > shift()?.likeness() + TURNED;
     let fills = rigid.sides().into_iter().fold(0.0, f64::max) >= FILLS;
     let without_marks = match () {
         () if !rigid.is_part() && rigid.likeness() < ALIKE => Some(AlignmentReason::NothingAlike),
@@ -206,6 +207,7 @@ pub(super) fn choose<B: Backend>(
         return chosen(None, AlignmentReason::Marks, vec![off, of_rigid]);
     }
     // Parts that aren't turned need no turn.
+    let shift = shift()?;
     let of_shift = tried(Some(&shift))?;
     let best = if of_shift.separation >= of_rigid.separation { shift } else { rigid };
     chosen(Some(best), AlignmentReason::Marks, vec![off, of_rigid, of_shift])
