@@ -100,8 +100,11 @@ impl Template {
     /// The mean of the images as they lie.
     fn of_mean(&self, scenes: &[Scene], poses: &[Pose]) -> Self {
         let frame = self.facts.frame;
-        let grids: Vec<Grid> =
-            scenes.par_iter().zip(poses).map(|(scene, pose)| self.resample(scene, pose)).collect();
+        let grids: Vec<Grid> = scenes
+            .par_iter()
+            .zip(poses)
+            .map(|(scene, pose)| frame.normalized(scene, pose))
+            .collect();
         let mut sums = vec![[0f32; CHANNELS]; frame.len()];
         for grid in grids {
             for (sum, value) in sums.iter_mut().zip(grid.values) {

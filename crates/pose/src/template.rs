@@ -234,11 +234,6 @@ impl Template {
         }
     }
 
-    /// The mean signals of images as they are laid over each other.
-    pub(crate) fn resample(&self, scene: &Scene, pose: &Pose) -> Grid {
-        self.facts.frame.normalized(scene, pose)
-    }
-
     /// First guesses of how the part lies.
     fn starts(&self, scene: &Scene) -> Vec<Pose> {
         let TemplateFacts { motion, frame, .. } = self.facts;
