@@ -15,8 +15,8 @@ use nfbmr_data::{
 };
 use nfbmr_pipeline::{
     AlignmentChoice, AugmentationChoice, BackboneWeights, CalibrateError, Choices, CopyOf,
-    CrossFitting, HeldOut, ImageName, Images, NotLocated, PipelineConfig, PipelineError, Progress,
-    ProgressFn, TrainingStorage, WhiteLevel, white_level,
+    CrossFitting, HeldOut, ImageName, Images, KindsChoice, NotLocated, PipelineConfig,
+    PipelineError, Progress, ProgressFn, TrainingStorage, WhiteLevel, white_level,
 };
 
 use crate::detector::{self, Found, Order, Parts};
@@ -79,6 +79,8 @@ pub enum Note {
     Alignment(AlignmentChoice),
     /// Which copies of the images are trained on, where training finds it out.
     Augmentation(AugmentationChoice),
+    /// How many kinds of parts the images show, where training finds it out.
+    Kinds(KindsChoice),
     /// A good part isn't located; its image is trained on as it is guessed to lie.
     NotLocated(NotLocated),
     /// The model is trained, and can't be calibrated.
@@ -103,6 +105,7 @@ impl fmt::Display for Note {
             ),
             Self::Alignment(choice) => write!(f, "alignment: {choice}"),
             Self::Augmentation(choice) => write!(f, "augmentation: {choice}"),
+            Self::Kinds(choice) => write!(f, "kinds: {choice}"),
             Self::NotLocated(NotLocated { image, problem, .. }) => {
                 write!(f, "warning: {image}: the part isn't located: {problem}")
             }
@@ -426,10 +429,13 @@ impl<'a> PipelineBuilder<'a> {
             if 2 * near > of {
                 notes(&Note::NearDoubles { near, of });
             }
-            let Choices { alignment, augmentation, .. } = choices;
-            for note in [alignment.map(Note::Alignment), augmentation.map(Note::Augmentation)] {
-                note.iter().for_each(&mut **notes);
-            }
+            let Choices { alignment, augmentation, kinds, .. } = choices;
+            let chosen = [
+                alignment.map(Note::Alignment),
+                augmentation.map(Note::Augmentation),
+                kinds.map(Note::Kinds),
+            ];
+            chosen.iter().flatten().for_each(&mut **notes);
             not_located.into_iter().for_each(|found| notes(&Note::NotLocated(found)));
         };
         let trained = detector::train(&order, parts, &mut tell, &mut **progress);

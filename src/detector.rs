@@ -119,7 +119,7 @@ pub(crate) fn train(
         tell(Found {
             copies,
             near_doubles: HeldOut::near_doubles(calibration, &trainer)?,
-            choices: trainer.choices().clone(),
+            choices: trainer.choices(),
             not_located: trainer.not_located().to_vec(),
         });
         Ok(match fitting {

@@ -77,10 +77,11 @@ pub use nfbmr_pipeline::{
     AlignmentChoice, AlignmentReason, AlignmentTrial, AnomalyModel, AugmentationChoice,
     AugmentationReason, AugmentationTrial, BackboneWeights, CalibrateError, Calibration,
     CheckpointError, Choices, Component, CrossCalibration, CrossFitting, DecisionThreshold,
-    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ImageName, Images, Known, Located,
-    MeanFeatures, ModelError, ModelInfo, NotLocated, Phase, PipelineConfig, PipelineError, Problem,
-    Progress, ProgressFn, ScoreMap, SplitCalibration, StoredBackbone, Suspect, System,
-    SystemConfig, TrainingError, TrainingStorage, WhiteLevel, detect_files, white_level,
+    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ImageName, Images, KindsChoice,
+    KindsReason, KindsTrial, Known, Located, MeanFeatures, ModelError, ModelInfo, NotLocated,
+    Phase, PipelineConfig, PipelineError, Problem, Progress, ProgressFn, ScoreMap,
+    SplitCalibration, StoredBackbone, Suspect, System, SystemConfig, TrainingError,
+    TrainingStorage, WhiteLevel, detect_files, white_level,
 };
 pub use pipeline::Pipeline;
 
@@ -100,7 +101,7 @@ pub mod config {
     pub use nfbmr_flow::FlowConfig;
     pub use nfbmr_pipeline::systems::settings_of::*;
     pub use nfbmr_pipeline::{
-        Alignment, AlignmentMotion, Augmentation, Fusion, Mask, Pooling, Schedule, Tiling,
+        Alignment, AlignmentMotion, Augmentation, Fusion, Kinds, Mask, Pooling, Schedule, Tiling,
         Tolerance, TrainingConfig,
     };
     pub use nfbmr_whitening::{WhiteningConfig, Window};

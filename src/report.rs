@@ -45,6 +45,7 @@ fn score(tested: &Tested) -> Score {
         defect: tested.image.defect_name().map(str::to_owned),
         score: tested.score,
         likelihood: tested.likelihood,
+        kind: tested.kind,
     }
 }
 

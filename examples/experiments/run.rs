@@ -70,6 +70,9 @@ pub struct Score {
     /// Of the flow alone; runs kept by earlier versions lack it.
     #[serde(default)]
     pub likelihood: Option<f32>,
+    /// The likeliest kind, of a model of several.
+    #[serde(default)]
+    pub kind: Option<usize>,
 }
 
 /// What the report pictures of a run, as kept in a file beside it.
@@ -129,6 +132,7 @@ impl Tested<'_> {
                 defect: tested.image.defect_name().map(str::to_owned),
                 score: tested.score,
                 likelihood: tested.likelihood,
+                kind: tested.kind,
             })
             .collect();
         Ok(Run {

@@ -70,6 +70,7 @@ fn reported(run: &Run) -> report::Run {
             defect: score.defect.clone(),
             score: score.score,
             likelihood: score.likelihood,
+            kind: score.kind,
         })
         .collect();
     reported.image_auroc_interval = Some(run.image_auroc_interval);

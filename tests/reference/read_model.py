@@ -48,14 +48,16 @@ def conv(name, outputs, inputs, kernel):
     yield f"{name}.bias", [outputs]
 
 
-def expected_shapes(settings, permutations, channels, positions, level, width):
+def expected_shapes(settings, permutations, channels, positions, level, width, kinds):
     """Names and shapes of the networks of `nf-bmr` with these settings; `channels` are those of each block, `level`
-    is the number of the level, `width` gives the width of a network of the level."""
+    is the number of the level, `width` gives the width of a network of the level, `kinds` how many there are."""
     c = sum(channels)
     if settings["whitening"]:
         for i, own in enumerate(channels):
             yield f"whitening.{level}.blocks.{i}.mean", [positions, 1, own]
             yield f"whitening.{level}.blocks.{i}.matrix", [positions, own, own]
+        if kinds > 1:
+            yield f"whitening.{level}.centers", [kinds, c, positions]
     flow = settings["flow"]
     assert len(permutations) == flow["couplings"]
     for i, permutation in enumerate(permutations):
@@ -130,7 +132,10 @@ def model(file):
     assert levels == list(range(len(levels)))
     assert len(levels) == 1 or settings["scales"] == "pyramid"
     constants = metadata["constants"]
-    assert set(constants) == {"permutations", "mean_residuals"}
+    kinds = metadata["config"]["kinds"]
+    units = constants.get("kind_units", [])
+    assert set(constants) - {"kind_units"} == {"permutations", "mean_residuals"}
+    assert len(units) == (kinds if kinds > 1 else 0) and all(0 < unit < math.inf for unit in units)
     permutations, residuals = constants["permutations"], constants["mean_residuals"]
     assert len(permutations) == len(residuals) == len(levels)
     assert all(set(own) == {"source", "target"} for own in residuals)
@@ -146,7 +151,7 @@ def model(file):
         # In proportion to the channels, rounded up to a multiple of 8; the last level has all channels.
         share = lambda width: math.ceil(width * sum(channels) / len(permutations[-1][0]) / 8) * 8
         width = lambda width: min(width, share(width))
-        expected |= expected_shapes(settings, own, channels, positions, level, width)
+        expected |= expected_shapes(settings, own, channels, positions, level, width, kinds)
     assert ("template" in metadata) == ("template" in tensors) == (metadata["config"]["alignment"]["motion"] != "off")
     if "template" in metadata:
         columns, rows = metadata["template"]["frame"]["pixels"]

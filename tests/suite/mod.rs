@@ -6,7 +6,7 @@ use std::thread;
 
 use image::{DynamicImage, Rgb, RgbImage};
 use nfbmr::config::{
-    AlignmentMotion, Augmentation, BackboneConfig, BidirectionalPfmConfig, Fusion,
+    AlignmentMotion, Augmentation, BackboneConfig, BidirectionalPfmConfig, Fusion, Kinds,
     MultiBlockPfmConfig, NfBmrConfig, PfmConfig, Pooling, TargetCnnConfig, TrainingConfig,
 };
 use nfbmr::{
@@ -29,6 +29,7 @@ pub fn small() -> PipelineConfig {
     config.input_size = SIDE;
     config.alignment = AlignmentMotion::Off.into();
     config.augmentation = Augmentation::Off;
+    config.kinds = Kinds::Number(1);
     config
 }
 

@@ -75,7 +75,7 @@ fn in_lines(info: &ModelInfo) -> String {
 
 /// How parts are laid over each other and which copies were trained on, and why where training chose them.
 fn chosen(info: &ModelInfo) -> String {
-    let Choices { alignment, augmentation, .. } = &info.choices;
+    let Choices { alignment, augmentation, kinds, .. } = &info.choices;
     let configured = &info.config;
     let alignment = alignment
         .as_ref()
@@ -83,5 +83,7 @@ fn chosen(info: &ModelInfo) -> String {
     let augmentation = augmentation
         .as_ref()
         .map_or_else(|| configured.augmentation.to_string(), |choice| choice.to_string());
-    format!("alignment: {alignment}\naugmentation: {augmentation}\n")
+    let kinds =
+        kinds.as_ref().map_or_else(|| configured.kinds.to_string(), |choice| choice.to_string());
+    format!("alignment: {alignment}\naugmentation: {augmentation}\nkinds: {kinds}\n")
 }

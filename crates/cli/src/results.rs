@@ -1,9 +1,10 @@
 //! What `evaluate` finds.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use nfbmr::data::Dataset;
-use nfbmr::evaluation::{Evaluation, OperatingPoint};
+use nfbmr::evaluation::{Evaluation, OperatingPoint, auroc};
 use nfbmr::report::{self, Run};
 use nfbmr::{ModelInfo, SplitCalibration};
 use serde::Serialize;
@@ -35,6 +36,9 @@ pub struct Results {
     masks: Masks,
     /// At the model's own threshold.
     calibrated: Option<Calibrated>,
+    /// The same by kind, for a model of several kinds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kinds: Vec<OfKind>,
     detect_ms: Option<f64>,
     /// The same for a report.
     #[serde(skip)]
@@ -68,6 +72,63 @@ struct Calibrated {
     set_by_hand: bool,
     false_alarms: usize,
     defects_found: usize,
+}
+
+/// The images that a model takes for those of a kind. Verdicts are those of a calibrated model.
+#[derive(Serialize)]
+struct OfKind {
+    kind: usize,
+    good_images: usize,
+    defect_images: usize,
+    image_auroc: Option<f64>,
+    false_alarms: Option<usize>,
+    defects_found: Option<usize>,
+}
+
+impl OfKind {
+    /// Of all kinds that were seen.
+    fn all(evaluation: &Evaluation, flagged: &[bool], calibrated: bool) -> Vec<Self> {
+        let kinds: BTreeSet<usize> = evaluation.images.iter().filter_map(|own| own.kind).collect();
+        let of = |kind: usize| {
+            let own = evaluation.images.iter().zip(flagged).filter(|own| own.0.kind == Some(kind));
+            let (scores, labels): (Vec<f32>, Vec<bool>) =
+                own.clone().map(|(own, _)| (own.score, own.image.is_defect())).unzip();
+            let flagged_of = |defect: bool| {
+                calibrated.then(|| {
+                    let own = own.clone().filter(|own| own.0.image.is_defect() == defect);
+                    own.filter(|(_, flagged)| **flagged).count()
+                })
+            };
+            let defect_images = labels.iter().filter(|&&defect| defect).count();
+            Self {
+                kind,
+                good_images: labels.len() - defect_images,
+                defect_images,
+                image_auroc: auroc(&scores, &labels).ok(),
+                false_alarms: flagged_of(false),
+                defects_found: flagged_of(true),
+            }
+        };
+        kinds.into_iter().map(of).collect()
+    }
+}
+
+impl fmt::Display for OfKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { good_images, defect_images, .. } = self;
+        write!(f, "{good_images} good")?;
+        if let Some(false_alarms) = self.false_alarms {
+            write!(f, ", {} of them flagged", false_alarms)?;
+        }
+        write!(f, "; {defect_images} defective")?;
+        if let Some(found) = self.defects_found {
+            write!(f, ", {found} of them found")?;
+        }
+        match self.image_auroc {
+            Some(auroc) => write!(f, "; image AUROC {auroc:.4}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Calibrated {
@@ -125,6 +186,7 @@ impl Results {
             pixel_f1_max: pixel.map(|pixel| pixel.f1_max.value.into()),
             masks: Masks::new(evaluation.masks()),
             calibrated: Calibrated::new(info, flagged, &labels),
+            kinds: OfKind::all(evaluation, flagged, info.calibration.is_some()),
             detect_ms: run.detect_ms,
             run,
         }
@@ -168,6 +230,9 @@ impl fmt::Display for Results {
         line("pixel AUPRO", share(self.pixel_aupro))?;
         line("pixel best F1", point(&self.pixel_f1_max))?;
         line("time per image", self.detect_ms.map(|time| format!("{time:.1} ms")))?;
+        for own in &self.kinds {
+            line(&format!("kind {}", own.kind), Some(own.to_string()))?;
+        }
         let Some(calibrated) = &self.calibrated else { return Ok(()) };
         let Calibrated { threshold, rate, set_by_hand, false_alarms, defects_found } = calibrated;
         let basis = match set_by_hand {

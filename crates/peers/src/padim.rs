@@ -110,8 +110,8 @@ impl<B: Backend> Padim<B> {
             let fit = |column| {
                 let offset = (row * width + column) * d;
                 let images = observations.chunks_exact(positions * d);
-                let mut moments = Moments::new(d);
-                moments.add(images.map(|image| &image[offset..][..d]));
+                let mut moments = Moments::new(d, 1);
+                moments.add(0, images.map(|image| &image[offset..][..d]));
                 let mut sigma = moments.covariance(1);
                 sigma.iter_mut().step_by(d + 1).for_each(|variance| *variance += REGULARIZATION);
                 let inverse = inverse_cholesky(sigma, d);

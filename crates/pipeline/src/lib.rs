@@ -39,9 +39,9 @@ pub use calibrate::{
 };
 pub use choose::{
     AlignmentChoice, AlignmentReason, AlignmentTrial, AugmentationChoice, AugmentationReason,
-    AugmentationTrial, Choices,
+    AugmentationTrial, Choices, KindsChoice, KindsReason, KindsTrial,
 };
-pub use config::{MultiplyAdds, PipelineConfig};
+pub use config::{Kinds, MultiplyAdds, PipelineConfig};
 pub use detect::{
     DetectedFile, DetectedFn, Evaluation, ImageMetrics, MaskUse, PixelMetrics, Tested,
     detect_files, evaluate,

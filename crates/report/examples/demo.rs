@@ -53,7 +53,7 @@ fn run(category: &str, seed: u64, system: &str, place: usize, rng: &mut ChaCha8R
         };
         let path = format!("test/{image:03}.png");
         let likelihood = (place < 5).then_some(40.0 * score - 900.0);
-        run.scores.push(Score { path, defect, score, likelihood });
+        run.scores.push(Score { path, defect, score, likelihood, kind: None });
     }
     if system == "nf-bmr-2" && seed == 0 {
         let spaces = [("source", 1.0), ("target", 4.0)];

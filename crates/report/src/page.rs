@@ -80,6 +80,7 @@ pub(crate) fn render(report: &Report) -> Result<String, ReportError> {
                         section #runs {
                             h2 { "Runs" }
                             (tables::runs(&summary))
+                            @if let Some(kinds) = tables::kinds(&summary) { (kinds) }
                         }
                     }
                 }

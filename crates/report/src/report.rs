@@ -70,6 +70,8 @@ pub struct Score {
     pub score: f32,
     /// Negative log-likelihood of the flow alone, pooled as the score is; of systems that have a flow.
     pub likelihood: Option<f32>,
+    /// The likeliest kind of the image, by a model of several kinds.
+    pub kind: Option<usize>,
 }
 
 /// Pixel metrics, from 0 to 1.

@@ -1,6 +1,9 @@
 //! Tables whose columns can be sorted.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
+use nfbmr_metrics::auroc as auroc_of;
 
 use crate::format::{Spread, UNDEFINED};
 use crate::run_metrics::RunMetrics;
@@ -92,6 +95,37 @@ pub(crate) fn runs(summary: &Summary) -> Markup {
         }
     });
     table("Single runs, with the 95 % interval of the image AUROC", &columns, rows, None)
+}
+
+/// Image AUROC of each kind of images, for models that tell kinds apart; `None` where none does.
+pub(crate) fn kinds(summary: &Summary) -> Option<Markup> {
+    let fixed = ["Kind", "Normal images", "Defect images", "Image AUROC, %"];
+    let columns = columns(&["Category", "System"], ["Seed"].into_iter().chain(fixed));
+    let of = |metrics_of: &RunMetrics| {
+        let run = metrics_of.run;
+        let kinds: BTreeSet<usize> = run.scores.iter().filter_map(|score| score.kind).collect();
+        let row = |kind: usize| {
+            let own = run.scores.iter().filter(|score| score.kind == Some(kind));
+            let (values, labels): (Vec<f32>, Vec<bool>) =
+                own.map(|score| (score.score, score.defect.is_some())).unzip();
+            let defects = labels.iter().filter(|&&defect| defect).count();
+            html! {
+                tr {
+                    th scope="row" { (run.category) }
+                    td { (run.system) }
+                    (integer(run.seed))
+                    (integer(kind as u64))
+                    (integer((labels.len() - defects) as u64))
+                    (integer(defects as u64))
+                    (number(Spread::new([auroc_of(&values, &labels).ok()]), 100.0))
+                }
+            }
+        };
+        kinds.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let rows: Vec<Markup> = summary.runs.iter().flat_map(of).collect();
+    let title = "Image AUROC by kind of part, as the model tells them apart";
+    (!rows.is_empty()).then(|| table(title, &columns, rows.into_iter(), None))
 }
 
 /// The metrics that some run has.

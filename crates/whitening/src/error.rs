@@ -13,6 +13,22 @@ pub enum WhiteningError {
         /// Images given.
         found: usize,
     },
+    /// Features of a kind that there isn't.
+    #[error("whitening: expected a kind below {kinds}, found {found}")]
+    Kind {
+        /// The kind given.
+        found: usize,
+        /// The number of kinds.
+        kinds: usize,
+    },
+    /// A kind without an image.
+    #[error("whitening: expected an image or more of each of {kinds} kinds, kind {kind} has none")]
+    EmptyKind {
+        /// The kind.
+        kind: usize,
+        /// The number of kinds.
+        kinds: usize,
+    },
     /// Features of another shape than expected.
     #[error(
         "whitening: expected features [N, {}, {}, {}], found {found:?}",

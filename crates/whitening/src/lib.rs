@@ -10,6 +10,9 @@
 //! than channels; it is therefore shrunk towards the covariance over all positions (Ledoit and Wolf, 2004),
 //! the more the fewer images there are. See [`WhiteningConfig`].
 //!
+//! Images of several kinds, one product in three colours or three products on one line, share the covariance and have
+//! means of their own: the Gaussian mixture of linear discriminant analysis, position by position.
+//!
 //! ```
 //! use burn::tensor::{Distribution, Tensor};
 //! use nfbmr_backend::Cpu;
@@ -17,8 +20,8 @@
 //!
 //! let device = Default::default();
 //! let normal = Tensor::<Cpu, 4>::random([50, 6, 4, 4], Distribution::Normal(3.0, 2.0), &device);
-//! let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[2, 4], [4, 4])?;
-//! fit.add(normal.clone())?;
+//! let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[2, 4], [4, 4], 1)?;
+//! fit.add(normal.clone(), 0)?;
 //! let whitening = fit.finish::<Cpu>(&device)?;
 //! let white = whitening.forward(normal)?;
 //! assert!(white.mean().into_scalar().abs() < 1e-3);

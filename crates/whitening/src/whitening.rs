@@ -9,9 +9,15 @@ use crate::{WhiteningConfig, WhiteningError};
 
 /// Features averaged over the neighbourhood of each position, then whitened there: L⁻¹·(y − μ), where μ and
 /// Σ = L·Lᵀ belong to the position and to one block of channels.
+///
+/// Of images of several kinds each kind k has means μ_k of its own, and all have one Σ about them. An image is of the
+/// kind that makes it likeliest over all positions, the one with the smallest sum of ‖L⁻¹·(y − μ_k)‖², and is whitened by
+/// its means.
 #[derive(Module, Debug)]
 pub struct Whitening<B: Backend> {
     blocks: Vec<Block<B>>,
+    /// L⁻¹·(μ_k − μ) `[K, C, H · W]` of several kinds, where μ is the mean of all images.
+    centers: Option<Param<Tensor<B, 3>>>,
     /// The weights of a row of the neighbourhood.
     #[module(skip)]
     window: Vec<f64>,
@@ -30,7 +36,7 @@ struct Block<B: Backend> {
 
 impl<B: Backend> Whitening<B> {
     /// Statistics of no features, to load those of a file into: μ = 0 and Σ = I for blocks of so many
-    /// channels on a grid of rows and columns.
+    /// channels on a grid of rows and columns, and of so many kinds of images, 1 or more.
     ///
     /// # Errors
     /// [`WhiteningError::Config`].
@@ -38,9 +44,11 @@ impl<B: Backend> Whitening<B> {
         config: &WhiteningConfig,
         channels: &[usize],
         grid: [usize; 2],
+        kinds: usize,
         device: &B::Device,
     ) -> Result<Self, WhiteningError> {
         config.validate()?;
+        check_kinds(kinds)?;
         let [height, width] = grid;
         let positions = height * width;
         let blocks = channels.iter().map(|&channels| Block {
@@ -49,26 +57,40 @@ impl<B: Backend> Whitening<B> {
                 Tensor::<B, 2>::eye(channels, device).unsqueeze::<3>().repeat_dim(0, positions),
             ),
         });
-        Ok(Self { blocks: blocks.collect(), window: config.weights(), grid })
+        let centers = (kinds > 1).then(|| {
+            let shape = [kinds, channels.iter().sum(), positions];
+            Param::from_tensor(Tensor::zeros(shape, device))
+        });
+        Ok(Self { blocks: blocks.collect(), centers, window: config.weights(), grid })
     }
 
     /// Of statistics by block and position.
     pub(crate) fn of_statistics(
         window: Vec<f64>,
         grid: [usize; 2],
+        kinds: usize,
         statistics: Vec<Statistics>,
         device: &B::Device,
     ) -> Self {
         let positions = grid[0] * grid[1];
-        let blocks = statistics.into_iter().map(|Statistics { channels, mean, matrix }| {
+        let (mut blocks, mut centers) = (Vec::new(), Vec::new());
+        for Statistics { channels, mean, matrix, centers: own } in statistics {
             let mean = TensorData::new(mean, [positions, 1, channels]);
             let matrix = TensorData::new(matrix, [positions, channels, channels]);
-            Block {
+            blocks.push(Block {
                 mean: Param::from_data(mean, device),
                 matrix: Param::from_tensor(Tensor::<B, 3>::from_data(matrix, device)),
-            }
-        });
-        Self { blocks: blocks.collect(), window, grid }
+            });
+            let own = TensorData::new(own, [kinds, channels, positions]);
+            centers.push(Tensor::<B, 3>::from_data(own, device));
+        }
+        let centers = (kinds > 1).then(|| Param::from_tensor(Tensor::cat(centers, 1)));
+        Self { blocks, centers, window, grid }
+    }
+
+    /// How many kinds of images are told apart.
+    pub fn kinds(&self) -> usize {
+        self.centers.as_ref().map_or(1, |centers| centers.dims()[0])
     }
 
     /// Features `[N, C, H, W]` to whitened ones of the same shape.
@@ -76,6 +98,17 @@ impl<B: Backend> Whitening<B> {
     /// # Errors
     /// [`WhiteningError::Shape`].
     pub fn forward(&self, y: Tensor<B, 4>) -> Result<Tensor<B, 4>, WhiteningError> {
+        Ok(self.forward_kinds(y)?.0)
+    }
+
+    /// As [`Self::forward`], with the kind of each image: 0 of a single one.
+    ///
+    /// # Errors
+    /// [`WhiteningError::Shape`].
+    pub fn forward_kinds(
+        &self,
+        y: Tensor<B, 4>,
+    ) -> Result<(Tensor<B, 4>, Vec<usize>), WhiteningError> {
         let found = y.dims();
         let [height, width] = self.grid;
         let channels: Vec<usize> = self.blocks.iter().map(|block| block.mean.dims()[2]).collect();
@@ -89,11 +122,18 @@ impl<B: Backend> Whitening<B> {
             whitened.push(B::whiten(own, block.mean.val(), block.matrix.val()));
             first += channels;
         }
-        Ok(Tensor::cat(whitened, 1).reshape(found))
+        let z = Tensor::cat(whitened, 1);
+        let Some(centers) = &self.centers else {
+            return Ok((z.reshape(found), vec![0; found[0]]));
+        };
+        let centers = centers.val();
+        let kinds = nearest(&z, &centers);
+        let own = kinds.iter().map(|&kind| centers.clone().narrow(0, kind, 1)).collect();
+        Ok(((z - Tensor::cat(own, 0)).reshape(found), kinds))
     }
 
-    /// How unlikely the features `[N, C, H, W]` of each image are by the Gaussians at their positions: the mean over
-    /// channels and positions of ½ z² − log|det L⁻¹| / C, z white and C the channels of a block. The constant
+    /// How unlikely the features `[N, C, H, W]` of each image are by the Gaussians of its kind at their positions: the mean
+    /// over channels and positions of ½ z² − log|det L⁻¹| / C, z white and C the channels of a block. The constant
     /// ½ log 2π of a density is left out, as in the likelihood of a flow.
     ///
     /// # Errors
@@ -109,6 +149,22 @@ impl<B: Backend> Whitening<B> {
         let log_det: f64 = self.blocks.iter().map(Block::log_det).sum();
         Ok(sums.into_iter().map(|sum| (sum - log_det) / values as f64).collect())
     }
+}
+
+/// The nearest of the centers `[K, C, H · W]` for each image `[N, C, H · W]`.
+fn nearest<B: Backend>(z: &Tensor<B, 3>, centers: &Tensor<B, 3>) -> Vec<usize> {
+    let images = z.dims()[0];
+    let mut nearest = vec![(0, f32::INFINITY); images];
+    for kind in 0..centers.dims()[0] {
+        let distances = (z.clone() - centers.clone().narrow(0, kind, 1)).powi_scalar(2);
+        let distances = distances.reshape([images as i32, -1]).sum_dim(1).into_data();
+        for (nearest, distance) in nearest.iter_mut().zip(distances.iter::<f32>()) {
+            if distance < nearest.1 {
+                *nearest = (kind, distance);
+            }
+        }
+    }
+    nearest.into_iter().map(|(kind, _)| kind).collect()
 }
 
 impl<B: Backend> Block<B> {
@@ -129,6 +185,8 @@ pub(crate) struct Statistics {
     pub(crate) mean: Vec<f32>,
     /// `[H · W, C, C]`.
     pub(crate) matrix: Vec<f32>,
+    /// `[K, C, H · W]`.
+    pub(crate) centers: Vec<f32>,
 }
 
 /// The weighted mean over a square of positions, those outside the image left out; `window` has the weights
@@ -159,6 +217,13 @@ fn window_means<B: Backend>(length: usize, window: &[f64], device: &B::Device) -
         }
     }
     Tensor::from_data(TensorData::new(means, [length, length]), device)
+}
+
+pub(crate) fn check_kinds(kinds: usize) -> Result<(), WhiteningError> {
+    match kinds {
+        0 => Err(WhiteningError::Config("expected 1 kind of images or more, found 0".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn check_shape(expected: [usize; 3], found: [usize; 4]) -> Result<(), WhiteningError> {

@@ -13,36 +13,42 @@ fn features(shape: [usize; 4], values: Vec<f32>) -> Tensor<Cpu, 4> {
 
 fn white(config: &WhiteningConfig, y: &Tensor<Cpu, 4>) -> Result<Vec<f32>, WhiteningError> {
     let [_, channels, height, width] = y.dims();
-    let mut fit = WhiteningFit::new(config, &[channels], [height, width])?;
-    fit.add(y.clone())?;
+    let mut fit = WhiteningFit::new(config, &[channels], [height, width], 1)?;
+    fit.add(y.clone(), 0)?;
     let white = fit.finish::<Cpu>(&Default::default())?.forward(y.clone())?;
     Ok(white.into_data().iter().collect())
 }
 
 proptest! {
-    /// The distance of an image to statistics that it was left out of is that of statistics which never had it.
+    /// The distance of an image to statistics that it was left out of is that of statistics which never had it, of one
+    /// kind of images and of two.
     #[test]
     fn an_image_is_left_out_as_if_it_had_never_been_there(
         images in 6usize..12,
+        kinds in 1usize..3,
         seed in prop::collection::vec(-1f32..1.0, 12 * 3 * 2),
     ) {
         let shape = [images, 3, 1, 2];
-        let y = features(shape, seed[..images * 6].to_vec());
+        // Far from each other, so that an image is of its kind with any of the statistics.
+        let value = |(index, value): (usize, &f32)| value + 20.0 * (index / 6 % kinds) as f32;
+        let y = features(shape, seed[..images * 6].iter().enumerate().map(value).collect());
         let config = WhiteningConfig { neighborhood: 1, prior: 0.0, ridge: 1e-7, ..WhiteningConfig::default() };
-        let fitted = |y: Tensor<Cpu, 4>| {
-            let mut fit = WhiteningFit::new(&config, &[2, 1], [1, 2]).unwrap();
-            fit.add(y).unwrap();
+        let fitted = |images: usize| {
+            let mut fit = WhiteningFit::new(&config, &[2, 1], [1, 2], kinds).unwrap();
+            for image in 0..images {
+                fit.add(y.clone().narrow(0, image, 1), image % kinds).unwrap();
+            }
             fit.finish::<Cpu>(&Default::default()).unwrap()
         };
-        let (last, others) = (y.clone().narrow(0, images - 1, 1), y.clone().narrow(0, 0, images - 1));
-        let all = fitted(y);
+        let (all, others) = (fitted(images), fitted(images - 1));
+        let last = y.clone().narrow(0, images - 1, 1);
+        let of_kind = (0..images).filter(|image| image % kinds == (images - 1) % kinds).count();
         let z = all.forward(last.clone()).unwrap();
-        let found = distances_left_out(&config, images, &[2, 1], z.clone());
+        let found = distances_left_out(&config, images, of_kind, &[2, 1], z.clone());
         let mark = features([1, 3, 1, 2], vec![0.7, -0.2, 0.4, 0.1, -0.6, 0.9]);
         let marked = last.clone() + mark;
         let w = all.forward(marked.clone()).unwrap();
-        let of_marked = distances_without(&config, images, &[2, 1], z, w);
-        let others = fitted(others);
+        let of_marked = distances_without(&config, images, of_kind, &[2, 1], z, w);
         let expected = |y: Tensor<Cpu, 4>| -> Vec<f32> {
             let z = others.forward(y).unwrap().powi_scalar(2).mean_dim(1);
             z.into_data().iter().collect()
@@ -52,6 +58,35 @@ proptest! {
             let expected = f64::from(expected);
             prop_assert!((found - expected).abs() <= 0.02 * expected + 1e-3, "{found} for {expected}");
         }
+    }
+
+    /// Images of several kinds, which differ by a constant alone, are as white as those of one, and each is of its kind.
+    #[test]
+    fn kinds_that_differ_by_a_constant_become_the_same(
+        kinds in 2usize..4,
+        seed in prop::collection::vec(-1f32..1.0, 12 * 3 * 4),
+    ) {
+        let config = WhiteningConfig { prior: 5.0, ..WhiteningConfig::default() };
+        let shift = |image: usize| 30.0 * (image % kinds) as f32;
+        let plain = features([12, 3, 2, 2], seed.clone());
+        let shifted = seed.iter().enumerate().map(|(index, value)| value + shift(index / 12));
+        let shifted = features([12, 3, 2, 2], shifted.collect());
+        let fitted = |y: &Tensor<Cpu, 4>| {
+            let mut fit = WhiteningFit::new(&config, &[2, 1], [2, 2], kinds).unwrap();
+            for image in 0..12 {
+                fit.add(y.clone().narrow(0, image, 1), image % kinds).unwrap();
+            }
+            fit.finish::<Cpu>(&Default::default()).unwrap()
+        };
+        let (white, of) = fitted(&shifted).forward_kinds(shifted).unwrap();
+        prop_assert_eq!(of, (0..12).map(|image| image % kinds).collect::<Vec<_>>());
+        let mut sums = vec![[0.0; 12]; kinds];
+        for (index, value) in white.into_data().iter::<f32>().enumerate() {
+            sums[index / 12 % kinds][index % 12] += value;
+        }
+        prop_assert!(sums.as_flattened().iter().all(|sum| sum.abs() < 0.05), "{sums:?}");
+        let alone = fitted(&plain);
+        prop_assert!(alone.nll(plain).unwrap().iter().all(|nll| nll.is_finite()));
     }
 
     /// Without a prior and averages, the images it was fitted to have mean 0 and covariance I but for the
@@ -99,8 +134,8 @@ proptest! {
         let values: Vec<f32> = values.iter().map(|value| scale * (value + 0.5)).collect();
         let all = features([8, 3, 1, 2], values.clone());
         let (train, test) = (all.clone().narrow(0, 0, images), all.narrow(0, images, 8 - images));
-        let mut fit = WhiteningFit::new(&config, &BLOCKS, [1, 2]).unwrap();
-        fit.add(train).unwrap();
+        let mut fit = WhiteningFit::new(&config, &BLOCKS, [1, 2], 1).unwrap();
+        fit.add(train, 0).unwrap();
         let found = fit.finish::<Cpu>(&Default::default()).unwrap().nll(test).unwrap();
 
         let at = |image: usize, channel: usize, position: usize| {
@@ -143,8 +178,8 @@ proptest! {
         values in prop::collection::vec(-1f32..1.0, 5 * 3 * 4),
     ) {
         let y = features([5, 3, 2, 2], values);
-        let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[1, 2], [2, 2]).unwrap();
-        fit.add(y.clone()).unwrap();
+        let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[1, 2], [2, 2], 1).unwrap();
+        fit.add(y.clone(), 0).unwrap();
         let whitening = fit.finish::<Cpu>(&Default::default()).unwrap();
         let white: Vec<f32> = whitening.forward(y.clone()).unwrap().into_data().iter().collect();
         let square = |z: &[f32]| 0.5 * z.iter().map(|z| f64::from(z * z)).sum::<f64>() / 12.0;
@@ -163,8 +198,8 @@ proptest! {
     ) {
         let nll = |scale: f32| {
             let y = features([5, 3, 2, 2], values.iter().map(|value| scale * value).collect());
-            let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[1, 2], [2, 2]).unwrap();
-            fit.add(y.clone()).unwrap();
+            let mut fit = WhiteningFit::new(&WhiteningConfig::default(), &[1, 2], [2, 2], 1).unwrap();
+            fit.add(y.clone(), 0).unwrap();
             fit.finish::<Cpu>(&Default::default()).unwrap().nll(y).unwrap()
         };
         for (one, scaled) in nll(1.0).iter().zip(nll(scale)) {
@@ -229,15 +264,15 @@ fn what_cant_be_whitened_is_refused() {
     let error = white(&config, &features([3, 2, 2, 2], values)).unwrap_err();
     assert!(matches!(error, WhiteningError::NotFinite { image: 2 }), "{error}");
 
-    let mut fit = WhiteningFit::new(&config, &[2], [3, 3]).unwrap();
-    let error = fit.add(constant).unwrap_err().to_string();
+    let mut fit = WhiteningFit::new(&config, &[2], [3, 3], 1).unwrap();
+    let error = fit.add(constant, 0).unwrap_err().to_string();
     assert!(error.contains("expected features [N, 2, 3, 3], found [3, 2, 2, 2]"), "{error}");
 }
 
 #[test]
 fn configurations_without_meaning_are_refused() {
     let refused = |config: WhiteningConfig| {
-        let error = WhiteningFit::new(&config, &[2], [2, 2]).unwrap_err().to_string();
+        let error = WhiteningFit::new(&config, &[2], [2, 2], 1).unwrap_err().to_string();
         assert!(error.contains("must be"), "{error}");
     };
     let good = WhiteningConfig::default();

@@ -15,6 +15,7 @@ const SMALL: &str = "
 input_size = 48
 alignment = 'off'
 augmentation = 'off'
+kinds = 1
 earlier_blocks = [0]
 backbone.block = 4
 flow.hidden = 16

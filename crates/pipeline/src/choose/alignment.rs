@@ -243,16 +243,23 @@ fn scores<B: Backend>(
     let pairs: Vec<[Features<B>; 2]> =
         judged.par_iter().map(pair).collect::<Result<_, PipelineError>>()?;
     let config = WhiteningConfig::default();
-    let mut fit = WhiteningFit::new(&config, &level.block_channels, level.grid)?;
+    let mut fit = WhiteningFit::new(&config, &level.block_channels, level.grid, 1)?;
     for [(good, _), _] in &pairs {
-        fit.add(good.clone())?;
+        fit.add(good.clone(), 0)?;
     }
     let whitening = fit.finish::<B>(device)?;
     let score = |[good, marked]: &[Features<B>; 2]| {
         let z = whitening.forward(good.0.clone())?;
         let score = |own: &Features<B>| {
             let w = whitening.forward(own.0.clone())?;
-            let map = distances_without(&config, pairs.len(), &level.block_channels, z.clone(), w);
+            let map = distances_without(
+                &config,
+                pairs.len(),
+                pairs.len(),
+                &level.block_channels,
+                z.clone(),
+                w,
+            );
             let cells = map.into_iter().enumerate();
             let scored = cells.filter(|(cell, _)| {
                 own.1.as_ref().is_none_or(|cells| cells.get(*cell).copied().unwrap_or(false))

@@ -129,13 +129,17 @@ pub(super) fn choose<B: Backend>(
         let mut left_out = vec![0.0; features.len()];
         let mut too_few = false;
         for fold in 0..folds {
-            let mut fit =
-                WhiteningFit::new(&WhiteningConfig::default(), &level.block_channels, level.grid)?;
+            let mut fit = WhiteningFit::new(
+                &WhiteningConfig::default(),
+                &level.block_channels,
+                level.grid,
+                1,
+            )?;
             for (_, copies) in
                 features.iter().enumerate().filter(|(index, _)| index % folds != fold)
             {
                 let copies = places.iter().filter_map(|&place| copies.get(place).cloned());
-                fit.add(Tensor::cat(copies.collect(), 0))?;
+                fit.add(Tensor::cat(copies.collect(), 0), 0)?;
             }
             let whitening = match fit.finish::<B>(device) {
                 Err(WhiteningError::TooFewImages { .. }) => {

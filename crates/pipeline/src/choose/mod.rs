@@ -3,6 +3,7 @@
 
 mod alignment;
 mod augmentation;
+mod kinds;
 mod painted;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use alignment::{AlignmentChoice, AlignmentReason, AlignmentTrial};
 pub use augmentation::{AugmentationChoice, AugmentationReason, AugmentationTrial};
+pub use kinds::{KindsChoice, KindsReason, KindsTrial};
+pub(crate) use kinds::{Looked, choose_kinds, turned_means};
 
 use crate::config::PipelineConfig;
 use crate::error::{Phase, PipelineError};
@@ -31,6 +34,9 @@ pub struct Choices {
     /// Of [`Augmentation::Auto`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub augmentation: Option<AugmentationChoice>,
+    /// Of a number of kinds that is open, or is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<KindsChoice>,
 }
 
 /// A configuration that leaves nothing open, and what was learnt to make it.

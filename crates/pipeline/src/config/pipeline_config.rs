@@ -4,6 +4,7 @@ use nfbmr_backbone::{BackboneConfig, Normalization, Padding, Variant};
 use nfbmr_data::Fit;
 use serde::{Deserialize, Serialize};
 
+use super::Kinds;
 use crate::checksum::sha256;
 use crate::error::PipelineError;
 use crate::features::{Blocks, Extraction};
@@ -52,6 +53,9 @@ pub struct PipelineConfig {
     /// What training images become besides; training finds it out by default.
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// How many kinds of parts the images show; training finds it out by default.
+    #[serde(default)]
+    pub kinds: Kinds,
     /// Seed of permutations, initial weights and the order of the training images.
     pub seed: u64,
     /// Keeps 3 x 3 weights as they are on a CPU, in a quarter of the memory, and transforms them at each
@@ -73,6 +77,7 @@ impl Default for PipelineConfig {
             tiling: None,
             alignment: Alignment::default(),
             augmentation: Augmentation::default(),
+            kinds: Kinds::default(),
             seed: 0,
             low_memory: false,
         }
@@ -108,6 +113,7 @@ impl PipelineConfig {
             input_size: 768,
             alignment: AlignmentMotion::Off.into(),
             augmentation: Augmentation::Off,
+            kinds: Kinds::Number(1),
             ..Self::default()
         }
     }
@@ -167,11 +173,27 @@ impl PipelineConfig {
             return Err(PipelineError::Config(problem));
         }
         self.alignment.check()?;
+        self.check_kinds()?;
         self.input()?;
         let blocks = self.used()?;
         let joint = blocks.joint()?;
         self.system.check(&blocks)?;
         Ok(joint)
+    }
+
+    /// That several kinds can be told apart.
+    fn check_kinds(&self) -> Result<(), PipelineError> {
+        self.kinds.check()?;
+        let several = self.kinds.number().is_some_and(|kinds| kinds > 1);
+        let problem = match several {
+            true if self.tiling.is_some() => "tiles see no whole part".to_owned(),
+            true if self.system.whitening().is_none() => {
+                let system = self.system.system();
+                format!("`{system}` as configured has no whitening, which tells kinds apart")
+            }
+            _ => return Ok(()),
+        };
+        Err(PipelineError::Config(format!("kinds: expected 1: {problem}")))
     }
 
     /// The blocks whose features are used.

@@ -27,6 +27,8 @@ pub struct Tested {
     pub image: LabelledImage,
     /// The image score.
     pub score: f32,
+    /// The likeliest kind of the image, by a model of several kinds.
+    pub kind: Option<usize>,
     /// The score of the source direction alone, for systems that have one.
     pub source: Option<f32>,
     /// The score of the target direction alone.
@@ -137,6 +139,7 @@ pub fn evaluate(
         let tested = Tested {
             image: image.clone(),
             score: detection.score,
+            kind: detection.kind,
             source: score(&detection.source),
             target: score(&detection.target),
             likelihood: score(&detection.likelihood),

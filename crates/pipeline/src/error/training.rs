@@ -52,6 +52,19 @@ pub enum TrainingError {
         /// The image among those trained on.
         index: usize,
     },
+    /// Images that can't be grouped into so many kinds.
+    #[error(
+        "kinds: expected images that are {kinds} kinds of {fewest} images or more, found {images} images that are not: a \
+         smaller number, or `auto`, may suit them"
+    )]
+    Kinds {
+        /// The number that is given.
+        kinds: usize,
+        /// The images.
+        images: usize,
+        /// The fewest images of a kind.
+        fewest: usize,
+    },
     /// All images are the same.
     #[error("training needs images that differ, found {0} times the same")]
     Identical(usize),

@@ -4,6 +4,7 @@
 mod cnn;
 mod extraction;
 mod level;
+mod mean;
 mod samples;
 mod weights;
 
@@ -11,5 +12,6 @@ pub use cnn::{Cnn, FeatureExtractor};
 pub use extraction::NotLocated;
 pub(crate) use extraction::{Extracted, Extraction, Extractor, extract_features};
 pub(crate) use level::{Blocks, CnnLevels, FeatureLevel, LevelSpec};
+pub(crate) use mean::mean;
 pub(crate) use samples::{Part, Samples, SharedSamples, Stored, all, derive};
 pub use weights::BackboneWeights;

@@ -55,6 +55,13 @@ impl AlignmentMotion {
     }
 }
 
+impl AlignmentMotion {
+    /// Whether parts are turned.
+    pub(crate) fn turns(self) -> bool {
+        matches!(self, Self::Rigid | Self::Similarity)
+    }
+}
+
 impl From<Motion> for AlignmentMotion {
     fn from(motion: Motion) -> Self {
         match motion {

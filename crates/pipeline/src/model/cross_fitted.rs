@@ -96,8 +96,9 @@ impl<B: Backend> CrossFitted<B> {
         };
         let anomalous = calibration.anomalous_pixels(&maps).map_err(CalibrateError::from)?;
         let mut joint = Detection::new(verdict.score, mean_map(&maps));
-        // All models have the same template.
+        // All models have the same template, and number kinds alike.
         joint.located = detections.iter().find_map(|found| found.located);
+        joint.kind = detections.iter().find_map(|found| found.kind);
         joint.verdict = Some(verdict);
         joint.defect_pixels = Some(DefectPixels::Marked(anomalous));
         joint.source = mean_component(detections.iter().map(|found| found.source.as_ref()));

@@ -15,7 +15,6 @@ mod cross_train;
 mod envelope;
 mod held_out;
 mod load;
-mod mean;
 mod memory;
 mod model_file;
 mod model_info;

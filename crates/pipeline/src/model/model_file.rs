@@ -206,7 +206,8 @@ pub(crate) fn from_bytes_with<B: Backend>(
         return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
     }
     let (source, target) = cnns(&extraction, &weights).map_err(unusable)?;
-    let setup = Setup { seed: config.seed, low_memory: config.low_memory, device };
+    let kinds = config.kinds.number().unwrap_or(1);
+    let setup = Setup { seed: config.seed, low_memory: config.low_memory, kinds, device };
     let head = config.system.load(&mut learned, &extraction, target, &setup)?;
     learned.check_empty(config.system.system().name())?;
     Ok(Pipeline {

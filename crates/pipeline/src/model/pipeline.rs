@@ -9,13 +9,12 @@ use nfbmr_data::Frame;
 use rayon::prelude::*;
 use std::path::Path;
 
-use super::mean::mean;
 use super::{AnomalyModel, Known, MeanFeatures, StoredBackbone};
 use crate::calibrate::{Calibration, Suspect};
 use crate::choose::Choices;
 use crate::config::PipelineConfig;
 use crate::error::{CalibrateError, PipelineError};
-use crate::features::{BackboneWeights, Cnn, FeatureExtractor};
+use crate::features::{BackboneWeights, Cnn, FeatureExtractor, mean};
 use crate::input::{Images, Input, Seen, TrainedOn, to_tensor};
 use crate::progress::ProgressFn;
 use crate::score::{Detection, Maps, MeanResiduals, Placed, stitch};

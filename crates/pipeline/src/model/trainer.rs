@@ -11,15 +11,14 @@ use nfbmr_backend::Backend;
 use nfbmr_cache::FeatureCache;
 use nfbmr_pose::{Template, Tolerance};
 
-use super::mean::mean;
 use super::{CopyOf, Pipeline, memory};
 use crate::calibrate::{Suspect, far_out};
-use crate::choose::{Choices, Chosen, choose};
-use crate::config::PipelineConfig;
+use crate::choose::{Choices, Chosen, KindsChoice, Looked, choose, choose_kinds, turned_means};
+use crate::config::{Kinds, PipelineConfig};
 use crate::error::{ImageName, PipelineError, TrainingError};
 use crate::features::{
     BackboneWeights, Cnn, Extracted, Extraction, Extractor, FeatureExtractor, NotLocated, Part,
-    SharedSamples, extract_features,
+    SharedSamples, extract_features, mean,
 };
 use crate::file::{Checkpoint, Identity};
 use crate::input::{
@@ -139,7 +138,7 @@ impl<B: Backend> Trainer<B> {
         let images = images.into();
         let config = &resolve(config, &images)?;
         let (source, target) = load_cnns(&config.extraction()?, weights, device)?;
-        let Chosen { config, template, choices } =
+        let Chosen { mut config, template, mut choices } =
             choose(config, &source, &images, device, progress)?;
         let mut extraction = config.extraction()?;
         check_tolerance(&config, template.as_deref())?;
@@ -152,16 +151,24 @@ impl<B: Backend> Trainer<B> {
         networks.extend(target.as_ref().zip(weights.target()));
         let (input, cache) = (&extraction.input, storage.cache.as_ref());
         let extractor = Extractor { networks, input, cache, device };
+        // Bad files are told when features are extracted.
+        let mut skipped = Vec::new();
+        let again = images.again(&mut skipped);
         let extracted = extract_features(&extractor, images, in_memory, progress)?;
         let Extracted { mut levels, contents, names, not_located } = extracted;
         let targets = levels.split_off(source.levels().len());
+        let (kinds, choice) =
+            find_kinds(&config, input, &source, &levels, again, device, progress)?;
+        let given = config.kinds == Kinds::Number(1);
+        config.kinds = Kinds::Number(choice.images.len());
+        choices.kinds = (!given).then_some(choice);
         Ok(Self {
             config,
             extraction,
             weights: weights.clone(),
             source,
             target,
-            features: Features { source: levels, target: targets, in_memory },
+            features: Features { source: levels, target: targets, in_memory, kinds },
             trained_on: TrainedOn::new(contents.clone()),
             contents,
             names,
@@ -196,8 +203,8 @@ impl<B: Backend> Trainer<B> {
     }
 
     /// What was chosen of what the configuration left open.
-    pub fn choices(&self) -> &Choices {
-        &self.choices
+    pub fn choices(&self) -> Choices {
+        self.choices_of(&self.config)
     }
 
     /// Images whose part isn't located; they are trained on as it is guessed to lie.
@@ -211,13 +218,16 @@ impl<B: Backend> Trainer<B> {
     /// As [`PipelineConfig::validate`].
     pub fn suits(&self, config: &PipelineConfig) -> Result<bool, PipelineError> {
         config.validate()?;
-        let mut extraction = self.resolved(config).extraction()?;
+        let resolved = self.resolved(config);
+        let mut extraction = resolved.extraction()?;
         // Of one alignment there is one template.
         extraction.input.template = self.extraction.input.template.clone();
-        Ok(extraction == self.extraction)
+        let kinds = config.system.whitening().is_none() || resolved.kinds == self.config.kinds;
+        Ok(kinds && extraction == self.extraction)
     }
 
-    /// A configuration with the white level, the alignment and the augmentation of the features where it leaves them open.
+    /// A configuration with the white level, the alignment, the augmentation and the kinds of the features where it leaves
+    /// them open.
     fn resolved(&self, config: &PipelineConfig) -> PipelineConfig {
         let mut resolved = config.clone();
         resolved.white_level = config.white_level.or(self.config.white_level);
@@ -226,6 +236,10 @@ impl<B: Backend> Trainer<B> {
         }
         if config.augmentation == Augmentation::Auto {
             resolved.augmentation = self.config.augmentation;
+        }
+        if config.kinds == Kinds::Auto {
+            let whitens = config.system.whitening().is_some();
+            resolved.kinds = if whitens { self.config.kinds } else { Kinds::Number(1) };
         }
         resolved
     }
@@ -244,7 +258,7 @@ impl<B: Backend> Trainer<B> {
     ) -> Result<Pipeline<B>, PipelineError> {
         if !self.suits(config)? {
             let problem = "expected the backbones, blocks, scales, input_size, fit, white_level, mask, \
-                           alignment, tiling and augmentation of the features";
+                           alignment, tiling, augmentation and kinds of the features";
             return Err(PipelineError::Config(problem.to_owned()));
         }
         let config = &self.resolved(config);
@@ -257,7 +271,12 @@ impl<B: Backend> Trainer<B> {
             features,
             target_cnn: self.target.as_ref(),
             shared,
-            setup: Setup { seed: config.seed, low_memory: config.low_memory, device },
+            setup: Setup {
+                seed: config.seed,
+                low_memory: config.low_memory,
+                kinds: config.kinds.number().unwrap_or(1),
+                device,
+            },
             session: &mut session,
         })?;
         tracing::info!(system = %config.system.system(), images = self.images(), "trained");
@@ -266,7 +285,7 @@ impl<B: Backend> Trainer<B> {
             input: self.extraction.input.clone(),
             weights: self.weights.clone(),
             source: self.source.clone(),
-            choices: self.choices.clone(),
+            choices: self.choices_of(config),
             head,
             trained_on: self.trained_on.clone(),
             calibrated_on: TrainedOn::default(),
@@ -274,6 +293,12 @@ impl<B: Backend> Trainer<B> {
             calibration: None,
             device: self.device.clone(),
         })
+    }
+
+    /// What was chosen for a system; kinds are of those that tell them apart.
+    fn choices_of(&self, config: &PipelineConfig) -> Choices {
+        let kinds = self.choices.kinds.clone().filter(|_| config.system.whitening().is_some());
+        Choices { kinds, ..self.choices.clone() }
     }
 
     /// The training images that the others find far out, by the score of each sample without it: of several tiles
@@ -374,7 +399,8 @@ impl<B: Backend> Trainer<B> {
         let contents: Vec<Fingerprint> = images.iter().map(|&image| self.contents[image]).collect();
         #[expect(clippy::indexing_slicing, reason = "indices of the training images")]
         let names = images.iter().map(|&image| self.names[image].clone()).collect();
-        let Features { source, target, in_memory } = &self.features;
+        let Features { source, target, in_memory, kinds } = &self.features;
+        let kinds = samples.iter().filter_map(|&sample| kinds.get(sample).copied()).collect();
         Self {
             config: self.config.clone(),
             extraction: self.extraction.clone(),
@@ -385,6 +411,7 @@ impl<B: Backend> Trainer<B> {
                 source: source.iter().map(part).collect(),
                 target: target.iter().map(part).collect(),
                 in_memory: *in_memory,
+                kinds,
             },
             trained_on: TrainedOn::new(contents.clone()),
             contents,
@@ -420,6 +447,31 @@ fn resolve(config: &PipelineConfig, images: &Images<'_>) -> Result<PipelineConfi
         config.white_level = white_level(images.again(&mut skipped))?.map(|level| level.value);
     }
     Ok(config)
+}
+
+/// The kind of each sample, and why there are so many kinds.
+fn find_kinds<B: Backend>(
+    config: &PipelineConfig,
+    input: &Input,
+    source: &Cnn<B>,
+    levels: &[SharedSamples<B>],
+    images: Images<'_>,
+    device: &B::Device,
+    progress: &mut ProgressFn<'_>,
+) -> Result<(Vec<usize>, KindsChoice), PipelineError> {
+    let none = || PipelineError::Config("expected features, found none".to_owned());
+    let features = levels.last().ok_or_else(none)?;
+    let samples = input.samples();
+    if input.tiles.is_some() {
+        let count = features.len();
+        return Ok((vec![0; count], KindsChoice::of_tiles(count / samples.max(1))));
+    }
+    let turns = config.alignment.motion.turns();
+    let looked = Looked { features: &**features, samples, turns };
+    let turned = || turned_means(source, input, images, device, progress);
+    let (kinds, choice) = choose_kinds(config.kinds, &looked, turned)?;
+    let by_sample = kinds.into_iter().flat_map(|kind| std::iter::repeat_n(kind, samples));
+    Ok((by_sample.collect(), choice))
 }
 
 /// That a tolerance has something to be of.

@@ -11,9 +11,9 @@ use crate::input::Located;
 
 /// What a detector says of one image.
 ///
-/// As JSON it is an object of `score`, `p_value`, `is_anomalous`, `threshold`, `regions`, `located`, `width` and `height`
-/// (of the anomaly map), those that only a calibrated model has, and `located` of a model without alignment, being
-/// `null` otherwise.
+/// As JSON it is an object of `score`, `p_value`, `is_anomalous`, `threshold`, `regions`, `located`, `kind`, `width` and
+/// `height` (of the anomaly map), those that only a calibrated model has, `located` of a model without alignment, and
+/// `kind` of a model of one kind, being `null` otherwise.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Detection {
@@ -25,6 +25,8 @@ pub struct Detection {
     pub threshold: Option<f32>,
     /// Where the part lies, by a model with an alignment.
     pub located: Option<Located>,
+    /// The likeliest kind of the image, from 0, by a model of several kinds.
+    pub kind: Option<usize>,
     /// The anomaly map at the image's own size.
     pub anomaly_map: ScoreMap,
     /// Which pixels of the anomaly map belong to a defect, by a calibrated model.
@@ -65,6 +67,7 @@ impl Detection {
             verdict: None,
             threshold: None,
             located: None,
+            kind: None,
             anomaly_map,
             defect_pixels: None,
             source: None,
@@ -114,13 +117,14 @@ impl Detection {
 impl Serialize for Detection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let regions = self.regions().map_err(S::Error::custom)?;
-        let mut fields = serializer.serialize_struct("Detection", 8)?;
+        let mut fields = serializer.serialize_struct("Detection", 9)?;
         fields.serialize_field("score", &self.score)?;
         fields.serialize_field("p_value", &self.p_value())?;
         fields.serialize_field("is_anomalous", &self.is_anomalous())?;
         fields.serialize_field("threshold", &self.threshold)?;
         fields.serialize_field("regions", &regions)?;
         fields.serialize_field("located", &self.located)?;
+        fields.serialize_field("kind", &self.kind)?;
         fields.serialize_field("width", &self.anomaly_map.width)?;
         fields.serialize_field("height", &self.anomaly_map.height)?;
         fields.end()

@@ -10,8 +10,8 @@ use super::{LevelMaps, Rule, ScoreMap};
 
 /// The maps of an image.
 pub(crate) enum Maps {
-    /// Those of each level, the finest first, and how they become one.
-    Levels { levels: Vec<LevelMaps<ScoreMap>>, rule: Arc<Rule> },
+    /// Those of each level, the finest first, how they become one, and the image's kind where kinds are told apart.
+    Levels { levels: Vec<LevelMaps<ScoreMap>>, rule: Arc<Rule>, kind: Option<usize> },
     /// A map and a score by a rule of its own.
     Scored { map: ScoreMap, score: f32 },
 }

@@ -62,6 +62,8 @@ pub(crate) struct Rule {
     pub(crate) pooling: Pooling,
     /// Of each level.
     pub(crate) units: Vec<Units>,
+    /// What anomaly maps of each kind are divided by, so that scores of good images are alike; none for a single kind.
+    pub(crate) kind_units: Vec<f64>,
 }
 
 impl Rule {
@@ -104,7 +106,7 @@ mod tests {
     const UNITS: Units = Units { source: 4.0, target: 2.0, likelihood: 3.0 };
 
     fn rule(fusion: Fusion) -> Rule {
-        Rule { fusion, pooling: Pooling::Max, units: vec![UNITS] }
+        Rule { fusion, pooling: Pooling::Max, units: vec![UNITS], kind_units: Vec::new() }
     }
 
     fn map(values: [f32; 4]) -> ScoreMap {

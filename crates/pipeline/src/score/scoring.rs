@@ -32,8 +32,8 @@ impl Placed<'_> {
                 }
             }
         };
-        let (levels, rule) = match maps {
-            Maps::Levels { levels, rule } => (levels, rule),
+        let (levels, rule, kind) = match maps {
+            Maps::Levels { levels, rule, kind } => (levels, rule, kind),
             Maps::Scored { map, score } => {
                 return Ok(Detection { located, ..Detection::new(score, at_size(&map)?) });
             }
@@ -55,14 +55,19 @@ impl Placed<'_> {
                 .map(|map| ScoreMap { inspected: self.inspected_cells(&map), ..map });
             Ok::<_, PipelineError>(score.zip(map).map(|(score, map)| Component { score, map }))
         };
-        let fused = component(fused)?.ok_or_else(|| {
+        let mut fused = component(fused)?.ok_or_else(|| {
             PipelineError::Config("expected the maps of one level or more, found none".to_owned())
         })?;
+        if let Some(&unit) = kind.and_then(|kind| rule.kind_units.get(kind)) {
+            fused.score /= unit as f32;
+            fused.map.values.iter_mut().for_each(|value| *value /= unit as f32);
+        }
         Ok(Detection {
             source: component(source)?,
             target: component(target)?,
             likelihood: component(likelihood)?,
             located,
+            kind,
             ..Detection::new(fused.score, at_size(&fused.map)?)
         })
     }
@@ -164,7 +169,12 @@ mod tests {
     const UNITS: Units = Units { source: 4.0, target: 2.0, likelihood: 3.0 };
 
     fn rule(fusion: Fusion, levels: usize) -> Rule {
-        Rule { fusion, pooling: Pooling::Max, units: vec![UNITS; levels] }
+        Rule {
+            fusion,
+            pooling: Pooling::Max,
+            units: vec![UNITS; levels],
+            kind_units: vec![1.0, 2.0],
+        }
     }
 
     fn input() -> Input {
@@ -210,10 +220,12 @@ mod tests {
         let maps = Maps::Levels {
             levels: vec![level(map([60.0, 0.0, 0.0, 0.0])), level(coarse)],
             rule: rule(Fusion::Plain, 2).into(),
+            kind: None,
         };
         let content = Rect { x: 0, y: 0, width: 64, height: 64 };
         let size = Size { width: 2, height: 2 };
-        let found = placed(&input(), content, size).detection(maps).unwrap();
+        let input = input();
+        let found = placed(&input, content, size).detection(maps).unwrap();
         assert_eq!((found.score, found.likelihood.unwrap().score), (3.0, 3.0));
         // A third of 60 over the unit 3, and two thirds of 3 over it.
         let peak = found.anomaly_map.values[0];
@@ -229,6 +241,7 @@ mod tests {
         let maps = Maps::Levels {
             levels: vec![LevelMaps { source: None, target: None, likelihood }],
             rule: rule(Fusion::Plain, 1).into(),
+            kind: None,
         };
         let detection = placed(&input(), content, size).detection(maps).unwrap();
         assert_eq!(detection.score, 2.0);

@@ -22,7 +22,8 @@ fn stitch_image(tiles: Tiles, maps: impl Iterator<Item = Maps>) -> Maps {
     let (mut scored, mut highest) = (Vec::new(), f32::NEG_INFINITY);
     for maps in maps {
         match maps {
-            Maps::Levels { levels: tile, rule } => {
+            // Kinds are of whole images.
+            Maps::Levels { levels: tile, rule, kind: _ } => {
                 of_levels.get_or_insert(rule);
                 levels.resize_with(tile.len(), Vec::new);
                 levels.iter_mut().zip(tile).for_each(|(level, maps)| level.push(maps));
@@ -39,7 +40,10 @@ fn stitch_image(tiles: Tiles, maps: impl Iterator<Item = Maps>) -> Maps {
         LevelMaps { source, target, likelihood }
     };
     match of_levels {
-        Some(rule) => Maps::Levels { levels: levels.into_iter().map(level).collect(), rule },
+        Some(rule) => {
+            let levels = levels.into_iter().map(level).collect();
+            Maps::Levels { levels, rule, kind: None }
+        }
         None => {
             let none = || ScoreMap::new(0, 0, Vec::new());
             Maps::Scored { map: blend(tiles, &scored).unwrap_or_else(none), score: highest }

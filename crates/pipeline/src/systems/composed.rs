@@ -9,6 +9,8 @@ use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
 
 use super::flows::store;
+use super::kind_units;
+use super::spaces::kinds_of;
 use super::{BidirectionalMapper, Head, Residuals, Spaces, Target, TargetFlow, TargetSpace};
 use crate::error::{ModelError, PipelineError};
 use crate::features::Samples;
@@ -39,12 +41,13 @@ impl<B: Backend, M> Composed<Vec<TargetFlow<B>>, M> {
         mean_residuals: Vec<MeanResiduals>,
         fusion: Fusion,
         pooling: Pooling,
+        kind_units: Vec<f64>,
     ) -> Self {
         let units = |(flow, residuals): (&TargetFlow<B>, &MeanResiduals)| {
             Units::new(Some(*residuals), Some(flow.flow().channels()))
         };
         let units = flows.iter().zip(&mean_residuals).map(units).collect();
-        let rule = Rule { fusion, pooling, units }.into();
+        let rule = Rule { fusion, pooling, units, kind_units }.into();
         Self { space: flows, mappers, mean_residuals, rule, joined: false }
     }
 }
@@ -86,22 +89,25 @@ impl<B: Backend, S: StoredSpace<B>, M: StoredMapper<B>> Head<B> for Composed<S, 
         images: &Tensor<B, 4>,
         y: Vec<Tensor<B, 4>>,
     ) -> Result<Vec<Maps>, PipelineError> {
-        let levels = self.mappers.iter().zip(self.space.target(images, y)?);
+        let levels = self.space.target(images, y)?;
+        let kinds = kinds_of(&levels);
+        let levels = self.mappers.iter().zip(levels);
         let level = |(mapper, level): (&M, Target<B>)| {
-            let Target { source: y, features: z, likelihood } = level;
+            let Target { source: y, features: z, likelihood, kinds: _ } = level;
             let Residuals { source, target } = mapper.residuals(y, z)?;
             Ok(LevelMaps { source, target: Some(target), likelihood })
         };
         let levels = levels.map(level).collect::<Result<_, PipelineError>>()?;
-        let image = |levels| {
+        let image = |(levels, kind)| {
             let levels = if self.joined { vec![LevelMaps::mean(levels)?] } else { levels };
-            Ok(Maps::Levels { levels, rule: self.rule.clone() })
+            Ok(Maps::Levels { levels, rule: self.rule.clone(), kind })
         };
-        by_image(levels).into_iter().map(image).collect()
+        by_image(levels).into_iter().zip(kinds).map(image).collect()
     }
 
     fn store(&self, learned: &mut Learned) -> Result<(), ModelError> {
         self.space.store(learned)?;
+        kind_units::store(&self.rule.kind_units, learned)?;
         learned.put_constant(MEAN_RESIDUALS, &self.mean_residuals)?;
         let mappers = self.mappers.iter().enumerate();
         mappers.for_each(|(level, mapper)| mapper.store(level, learned));

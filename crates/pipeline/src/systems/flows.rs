@@ -105,8 +105,9 @@ impl FlowSpace {
         let unusable = |error: PipelineError| ModelError::Unusable(Box::new(error));
         let level = |(index, (level, permutations)): (usize, (&FeatureLevel, Vec<_>))| {
             let whitening = self.whitening.as_ref().map(|config| {
+                let Setup { kinds, device, .. } = *setup;
                 let whitening =
-                    Whitening::new(config, &level.block_channels, level.grid, setup.device);
+                    Whitening::new(config, &level.block_channels, level.grid, kinds, device);
                 let whitening = whitening.map_err(|error| unusable(error.into()))?;
                 learned.load_level(WHITENING, index, whitening)
             });
@@ -210,10 +211,16 @@ impl<B: Backend> TargetSpace<B> for Vec<TargetFlow<B>> {
         y: Vec<Tensor<B, 4>>,
     ) -> Result<Vec<Target<B>>, PipelineError> {
         let level = |(own, y): (&TargetFlow<B>, _)| {
-            let source = own.whiten(y)?;
+            let (source, kinds) = match &own.whitening {
+                Some(whitening) if whitening.kinds() > 1 => {
+                    let (source, kinds) = whitening.forward_kinds(y)?;
+                    (source, Some(kinds))
+                }
+                _ => (own.whiten(y)?, None),
+            };
             let output = own.flow.forward(source.clone())?;
             let likelihood = Some(nll_map(&output));
-            Ok(Target { source, features: output.z, likelihood })
+            Ok(Target { source, features: output.z, likelihood, kinds })
         };
         self.iter().zip(y).map(level).collect()
     }

@@ -3,7 +3,9 @@
 
 mod bpfm;
 mod composed;
+mod features;
 mod flows;
+mod kind_units;
 mod nf;
 mod nf_bmr;
 mod nf_bpfm;
@@ -18,11 +20,12 @@ mod spade;
 mod target_cnn;
 mod two_cnns;
 
+pub(crate) use features::Features;
 pub(crate) use flows::FlowSpace;
 pub use flows::TargetFlow;
 pub use registry::{System, SystemConfig};
 pub(crate) use settings::{
-    Features, Head, LearnedSize, Settings, SharedHead, Spaces, Trained, Training, only,
+    Head, LearnedSize, Settings, SharedHead, Spaces, Trained, Training, only,
 };
 pub(crate) use setup::Setup;
 pub(crate) use shared::Shared;

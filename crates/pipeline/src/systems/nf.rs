@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::composed::{by_image, spaces};
 use super::flows::{Scales, store};
+use super::kind_units::{self, kind_units};
+use super::spaces::kinds_of;
 use super::{
     FlowSpace, Head, LearnedSize, Settings, Setup, SharedHead, Spaces, TargetFlow, TargetSpace,
     Trained, Training,
@@ -78,16 +80,21 @@ impl Settings for NfConfig {
         [self.space().multiply_adds(levels), 0.0]
     }
 
+    fn whitening(&self) -> Option<&WhiteningConfig> {
+        self.whitening.as_ref()
+    }
+
     fn train<B: Backend>(
         &self,
         mut training: Training<'_, '_, '_, B>,
     ) -> Result<Trained<B>, PipelineError> {
         let space = self.space();
         let y = training.white(&space)?;
-        let left_out = left_out(&space, self.pooling, training.levels(), &y)?;
+        let left_out = left_out(&space, self.pooling, &training, &y)?;
         let flows = y.iter().enumerate().map(|(index, y)| training.flow(&space, index, y));
         let flows = flows.collect::<Result<_, _>>()?;
-        Ok(Trained { left_out, ..Trained::new(NfHead::new(flows, self.pooling)) })
+        let units = kind_units(training.features, left_out.as_deref());
+        Ok(Trained { left_out, ..Trained::new(NfHead::new(flows, self.pooling, units)) })
     }
 
     fn load<B: Backend>(
@@ -98,7 +105,7 @@ impl Settings for NfConfig {
         setup: &Setup<'_, B>,
     ) -> Result<SharedHead<B>, ModelError> {
         let flows = self.space().load(learned, &extraction.source.levels, setup)?;
-        Ok(Arc::new(NfHead::new(flows, self.pooling)))
+        Ok(Arc::new(NfHead::new(flows, self.pooling, kind_units::load(learned, setup)?)))
     }
 }
 
@@ -115,15 +122,19 @@ pub(super) fn flow_size(space: &FlowSpace, levels: &[FeatureLevel]) -> LearnedSi
 pub(super) fn left_out<B: Backend>(
     space: &FlowSpace,
     pooling: Pooling,
-    levels: &[FeatureLevel],
+    training: &Training<'_, '_, '_, B>,
     z: &[SharedSamples<B>],
 ) -> Result<Option<Vec<f64>>, PipelineError> {
-    let (Some(config), Some((level, z))) = (&space.whitening, levels.last().zip(z.last())) else {
+    let last = training.levels().last().zip(z.last());
+    let (Some(config), Some((level, z))) = (&space.whitening, last) else {
         return Ok(None);
     };
     let score = |sample| {
         let features = z.get(sample)?;
-        let distances = distances_left_out(config, z.len(), &level.block_channels, features);
+        let kind = training.features.kinds.get(sample).copied().unwrap_or_default();
+        let of_kind = training.features.of_kind(kind);
+        let channels = &level.block_channels;
+        let distances = distances_left_out(config, z.len(), of_kind, channels, features);
         let values = distances.into_iter().map(|distance| distance as f32).collect();
         Ok(f64::from(pooling.pool(values)))
     };
@@ -138,11 +149,11 @@ struct NfHead<B: Backend> {
 }
 
 impl<B: Backend> NfHead<B> {
-    fn new(flows: Vec<TargetFlow<B>>, pooling: Pooling) -> Self {
+    fn new(flows: Vec<TargetFlow<B>>, pooling: Pooling, kind_units: Vec<f64>) -> Self {
         let units = |own: &TargetFlow<B>| Units::new(None, Some(own.flow().channels()));
         let units = flows.iter().map(units).collect();
         // A likelihood alone has nothing to be fused with.
-        let rule = Rule { fusion: Fusion::Plain, pooling, units };
+        let rule = Rule { fusion: Fusion::Plain, pooling, units, kind_units };
         Self { flows, rule: rule.into() }
     }
 }
@@ -153,17 +164,20 @@ impl<B: Backend> Head<B> for NfHead<B> {
         images: &Tensor<B, 4>,
         y: Vec<Tensor<B, 4>>,
     ) -> Result<Vec<Maps>, PipelineError> {
-        let levels = self.flows.target(images, y)?.into_iter();
-        let levels = levels.map(|level| LevelMaps {
+        let levels = self.flows.target(images, y)?;
+        let kinds = kinds_of(&levels);
+        let levels = levels.into_iter().map(|level| LevelMaps {
             source: None,
             target: None,
             likelihood: level.likelihood,
         });
-        let maps = by_image(levels.collect()).into_iter();
-        Ok(maps.map(|levels| Maps::Levels { levels, rule: self.rule.clone() }).collect())
+        let maps = by_image(levels.collect()).into_iter().zip(kinds);
+        let image = |(levels, kind)| Maps::Levels { levels, rule: self.rule.clone(), kind };
+        Ok(maps.map(image).collect())
     }
 
     fn store(&self, learned: &mut Learned) -> Result<(), ModelError> {
+        kind_units::store(&self.rule.kind_units, learned)?;
         store(&self.flows, learned)
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::composed::{Composed, StoredMapper, batches, load_residuals, measure};
 use super::flows::Scales;
+use super::kind_units::{self, kind_units};
 use super::nf::{FLOW_COPIES, NfConfig, flow_size, left_out};
 use super::settings::unusable;
 use super::{FlowSpace, LearnedSize, Settings, Setup, SharedHead, Trained, Training};
@@ -130,6 +131,10 @@ impl Settings for NfBmrConfig {
         [self.space().multiply_adds(levels), levels.iter().map(bmr).sum()]
     }
 
+    fn whitening(&self) -> Option<&WhiteningConfig> {
+        self.whitening.as_ref()
+    }
+
     fn train<B: Backend>(
         &self,
         mut training: Training<'_, '_, '_, B>,
@@ -137,7 +142,7 @@ impl Settings for NfBmrConfig {
         let space = self.space();
         let y = training.white(&space)?;
         let levels = training.levels().to_vec();
-        let left_out = left_out(&space, self.pooling, &levels, &y)?;
+        let left_out = left_out(&space, self.pooling, &training, &y)?;
         let (mut flows, mut mappers, mut residuals) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (level, y)) in levels.iter().zip(&y).enumerate() {
             let flow = training.flow(&space, index, y)?;
@@ -160,7 +165,8 @@ impl Settings for NfBmrConfig {
             flows.push(flow);
             mappers.push(bmr);
         }
-        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
+        let units = kind_units(training.features, left_out.as_deref());
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling, units);
         Ok(Trained { left_out, ..Trained::new(head) })
     }
 
@@ -183,7 +189,8 @@ impl Settings for NfBmrConfig {
             Ok(bmr)
         };
         let mappers = levels.iter().enumerate().map(bmr).collect::<Result<_, ModelError>>()?;
-        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
+        let units = kind_units::load(learned, setup)?;
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling, units);
         Ok(Arc::new(head))
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::bpfm::Mapping;
 use super::composed::{Composed, load_residuals};
 use super::flows::Scales;
+use super::kind_units::{self, kind_units};
 use super::nf::{FLOW_COPIES, flow_size, left_out};
 use super::nf_bmr::NfBmrConfig;
 use super::{FlowSpace, LearnedSize, Settings, Setup, SharedHead, Trained, Training};
@@ -113,6 +114,10 @@ impl Settings for NfBpfmConfig {
         [self.space().multiply_adds(levels), levels.iter().map(bpfm).sum()]
     }
 
+    fn whitening(&self) -> Option<&WhiteningConfig> {
+        self.whitening.as_ref()
+    }
+
     fn train<B: Backend>(
         &self,
         mut training: Training<'_, '_, '_, B>,
@@ -120,7 +125,7 @@ impl Settings for NfBpfmConfig {
         let space = self.space();
         let y = training.white(&space)?;
         let levels = training.levels().to_vec();
-        let left_out = left_out(&space, self.pooling, &levels, &y)?;
+        let left_out = left_out(&space, self.pooling, &training, &y)?;
         let (mut flows, mut mappers, mut residuals) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (level, y)) in levels.iter().zip(&y).enumerate() {
             let flow = training.flow(&space, index, y)?;
@@ -132,7 +137,8 @@ impl Settings for NfBpfmConfig {
             flows.push(flow);
             mappers.push(bpfm);
         }
-        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
+        let units = kind_units(training.features, left_out.as_deref());
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling, units);
         Ok(Trained { left_out, ..Trained::new(head) })
     }
 
@@ -149,7 +155,8 @@ impl Settings for NfBpfmConfig {
         let levels = levels.iter().enumerate();
         let mappers = levels.map(|(index, level)| self.mapping(level).load(learned, index, setup));
         let mappers = mappers.collect::<Result<_, ModelError>>()?;
-        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling);
+        let units = kind_units::load(learned, setup)?;
+        let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling, units);
         Ok(Arc::new(head))
     }
 }

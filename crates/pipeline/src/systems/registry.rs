@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use nfbmr_backend::Backend;
+use nfbmr_whitening::WhiteningConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -105,6 +106,12 @@ macro_rules! registry {
             fn multiply_adds(&self, levels: &[FeatureLevel]) -> [f64; 2] {
                 match self {
                     $(Self::$system(own) => own.multiply_adds(levels),)+
+                }
+            }
+
+            fn whitening(&self) -> Option<&WhiteningConfig> {
+                match self {
+                    $(Self::$system(own) => own.whitening(),)+
                 }
             }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
+use nfbmr_whitening::WhiteningConfig;
 
 use super::target_cnn::TargetCnnConfig;
-use super::{FlowSpace, Setup, Shared, TargetFlow};
+use super::{Features, FlowSpace, Setup, Shared, TargetFlow};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec, SharedSamples};
 use crate::file::Learned;
@@ -53,6 +54,11 @@ pub(crate) trait Settings: Clone + Debug + PartialEq {
     fn multiply_adds(&self, levels: &[FeatureLevel]) -> [f64; 2] {
         let _ = levels;
         [0.0; 2]
+    }
+
+    /// How the features are whitened, of a system that does so. It is what tells kinds of images apart.
+    fn whitening(&self) -> Option<&WhiteningConfig> {
+        None
     }
 
     /// Trains the system on features.
@@ -124,17 +130,6 @@ pub(crate) struct Spaces<B: Backend> {
     pub(crate) target: Option<Vec<Tensor<B, 4>>>,
 }
 
-/// What a system is trained on.
-#[derive(Clone, Debug)]
-pub(crate) struct Features<B: Backend> {
-    /// Source features of each level.
-    pub(crate) source: Vec<SharedSamples<B>>,
-    /// Target features of each level, where a second CNN has them.
-    pub(crate) target: Vec<SharedSamples<B>>,
-    /// Whether features fit the memory.
-    pub(crate) in_memory: bool,
-}
-
 /// A training of a system.
 pub(crate) struct Training<'a, 'b, 'c, B: Backend> {
     pub(crate) extraction: &'a Extraction,
@@ -176,9 +171,8 @@ impl<B: Backend> Training<'_, '_, '_, B> {
         &mut self,
         space: &FlowSpace,
     ) -> Result<Vec<SharedSamples<B>>, PipelineError> {
-        let Features { source, in_memory, .. } = self.features;
         let levels = &self.extraction.source.levels;
-        self.shared.white(space, levels, source, *in_memory, self.setup.device, self.session)
+        self.shared.white(space, levels, self.features, &self.setup, self.session)
     }
 
     /// The trained flow of a level, of white features.

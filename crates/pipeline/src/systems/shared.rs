@@ -3,7 +3,7 @@
 use nfbmr_backend::Backend;
 use nfbmr_whitening::{Whitening, WhiteningConfig, WhiteningFit};
 
-use super::{FlowSpace, Setup, TargetFlow};
+use super::{Features, FlowSpace, Setup, TargetFlow};
 use crate::error::{Phase, PipelineError};
 use crate::features::{FeatureLevel, SharedSamples, derive};
 use crate::progress::Reporter;
@@ -49,28 +49,31 @@ impl<B: Backend> Shared<B> {
         &mut self,
         space: &FlowSpace,
         levels: &[FeatureLevel],
-        y: &[SharedSamples<B>],
-        keep: bool,
-        device: &B::Device,
+        features: &Features<B>,
+        setup: &Setup<'_, B>,
         session: &mut Session<'_, '_>,
     ) -> Result<Vec<SharedSamples<B>>, PipelineError> {
-        let Some(config) = &space.whitening else { return Ok(y.to_vec()) };
+        let Features { source: y, in_memory, kinds, .. } = features;
+        let Some(config) = &space.whitening else { return Ok(y.clone()) };
         if let Some(known) = self.whitened.as_ref().filter(|known| known.config == *config) {
             return Ok(known.y.clone());
         }
         let (mut whitenings, mut white) = (Vec::new(), Vec::new());
         for (index, (level, y)) in levels.iter().zip(y).enumerate() {
-            let mut fit = WhiteningFit::new(config, &level.block_channels, level.grid)?;
             let reporter = Reporter::new(Phase::Whitening, 1, y.len(), &mut *session.progress);
             let mut reporter = reporter.of_level((index, levels.len()));
-            let indices: Vec<usize> = (0..y.len()).collect();
-            for chunk in indices.chunks(CHUNK) {
-                fit.add(y.batch(chunk)?)?;
-                reporter.advance(chunk.len())?;
+            let channels = &level.block_channels;
+            let mut fit = WhiteningFit::new(config, channels, level.grid, setup.kinds)?;
+            for kind in 0..setup.kinds {
+                let own = (0..y.len()).filter(|&sample| kinds.get(sample) == Some(&kind));
+                for chunk in own.collect::<Vec<usize>>().chunks(CHUNK) {
+                    fit.add(y.batch(chunk)?, kind)?;
+                    reporter.advance(chunk.len())?;
+                }
             }
-            let whitening = fit.finish(device)?;
+            let whitening = fit.finish(setup.device)?;
             let forward = whitening.clone();
-            white.push(derive(y, keep, move |y| Ok(forward.forward(y)?))?);
+            white.push(derive(y, *in_memory, move |y| Ok(forward.forward(y)?))?);
             whitenings.push(whitening);
         }
         self.whitened = Some(Whitened { config: config.clone(), whitenings, y: white.clone() });

@@ -16,6 +16,16 @@ pub struct Target<B: Backend> {
     pub features: Tensor<B, 4>,
     /// Negative log-likelihood by position `[N, H, W]`, where the space has a density.
     pub likelihood: Option<Tensor<B, 3>>,
+    /// The kind of each image, where the space tells kinds apart.
+    pub kinds: Option<Vec<usize>>,
+}
+
+/// The kind of each image by the last level, the coarsest; none where kinds aren't told apart.
+pub(super) fn kinds_of<B: Backend>(
+    levels: &[Target<B>],
+) -> impl Iterator<Item = Option<usize>> + use<B> {
+    let kinds = levels.last().and_then(|level| level.kinds.clone());
+    kinds.into_iter().flatten().map(Some).chain(std::iter::repeat(None))
 }
 
 /// The target space (equation (2)): a flow looks at the source features alone, a second CNN at the image.
@@ -57,7 +67,8 @@ impl<B: Backend> TargetSpace<B> for Cnn<B> {
         y: Vec<Tensor<B, 4>>,
     ) -> Result<Vec<Target<B>>, PipelineError> {
         let spaces = y.into_iter().zip(self.extract(images.clone())?);
-        Ok(spaces.map(|(source, features)| Target { source, features, likelihood: None }).collect())
+        let level = |(source, features)| Target { source, features, likelihood: None, kinds: None };
+        Ok(spaces.map(level).collect())
     }
 }
 

@@ -515,10 +515,10 @@ mod tests {
         let device = Default::default();
         let trained = config.system.train(Training {
             extraction: &extraction,
-            features: &Features { source, target: Vec::new(), in_memory: true },
+            features: &Features { source, target: Vec::new(), in_memory: true, kinds: vec![0; 4] },
             target_cnn: None,
             shared: &mut Shared::default(),
-            setup: Setup { seed: 0, low_memory: false, device: &device },
+            setup: Setup { seed: 0, low_memory: false, kinds: 1, device: &device },
             session: &mut Session { progress, checkpoint: None, level: (0, 1) },
         })?;
         Ok(trained.head)
@@ -547,7 +547,7 @@ mod tests {
         head.store(&mut learned).unwrap();
         let extraction = config().extraction().unwrap();
         let device = Default::default();
-        let setup = Setup { seed: 0, low_memory: false, device: &device };
+        let setup = Setup { seed: 0, low_memory: false, kinds: 1, device: &device };
         let read = config().system.load(&mut learned, &extraction, None, &setup).unwrap();
         learned.check_empty("spade").unwrap();
         let maps = |head: &SharedHead<Cpu>| -> Vec<_> {

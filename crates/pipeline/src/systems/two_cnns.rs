@@ -96,7 +96,8 @@ trait TwoCnns: Clone + std::fmt::Debug + PartialEq {
     ) -> Composed<Cnn<B>, Bpfm<B>> {
         let TwoCnnsConfig { fusion, pooling, .. } = *self.config();
         let units = vec![Units::new(Some(mean_residuals), None)];
-        let (mean_residuals, rule) = (vec![mean_residuals], Rule { fusion, pooling, units }.into());
+        let (mean_residuals, rule) =
+            (vec![mean_residuals], Rule { fusion, pooling, units, kind_units: Vec::new() }.into());
         // As published, each block counts by the size of its residuals.
         Composed { space, mappers, mean_residuals, rule, joined: true }
     }

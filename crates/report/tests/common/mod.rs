@@ -23,6 +23,7 @@ pub fn scores(normal: &[f32], defect: &[f32]) -> Vec<Score> {
         defect: defect.map(str::to_owned),
         score,
         likelihood: None,
+        kind: None,
     };
     let normal = normal.iter().map(|&value| score(None, value));
     normal.chain(defect.iter().map(|&value| score(Some("scratch"), value))).collect()
