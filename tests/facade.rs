@@ -52,6 +52,7 @@ fn a_folder_of_good_parts_makes_a_detector() {
     // What the default leaves open.
     config.alignment = pipeline.config().alignment;
     config.augmentation = pipeline.config().augmentation;
+    config.kinds = pipeline.config().kinds;
     assert_eq!(pipeline.config(), &config);
     assert_eq!(pipeline.device(), DeviceName::Cpu);
     assert_eq!(pipeline.calibration().unwrap().images(), 1, "a fifth");
@@ -251,8 +252,17 @@ fn weights_of_another_network_are_refused() {
 fn a_detection_is_json() {
     let images = gears(12, 2, 1);
     let mut pipeline = builder().hold_out(0.0).train(&images[..4].to_vec()).unwrap();
-    let keys =
-        ["score", "p_value", "is_anomalous", "threshold", "regions", "located", "width", "height"];
+    let keys = [
+        "score",
+        "p_value",
+        "is_anomalous",
+        "threshold",
+        "regions",
+        "located",
+        "kind",
+        "width",
+        "height",
+    ];
     let fields = |pipeline: &Pipeline| {
         let detection = pipeline.detect(&images[13]).unwrap();
         let value = serde_json::to_value(&detection).unwrap();
