@@ -13,15 +13,23 @@
 //! `cargo run --release --example experiments -- --data DIR --dataset mvtec --systems nf-bmr-2 patchcore
 //! --limit 1 2 4 8 16 32 --seeds 5 --out DIR`
 //!
+//! On test images of a line that has changed, all changes or some:
+//!
+//! `cargo run --release --example experiments -- --data DIR --dataset mvtec --systems nf-bmr-2
+//! patchcore padim --seeds 1 --shift --out DIR`
+//!
 //! Each (category, number of images, seed, system) is kept in `DIR/runs` as it finishes and isn't repeated, so
 //! that the same command goes on after an interruption. Features are computed once for all systems, and kept in
 //! `DIR/features.nfc`; a flow is trained once for all that build on it. The folder ends up with
 //! `results.json`, `results.csv`, `tables.md` and `report.html`, which any browser opens, with the charts and
 //! the gallery as files beside it. The gallery and the features are of the first seed of `--pictures`.
+//! With `--shift` each (category, seed, system, change) is kept, and only `tables.md` is written.
 
 mod few;
 mod paper;
 mod run;
+mod shift;
+mod shifts;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -32,7 +40,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use nfbmr::config::{
     BidirectionalPfmConfig, Fusion, MultiBlockPfmConfig, PfmConfig, Pooling, TargetCnnConfig,
 };
@@ -58,6 +66,8 @@ mod support;
 use exit::exit;
 use few::TooFew;
 use run::{Run, Tested};
+use shift::Line;
+use shifts::Kind;
 
 /// Every system and seed on every category of a data set.
 #[derive(Parser)]
@@ -86,6 +96,10 @@ struct Args {
     /// of the smaller.
     #[arg(long, num_args = 1.., default_value = "200")]
     limit: Vec<usize>,
+    /// Holds a fifth of the good images out for the threshold, and tests on images as they are and
+    /// with these changes, all where none is named; of several `--limit` the largest goes.
+    #[arg(long, num_args = 0.., value_enum)]
+    shift: Option<Vec<Kind>>,
     /// `default`, or `paper`, which needs the weights of B5.
     #[arg(long, default_value = "default", value_parser = ["default", "paper"])]
     preset: String,
@@ -175,10 +189,34 @@ fn experiments<B: Backend>(args: &Args, device: &B::Device) -> Result<(), Box<dy
     let cache = Arc::new(FeatureCache::open(args.out.join("features.nfc"))?);
     let storage = TrainingStorage::cached(cache);
 
+    let each = || by_seed().flat_map(|(seed, sets)| sets.iter().map(move |set| (seed, set)));
+    if let Some(kinds) = &args.shift {
+        let kinds = if kinds.is_empty() { Kind::value_variants() } else { kinds };
+        let mut outcomes = Vec::new();
+        let limit = limits.last().copied().unwrap_or_default();
+        for (seed, set) in each() {
+            let configured = |name: &&'static str| {
+                Ok((*name, configured(&config, target_cnn.as_ref(), name, seed)?))
+            };
+            let line = Line::<B> {
+                set,
+                images: training_images(set, limit, seed),
+                limit,
+                seed,
+                systems: in_turn.iter().map(configured).collect::<Result<_, Box<dyn Error>>>()?,
+                weights: weights.as_ref(),
+                storage: &storage,
+                device,
+                kept: args.out.join("runs"),
+            };
+            outcomes.extend(line.outcomes(kinds)?);
+        }
+        return shift::write(&args.out, &outcomes, &systems);
+    }
+
     let categories: usize = by_seed().map(|(_, sets)| sets.len()).sum();
     let mut clock = Clock::new(categories * limits.len() * systems.len());
     let (mut runs, mut too_few) = (Vec::new(), Vec::new());
-    let each = || by_seed().flat_map(|(seed, sets)| sets.iter().map(move |set| (seed, set)));
     for (seed, set) in each() {
         for &limit in &limits {
             let mut trainer: Option<Trainer<B>> = None;

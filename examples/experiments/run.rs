@@ -195,7 +195,8 @@ fn pictures(run: &Path) -> PathBuf {
     run.with_extension("pictures")
 }
 
-fn write_whole(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+/// Writes a file that is whole or not there.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
     let partial = path.with_extension("partial");
     fs::write(&partial, text)?;
     Ok(fs::rename(partial, path)?)
