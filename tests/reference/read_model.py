@@ -55,7 +55,7 @@ def expected_shapes(settings, permutations, channels, positions, level, width, k
     if settings["whitening"]:
         for i, own in enumerate(channels):
             yield f"whitening.{level}.blocks.{i}.mean", [positions, 1, own]
-            yield f"whitening.{level}.blocks.{i}.matrix", [positions, own, own]
+            yield f"whitening.{level}.blocks.{i}.matrix", [positions, own * (own + 1) // 2]
         if kinds > 1:
             yield f"whitening.{level}.centers", [kinds, c, positions]
     flow = settings["flow"]

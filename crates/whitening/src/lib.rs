@@ -43,6 +43,7 @@ mod error;
 mod fit;
 mod left_out;
 mod moments;
+mod packed;
 mod whitening;
 
 pub use cholesky::inverse_cholesky;
@@ -51,4 +52,5 @@ pub use error::WhiteningError;
 pub use fit::WhiteningFit;
 pub use left_out::{distances_left_out, distances_without};
 pub use moments::Moments;
+pub use packed::{pack, unpack};
 pub use whitening::Whitening;

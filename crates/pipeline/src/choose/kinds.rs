@@ -286,7 +286,12 @@ impl Groups {
                 }
             }
         }
-        of
+        // Some may have grown.
+        let sizes = sizes(&of);
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by_key(|&group| std::cmp::Reverse(sizes.get(group)));
+        let place = |group| order.iter().position(|&own| own == group).unwrap_or_default();
+        of.into_iter().map(place).collect()
     }
 
     /// The groups of the highest silhouette, of all numbers of groups that are tried.
@@ -342,9 +347,10 @@ impl Groups {
     }
 }
 
-/// The distance of two images.
+/// The distance of two images; 0 where features aren't finite, which whitening refuses.
 fn between(means: &[Vec<f32>], a: usize, b: usize) -> f32 {
-    means.get(a).zip(means.get(b)).map_or(0.0, |(a, b)| squared(a, b).sqrt())
+    let distance = means.get(a).zip(means.get(b)).map(|(a, b)| squared(a, b).sqrt());
+    distance.filter(|distance| distance.is_finite()).unwrap_or_default()
 }
 
 fn squared(a: &[f32], b: &[f32]) -> f32 {
@@ -391,6 +397,13 @@ mod tests {
         let groups = groups(&[9.0, 0.0, 9.5, 0.1, 9.1, 30.0]);
         assert_eq!(groups.cut(3, 2), [0, 1, 0, 1, 0, 0]);
         assert_eq!(groups.cut(6, 9), [0; 6]);
+    }
+
+    /// Of 9 to 9.5 three, of 0 and 0.1 two that three more join.
+    #[test]
+    fn a_group_that_others_join_may_be_the_largest() {
+        let groups = groups(&[9.0, 0.0, 9.5, 0.1, 9.1, -20.0, -30.0, -40.0]);
+        assert_eq!(groups.cut(5, 2), [1, 0, 1, 0, 1, 0, 0, 0]);
     }
 
     #[test]

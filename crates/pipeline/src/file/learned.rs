@@ -39,7 +39,12 @@ impl Learned {
         level: usize,
         module: &M,
     ) {
-        let state = state_dict(module).into_iter();
+        self.put_level_state(network, level, state_dict(module));
+    }
+
+    /// As [`Self::put_level`], of parameters.
+    pub(crate) fn put_level_state(&mut self, network: &str, level: usize, state: StateDict) {
+        let state = state.into_iter();
         self.put(network, state.map(|(name, data)| (format!("{level}.{name}"), data)).collect());
     }
 
@@ -80,7 +85,18 @@ impl Learned {
         level: usize,
         module: M,
     ) -> Result<M, ModelError> {
-        let state = self.take_level(network, level);
+        self.load_level_state(network, level, module, |state| state)
+    }
+
+    /// As [`Self::load_level`], of the parameters that `unpack` makes of those of the file.
+    pub(crate) fn load_level_state<B: Backend, M: Module<B>>(
+        &mut self,
+        network: &str,
+        level: usize,
+        module: M,
+        unpack: impl FnOnce(StateDict) -> StateDict,
+    ) -> Result<M, ModelError> {
+        let state = unpack(self.take_level(network, level));
         let network = || format!("{network}.{level}");
         load_state_dict(module, state)
             .map_err(|source| ModelError::State { network: network(), source })

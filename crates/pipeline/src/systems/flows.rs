@@ -2,9 +2,9 @@
 
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
-use nfbmr_backend::Backend;
+use nfbmr_backend::{Backend, state_dict};
 use nfbmr_flow::{Flow, FlowConfig, nll, nll_map};
-use nfbmr_whitening::{Whitening, WhiteningConfig};
+use nfbmr_whitening::{Whitening, WhiteningConfig, pack, unpack};
 use serde::{Deserialize, Serialize};
 
 use super::{Setup, Target, TargetSpace};
@@ -109,7 +109,7 @@ impl FlowSpace {
                 let whitening =
                     Whitening::new(config, &level.block_channels, level.grid, kinds, device);
                 let whitening = whitening.map_err(|error| unusable(error.into()))?;
-                learned.load_level(WHITENING, index, whitening)
+                learned.load_level_state(WHITENING, index, whitening, unpack)
             });
             let flow = self.flow_of(level);
             let flow = Flow::new(&flow, &permutations, level.channels(), 0, setup.device);
@@ -133,7 +133,7 @@ pub(crate) fn store<B: Backend>(
     learned.put_constant(PERMUTATIONS, &permutations)?;
     for (index, TargetFlow { whitening, flow, .. }) in flows.iter().enumerate() {
         if let Some(whitening) = whitening {
-            learned.put_level(WHITENING, index, whitening);
+            learned.put_level_state(WHITENING, index, pack(state_dict(whitening)));
         }
         learned.put_level(FLOW, index, flow);
     }
