@@ -63,7 +63,6 @@ impl CrossScaleConfig {
     /// # Errors
     /// [`FlowError::Config`].
     pub fn check(&self, channels: usize, grids: &[[usize; 2]]) -> Result<(), FlowError> {
-        let half = |grid: [usize; 2]| grid.map(|side| side.div_ceil(2));
         let problem = if channels < 2 {
             format!("a flow needs 2 channels or more to couple, found {channels}")
         } else if self.kernels.is_empty() || self.hidden == 0 {
@@ -75,8 +74,6 @@ impl CrossScaleConfig {
             format!("clamp must be positive, found {}", self.clamp)
         } else if grids.is_empty() || grids.as_flattened().contains(&0) {
             format!("expected one scale or more of one position or more, found {grids:?}")
-        } else if !grids.windows(2).all(|pair| matches!(pair, [a, b] if half(*a) == *b)) {
-            format!("each scale must have half the rows and columns of the last, found {grids:?}")
         } else {
             return Ok(());
         };

@@ -12,8 +12,8 @@ const ACTIVATION: Activation = Activation::LeakyRelu(0.1);
 /// From half of the channels of all scales to log-scales and shifts of the other half.
 ///
 /// With h the hidden features of a scale, conv then LeakyReLU(0.1), its output is γ times the sum of three
-/// convolutions: of its own h, of that of the next coarser scale enlarged (bilinear, `align_corners = false`), and
-/// of that of the next finer one with stride 2.
+/// convolutions: of its own h, of that of the next coarser scale brought to its grid (bilinear, `align_corners =
+/// false`), and of that of the next finer one with stride 2, brought to its grid where that isn't half.
 #[derive(Module, Debug)]
 pub(super) struct CrossSubnet<B: Backend> {
     /// By scale, the largest first.
@@ -66,12 +66,13 @@ impl<B: Backend> CrossSubnet<B> {
         let coarser = self.up.iter().zip(hidden.iter().skip(1));
         for ((conv, h), raw) in coarser.zip(&mut raw) {
             let [.., height, width] = raw.dims();
-            let h = enlarged(h.clone(), [height, width]);
+            let h = resized(h.clone(), [height, width]);
             *raw = conv.forward(h, Activation::Identity, Some(raw.clone()));
         }
         let finer = self.down.iter().zip(&hidden);
         for ((conv, h), raw) in finer.zip(raw.iter_mut().skip(1)) {
-            *raw = raw.clone() + self.halved(conv, h.clone());
+            let [.., height, width] = raw.dims();
+            *raw = raw.clone() + resized(self.halved(conv, h.clone()), [height, width]);
         }
         let gammas = self.gamma.val().split(1, 0).into_iter();
         let scale = |(raw, gamma): (Tensor<B, 4>, Tensor<B, 1>)| {
@@ -99,8 +100,11 @@ impl<B: Backend> CrossSubnet<B> {
 }
 
 /// Features `[C, B, h, w]` at `[C, B, H, W]`, bilinear between the centres of positions.
-fn enlarged<B: Backend>(x: Tensor<B, 4>, [height, width]: [usize; 2]) -> Tensor<B, 4> {
+fn resized<B: Backend>(x: Tensor<B, 4>, [height, width]: [usize; 2]) -> Tensor<B, 4> {
     let [channels, batch, rows, columns] = x.dims();
+    if [rows, columns] == [height, width] {
+        return x;
+    }
     let device = x.device();
     // Two products in place of burn's interpolation, which has no gradient on every backend.
     let x = x.reshape([channels * batch * rows, columns]);
