@@ -1,5 +1,5 @@
 //! Writes the features of one MVTec AD category by level, whitened if so configured, and the configuration, for
-//! training the same networks in PyTorch (`tests/reference/train.py`).
+//! training the same networks in PyTorch (`tests/reference/train.py`, `crates/flow/tests/fixtures/cs_flow_auroc.py`).
 //!
 //! `cargo run --release --example export_features -- --data CATEGORY OUT.safetensors OUT.json`
 
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use burn::tensor::Tensor;
 use clap::Parser;
 use nfbmr::data::{LabelledImage, Layout, datasets};
-use nfbmr::{PipelineConfig, SystemConfig, TrainingStorage, weights};
+use nfbmr::{PipelineConfig, System, SystemConfig, TrainingStorage, weights};
 use nfbmr_backend::Cpu;
 use nfbmr_pipeline::Trainer;
 use safetensors::Dtype;
@@ -32,6 +32,9 @@ struct Args {
     /// Configuration as a JSON file, in place of the default.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// `nf-bmr`, or `cs-flow`, whose features are as they are.
+    #[arg(long, default_value = "nf-bmr")]
+    system: System,
     /// Where the features go.
     features: PathBuf,
     /// Where the configuration goes.
@@ -47,9 +50,17 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
         Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
         None => PipelineConfig::default(),
     };
-    let SystemConfig::NfBmr(mut own) = config.system.clone() else {
-        return Err(format!("expected the system nf-bmr, found {}", config.system.system()).into());
-    };
+    let config = config.with_system(args.system)?;
+    // Nothing is trained, but the statistics of the training images are collected.
+    let mut untrained = config.clone();
+    match &mut untrained.system {
+        SystemConfig::NfBmr(own) => (own.flow_training.epochs, own.bmr_training.epochs) = (0, 0),
+        SystemConfig::CsFlow(own) => own.training.epochs = 0,
+        other => {
+            let found = other.system();
+            return Err(format!("expected the system nf-bmr or cs-flow, found {found}").into());
+        }
+    }
     let set = datasets(&args.data, Layout::Mvtec, &Default::default())?.remove(0);
     let device = Default::default();
     let weights = weights::embedded();
@@ -60,19 +71,19 @@ fn export(args: &Args) -> Result<(), Box<dyn Error>> {
         Trainer::<Cpu>::new(&config, weights, &files, &storage, &device, &mut go_on)
     };
     let (mut train, test) = (trainer(&set.train)?, trainer(&set.test)?);
-    // Nothing is trained, but the statistics of the training images are collected.
-    let mut untrained = config.clone();
-    (own.flow_training.epochs, own.bmr_training.epochs) = (0, 0);
-    untrained.system = own.into();
     let pipeline = train.train(&untrained, &mut |_| ControlFlow::Continue(()))?;
     let labels: Vec<u8> = set.test.iter().map(|sample| u8::from(sample.is_defect())).collect();
     let mut parts = Vec::new();
     for (name, trainer) in [("train", &train), ("test", &test)] {
         let images: Vec<_> =
             (0..trainer.images()).map(|image| trainer.features(image)).collect::<Result<_, _>>()?;
-        for (level, flow) in pipeline.flows().iter().enumerate() {
+        for level in 0..images.first().map_or(0, Vec::len) {
             let features = images.iter().filter_map(|levels| levels.get(level).cloned());
-            let features = flow.whiten(Tensor::cat(features.collect(), 0))?;
+            let features = Tensor::cat(features.collect(), 0);
+            let features = match pipeline.flows().get(level) {
+                Some(flow) => flow.whiten(features)?,
+                None => features,
+            };
             let shape = features.dims().to_vec();
             parts.push((format!("{name}.{level}"), features.into_data(), shape));
         }

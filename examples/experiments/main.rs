@@ -85,8 +85,8 @@ struct Args {
     #[arg(long)]
     category: Vec<String>,
     /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim`, with
-    /// `--target-weights` `pfm`, `bpfm`, `mb-pfm`, and `spade`, which `all` leaves out. The first is compared with
-    /// the others.
+    /// `--target-weights` `pfm`, `bpfm`, `mb-pfm`, and `spade` and `cs-flow`, which `all` leaves out. The first is
+    /// compared with the others.
     #[arg(long, num_args = 1.., default_value = "all")]
     systems: Vec<String>,
     /// Seeds 0, 1, … of each.
@@ -130,7 +130,7 @@ const NAMES: [&str; 7] =
 /// What the paper builds on: systems of two CNNs.
 const TWO_CNNS: [&str; 3] = ["pfm", "bpfm", "mb-pfm"];
 /// What runs where it is asked for by name.
-const BY_NAME: [&str; 1] = ["spade"];
+const BY_NAME: [&str; 2] = ["spade", "cs-flow"];
 
 fn main() -> ExitCode {
     let args = Args::parse();

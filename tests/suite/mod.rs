@@ -56,6 +56,10 @@ pub fn small_of(system: System) -> PipelineConfig {
             own.bpfm.latent = 16;
             own.bpfm_training = training;
         }
+        SystemConfig::CsFlow(own) => {
+            own.cross_flow.hidden = 8;
+            own.training = training;
+        }
         SystemConfig::Pfm(PfmConfig(own))
         | SystemConfig::Bpfm(BidirectionalPfmConfig(own))
         | SystemConfig::MbPfm(MultiBlockPfmConfig(own)) => {
@@ -72,6 +76,7 @@ pub fn small_of(system: System) -> PipelineConfig {
 pub fn trainings(system: &mut SystemConfig) -> Vec<&mut TrainingConfig> {
     match system {
         SystemConfig::Nf(own) => vec![&mut own.flow_training],
+        SystemConfig::CsFlow(own) => vec![&mut own.training],
         SystemConfig::NfBpfm(own) => vec![&mut own.flow_training, &mut own.bpfm_training],
         SystemConfig::NfBmr(own) => vec![&mut own.flow_training, &mut own.bmr_training],
         SystemConfig::Pfm(PfmConfig(own))

@@ -23,4 +23,12 @@ pub enum FlowError {
         /// Channels of the features given.
         found: usize,
     },
+    /// Features of other shapes than those of a flow over several scales.
+    #[error("flow: expected features of shapes {expected:?}, found {found:?}")]
+    Shapes {
+        /// Batch, channels, rows and columns of each scale of the flow.
+        expected: Vec<[usize; 4]>,
+        /// Those of the features given.
+        found: Vec<[usize; 4]>,
+    },
 }

@@ -4,12 +4,12 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::FlowConfig;
 use crate::coupling::Coupling;
 use crate::error::FlowError;
+use crate::permutations;
 
 /// The image of source features under a [`Flow`].
 #[derive(Clone, Debug)]
@@ -54,14 +54,7 @@ impl<B: Backend> Flow<B> {
         device: &B::Device,
     ) -> Result<Self, FlowError> {
         config.check(channels)?;
-        let permutes = |order: &Vec<usize>| {
-            let mut sorted = order.clone();
-            sorted.sort_unstable();
-            sorted.into_iter().eq(0..channels)
-        };
-        if permutations.len() != config.couplings || !permutations.iter().all(permutes) {
-            return Err(FlowError::Permutations { couplings: config.couplings, channels });
-        }
+        permutations::check(permutations, config.couplings, channels)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let couplings = permutations
             .iter()
@@ -72,13 +65,7 @@ impl<B: Backend> Flow<B> {
 
     /// One random channel permutation per coupling block, for [`Self::new`]; stored with a model.
     pub fn random_permutations(config: &FlowConfig, channels: usize, seed: u64) -> Vec<Vec<usize>> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let permutation = |_| {
-            let mut order: Vec<usize> = (0..channels).collect();
-            order.shuffle(&mut rng);
-            order
-        };
-        (0..config.couplings).map(permutation).collect()
+        permutations::random(config.couplings, channels, seed)
     }
 
     /// Channels C of the features.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Kinds;
 use crate::checksum::sha256;
 use crate::error::PipelineError;
-use crate::features::{Blocks, Extraction};
+use crate::features::{Blocks, Extraction, reductions};
 use crate::input::{Alignment, AlignmentMotion, Augmentation, Input, Mask, Tiling};
 use crate::systems::settings_of::{NfBmrConfig, TargetCnnConfig};
 use crate::systems::{LearnedSize, Settings, System, SystemConfig};
@@ -237,15 +237,15 @@ impl PipelineConfig {
     /// As [`Self::validate`].
     pub fn multiply_adds(&self) -> Result<MultiplyAdds, PipelineError> {
         self.validate()?;
-        let (side, Extraction { input, source, .. }) =
-            (self.network_size() as usize, self.extraction()?);
+        let Extraction { input, source, .. } = self.extraction()?;
         let tiles = input.tile_count() as f64;
         let [flow, bmr] = self.system.multiply_adds(&source.levels).map(|work| tiles * work);
-        Ok(MultiplyAdds {
-            backbone: tiles * self.backbone.multiply_adds(side, side)?,
-            flow,
-            mapping: bmr,
-        })
+        let mut backbone = 0.0;
+        for reduction in reductions(&source.levels) {
+            let side = self.network_size() as usize / reduction;
+            backbone += tiles * self.backbone.multiply_adds(side, side)?;
+        }
+        Ok(MultiplyAdds { backbone, flow, mapping: bmr })
     }
 
     /// A short fingerprint of the configuration: 16 hexadecimal digits of its JSON's SHA-256.

@@ -5,7 +5,7 @@ use burn::tensor::module::{adaptive_avg_pool2d, avg_pool2d};
 use nfbmr_backbone::{Backbone, BackboneConfig};
 use nfbmr_backend::Backend;
 
-use super::{BackboneWeights, CnnLevels, FeatureLevel};
+use super::{BackboneWeights, CnnLevels, FeatureLevel, reductions};
 use crate::error::PipelineError;
 
 /// The source space: images to features y (equation (1)).
@@ -91,11 +91,8 @@ impl<B: Backend> FeatureExtractor<B> for Cnn<B> {
     /// channels. The backbone runs once for each scale of the input that levels see.
     fn extract(&self, images: Tensor<B, 4>) -> Result<Vec<Tensor<B, 4>>, PipelineError> {
         let x = self.normalized(images);
-        let mut reductions: Vec<usize> = self.levels.iter().map(|level| level.reduction).collect();
-        reductions.sort_unstable();
-        reductions.dedup();
         let mut extracted: Vec<Option<Tensor<B, 4>>> = vec![None; self.levels.len()];
-        for reduction in reductions {
+        for reduction in reductions(&self.levels) {
             let of_scale = |level: &FeatureLevel| level.reduction == reduction;
             let blocks = blocks(self.levels.iter().filter(|level| of_scale(level)));
             let features = self.block_features(reduced(x.clone(), reduction), &blocks)?;

@@ -120,6 +120,12 @@ impl Blocks {
         self.blocks.iter().map(|&block| LevelSpec::new(&[block])).collect()
     }
 
+    /// The last block, of the input in full, half and quarter size.
+    pub(crate) fn scales(&self) -> Vec<LevelSpec> {
+        let blocks = vec![self.backbone.block];
+        [1, 2, 4].map(|reduction| LevelSpec { blocks: blocks.clone(), reduction }).to_vec()
+    }
+
     /// The levels of the features.
     pub(crate) fn levels(&self, specs: &[LevelSpec]) -> Result<CnnLevels, PipelineError> {
         let mut all_channels = 0;
@@ -166,6 +172,14 @@ impl FeatureLevel {
         let [height, width] = self.grid;
         [self.channels(), height, width]
     }
+}
+
+/// How the input is reduced for levels, each once, ascending: the backbone runs once for each.
+pub(crate) fn reductions(levels: &[FeatureLevel]) -> Vec<usize> {
+    let mut reductions: Vec<usize> = levels.iter().map(|level| level.reduction).collect();
+    reductions.sort_unstable();
+    reductions.dedup();
+    reductions
 }
 
 #[cfg(test)]
@@ -220,6 +234,11 @@ mod tests {
         let blocks = blocks();
         let spec = LevelSpec { reduction: 2, ..LevelSpec::new(&[4]) };
         assert_eq!(blocks.levels(&[spec]).unwrap().levels[0].shape(), [40, 6, 6]);
+        let levels = blocks.levels(&blocks.scales()).unwrap().levels;
+        let shapes: Vec<_> = levels.iter().map(FeatureLevel::shape).collect();
+        assert_eq!(shapes, [[192, 3, 3], [192, 2, 2], [192, 1, 1]]);
+        assert_eq!(reductions(&levels), [1, 2, 4]);
+        assert_eq!(reductions(&[&levels[1..], &levels[1..]].concat()), [2, 4]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod scoring;
 mod stitch;
 
 pub use detection::{Component, DefectPixels, Detection};
-pub(crate) use level_maps::LevelMaps;
+pub(crate) use level_maps::{LevelMaps, to_maps};
 pub use map::ScoreMap;
 pub(crate) use maps::{Maps, scored};
 pub use pooling::Pooling;

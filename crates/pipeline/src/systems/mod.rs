@@ -3,6 +3,7 @@
 
 mod bpfm;
 mod composed;
+mod cs_flow;
 mod features;
 mod flows;
 mod kind_units;
@@ -35,6 +36,7 @@ pub use spaces::{BidirectionalMapper, Residuals, Target, TargetSpace};
 pub mod settings_of {
     pub use nfbmr_peers::{PadimConfig, PatchCoreConfig};
 
+    pub use super::cs_flow::CsFlowConfig;
     pub use super::flows::Scales;
     pub use super::nf::NfConfig;
     pub use super::nf_bmr::NfBmrConfig;

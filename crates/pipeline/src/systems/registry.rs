@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::settings::{LearnedSize, Settings, SharedHead, Trained, Training};
 use super::target_cnn::TargetCnnConfig;
-use super::{nf, nf_bmr, nf_bpfm, setup, spade, two_cnns};
+use super::{cs_flow, nf, nf_bmr, nf_bpfm, setup, spade, two_cnns};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec};
 use crate::file::Learned;
@@ -239,6 +239,8 @@ registry! {
     "padim": Padim(nfbmr_peers::PadimConfig),
     /// `spade`: the distance to the nearest features of the training images most like the image.
     "spade": Spade(spade::SpadeConfig),
+    /// `cs-flow`: a flow over features of the image in three sizes.
+    "cs-flow": CsFlow(cs_flow::CsFlowConfig),
 }
 
 #[cfg(test)]
