@@ -12,7 +12,7 @@ use crate::input::Located;
 /// What a detector says of one image.
 ///
 /// As JSON it is an object of `score`, `p_value`, `is_anomalous`, `threshold`, `regions`, `located`, `width` and `height`
-/// (of the anomaly map), those that only a calibrated model has, and `located` of a model without alignment, being
+/// (of the anomaly map, 0 where there is none), those that only a calibrated model has, and `located` of a model without alignment, being
 /// `null` otherwise.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -25,9 +25,9 @@ pub struct Detection {
     pub threshold: Option<f32>,
     /// Where the part lies, by a model with an alignment.
     pub located: Option<Located>,
-    /// The anomaly map at the image's own size.
+    /// The anomaly map at the image's own size; none ([`ScoreMap::is_none`]) of a system that gives a score alone.
     pub anomaly_map: ScoreMap,
-    /// Which pixels of the anomaly map belong to a defect, by a calibrated model.
+    /// Which pixels of the anomaly map belong to a defect, by a calibrated model of a system that has maps.
     pub defect_pixels: Option<DefectPixels>,
     /// The source direction ‖y − ŷ‖², for systems that have one.
     pub source: Option<Component>,
@@ -98,7 +98,7 @@ impl Detection {
     }
 
     /// Where the defects are, the highest peak first, in pixels of the image; `None` where the model isn't
-    /// calibrated.
+    /// calibrated, or its system has no map.
     ///
     /// # Errors
     /// [`MetricError`] for an anomaly map that isn't one.

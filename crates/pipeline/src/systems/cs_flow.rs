@@ -248,8 +248,8 @@ mod tests {
     }
 
     fn config() -> PipelineConfig {
-        let mut own = CsFlowConfig::default();
-        own.cross_flow = CrossScaleConfig { kernels: vec![3], hidden: 8, clamp: 3.0 };
+        let cross_flow = CrossScaleConfig { kernels: vec![3], hidden: 8, clamp: 3.0 };
+        let mut own = CsFlowConfig { cross_flow, ..Default::default() };
         own.training.epochs = 20;
         own.training.batch_size = 4;
         PipelineConfig { input_size: 64, system: own.into(), ..PipelineConfig::default() }
