@@ -82,7 +82,7 @@ impl Pipeline {
     /// ([`Calibration::heat_scale`]); without one from the lowest to the highest value of the map.
     ///
     /// # Errors
-    /// [`PipelineError::Size`] if the image is empty.
+    /// [`PipelineError::Size`] if the image is empty, or the system gives no map.
     pub fn heatmap(
         &self,
         image: &RgbImage,

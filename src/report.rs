@@ -142,7 +142,11 @@ impl<'a> Shown<'a> {
                 .map_err(|source| DataError::Encode { path: labelled.path.clone(), source })
         };
         let map = &self.detection.anomaly_map;
-        let overlay = heatmap(&self.image, map, low, high)?;
+        let drawn = (!map.is_none()).then(|| -> Result<_, PipelineError> {
+            let overlay = heatmap(&self.image, map, low, high)?;
+            Ok([colored(map, low, high), overlay])
+        });
+        let [heatmap, overlay] = drawn.transpose()?.map_or([None, None], |both| both.map(Some));
         let size = (self.image.width(), self.image.height());
         let mask = match labelled.masks.is_empty() {
             true => None,
@@ -156,11 +160,11 @@ impl<'a> Shown<'a> {
             system: run.system.clone(),
             defect: labelled.defect_name().map(str::to_owned),
             score: self.tested.score,
-            scale: Some([low, high]),
+            scale: (!map.is_none()).then_some([low, high]),
             image: png(self.image.into())?,
             mask: mask.map(png).transpose()?,
-            heatmap: Some(png(colored(map, low, high).into())?),
-            overlay: Some(png(overlay.into())?),
+            heatmap: heatmap.map(|drawn| png(drawn.into())).transpose()?,
+            overlay: overlay.map(|drawn| png(drawn.into())).transpose()?,
             ..Example::default()
         })
     }

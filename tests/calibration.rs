@@ -86,9 +86,13 @@ fn verdicts_follow_the_scores_of_the_calibration() {
     assert!(detections.iter().all(|detection| detection.verdict.is_none()), "not calibrated");
     let (scores, peaks): (Vec<f32>, Vec<f32>) = detections.iter().map(scored).unzip();
     assert_eq!(calibration.image_scores(), &SplitConformal::new(scores.as_slice()).unwrap());
-    assert_eq!(calibration.pixel_scores(), &SplitConformal::new(peaks.as_slice()).unwrap());
+    assert_eq!(
+        calibration.pixel_scores().unwrap(),
+        &SplitConformal::new(peaks.as_slice()).unwrap()
+    );
     // k = 1 at 5 % of 26.
-    let (threshold, pixel_threshold) = (calibration.threshold(), calibration.pixel_threshold());
+    let (threshold, pixel_threshold) =
+        (calibration.threshold(), calibration.pixel_threshold().unwrap());
     assert_eq!(threshold.value, scores.iter().copied().fold(f32::MIN, f32::max));
     assert_eq!(pixel_threshold.value, peaks.iter().copied().fold(f32::MIN, f32::max));
     assert!(!threshold.set_by_hand && !pixel_threshold.set_by_hand);
@@ -277,12 +281,14 @@ fn a_threshold_set_by_hand_changes_verdicts_and_no_p_value() {
     assert!(after.is_anomalous);
     let calibration = split(&model);
     assert_eq!(calibration.threshold().value, before.score.next_down());
-    assert!(calibration.threshold().set_by_hand && !calibration.pixel_threshold().set_by_hand);
+    assert!(
+        calibration.threshold().set_by_hand && !calibration.pixel_threshold().unwrap().set_by_hand
+    );
 
     model.calibration_mut().unwrap().set_pixel_threshold(-0.5).unwrap();
     let calibration = split(&model);
-    assert_eq!(calibration.pixel_threshold().value, -0.5);
-    assert!(calibration.pixel_threshold().set_by_hand);
+    assert_eq!(calibration.pixel_threshold().unwrap().value, -0.5);
+    assert!(calibration.pixel_threshold().unwrap().set_by_hand);
     assert_eq!((calibration.rate(), calibration.basis()), (computed.rate(), computed.basis()));
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let calibration = model.calibration_mut().unwrap();
@@ -291,7 +297,7 @@ fn a_threshold_set_by_hand_changes_verdicts_and_no_p_value() {
             assert!(error.to_string().starts_with("expected a finite threshold"), "{error}");
         }
     }
-    assert_eq!(split(&model).pixel_threshold().value, -0.5);
+    assert_eq!(split(&model).pixel_threshold().unwrap().value, -0.5);
 
     // Calibrating anew forgets what was set by hand.
     assert_eq!(model.calibrate(&others(20), None, &mut go_on).unwrap(), &computed);
@@ -301,7 +307,7 @@ fn a_threshold_set_by_hand_changes_verdicts_and_no_p_value() {
 fn regions_are_what_is_above_the_pixel_threshold() {
     let images = others(30);
     let model = calibrated(&images, rate(0.2));
-    let threshold = split(&model).pixel_threshold().value;
+    let threshold = split(&model).pixel_threshold().unwrap().value;
     let regions = |image: &DynamicImage| -> (ScoreMap, Vec<DefectRegion>) {
         let detection = model.detect(image).unwrap();
         let regions = detection.regions().unwrap().unwrap();
@@ -388,7 +394,7 @@ fn a_model_on_a_device_by_name_is_calibrated_too() {
     model.save(&path).unwrap();
     let loaded = Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default()).unwrap();
     assert_eq!(loaded.calibration(), model.calibration());
-    assert_eq!(split(&loaded).pixel_threshold().value, -2.0);
+    assert_eq!(split(&loaded).pixel_threshold().unwrap().value, -2.0);
 }
 
 /// Over random splits of scored good images into calibration and test, the rate asked for is kept on average
@@ -410,7 +416,7 @@ fn realised_rates_keep_the_asked_one_and_follow_their_law() {
             let (held_out, tested) = scored.split_at(HELD_OUT);
             let calibration = calibration_of(held_out, rate);
             let image = |&&(score, _): &&Scored| calibration.verdict(score).unwrap().is_anomalous;
-            let pixel = |&&(_, peak): &&Scored| peak > calibration.pixel_threshold().value;
+            let pixel = |&&(_, peak): &&Scored| peak > calibration.pixel_threshold().unwrap().value;
             false_alarms[0].push(tested.iter().filter(image).count());
             false_alarms[1].push(tested.iter().filter(pixel).count());
         }

@@ -129,7 +129,7 @@ fn p_values_count_the_images_that_each_model_was_not_trained_on() {
         scores.sort_by(f32::total_cmp);
         peaks.sort_by(f32::total_cmp);
         assert_eq!(calibration.image_scores().folds()[fold].scores(), scores);
-        assert_eq!(calibration.pixel_scores().folds()[fold].scores(), peaks);
+        assert_eq!(calibration.pixel_scores().unwrap().folds()[fold].scores(), peaks);
         by_fold.push((scores, peaks));
     }
     assert_eq!(all.len(), 12, "each image is held out once");

@@ -10,8 +10,11 @@ use std::path::Path;
 
 use nfbmr::data::{Dataset, LabelledImage, Layout, Limits, OnBadFile, datasets, load_image};
 use nfbmr::evaluation::{MetricError, Tested, auroc, evaluate};
-use nfbmr::{AnomalyModel, Detection};
+use nfbmr::{
+    AnomalyModel, CalibrateError, CrossFitting, Detection, StoredBackbone, System, report, weights,
+};
 use nfbmr_backend::Cpu;
+use nfbmr_pipeline::Pipeline;
 use nfbmr_synthetic::{Counts, Kind, PartClass, write_mvtec};
 
 /// The only category of a data set.
@@ -61,6 +64,53 @@ fn an_evaluation_is_what_its_images_give() {
     assert_eq!(evaluation.pixel_metrics(), Ok(None), "the defect has no mask");
     assert_eq!(evaluation.masks().missing, [&*set.test[0].path]);
     assert!(matches!(evaluation.image_metrics(), Err(MetricError::OneClass { .. })));
+}
+
+/// A system that gives a score alone has no map, no regions, no pixel threshold and no pixel metrics, nor have folds
+/// of it.
+#[test]
+fn a_score_alone_has_no_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = Counts { train: 0, test_good: 3, test_defect: 3 };
+    write_mvtec(folder.path(), Kind::Part(PartClass::Gear), &counts, suite::SIDE, 5).unwrap();
+    let set = mvtec(folder.path());
+    let config = suite::small_of(System::DifferNet);
+    let images = suite::gears(8, 0, 6);
+    let mut go_on = |_: &_| ControlFlow::Continue(());
+    let mut model = suite::train::<Cpu>(&config, &images[..4]).unwrap();
+    model.calibrate(&images[4..], None, &mut go_on).unwrap();
+    let path = folder.path().join("model");
+    model.save(&path, StoredBackbone::Referred).unwrap();
+    let mut model = Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default()).unwrap();
+    let calibration = model.calibration_mut().unwrap();
+    assert!(calibration.pixel_threshold().is_none() && calibration.heat_scale().is_none());
+    let refused = calibration.set_pixel_threshold(1.0).unwrap_err();
+    assert!(matches!(refused, CalibrateError::NoMap), "{refused}");
+
+    let (storage, fitting) = (Default::default(), CrossFitting::new(2, None));
+    let weights = weights::embedded();
+    let folds =
+        suite::cross_fit::<Cpu>(&config, weights, &images, fitting, &storage, &mut go_on).unwrap();
+    for model in [&model as &dyn AnomalyModel, &folds] {
+        let mut seen = 0;
+        let mut each = |_: &Tested, detection: &Detection| {
+            assert!(detection.anomaly_map.is_none() && detection.is_anomalous().is_some());
+            let json = serde_json::to_value(detection).unwrap();
+            assert_eq!((&json["regions"], &json["width"]), (&serde_json::Value::Null, &0.into()));
+            seen += 1;
+            ControlFlow::Continue(())
+        };
+        let limits = Limits::default();
+        let evaluation = evaluate(model, &set.test, &limits, OnBadFile::Stop, &mut each).unwrap();
+        evaluation.image_metrics().unwrap();
+        assert_eq!(evaluation.pixel_metrics(), Ok(None));
+        assert_eq!((seen, evaluation.masks().defects), (6, 0));
+        let run = report::run("gear", 0, "differnet", &evaluation);
+        let examples = report::examples(model, &evaluation, &run, &limits).unwrap();
+        let pictured =
+            |example: &report::Example| example.heatmap.is_some() || example.overlay.is_some();
+        assert!(!examples.is_empty() && !examples.iter().any(pictured));
+    }
 }
 
 /// Pixel metrics are those of the images that have a mask, and the evaluation names the others.

@@ -165,7 +165,7 @@ fn a_region_ends_with_the_inspected_part() {
     let mut peaks: Vec<f32> = images[4..].iter().map(peak).collect();
     peaks.sort_unstable_by(f32::total_cmp);
     let calibration = model.calibration().and_then(Calibration::split).unwrap();
-    assert_eq!(calibration.pixel_scores().scores(), peaks);
+    assert_eq!(calibration.pixel_scores().unwrap().scores(), peaks);
 
     let (storage, fitting) = (TrainingStorage::default(), CrossFitting::new(3, None));
     let weights = weights::embedded();

@@ -85,7 +85,7 @@ struct Args {
     #[arg(long)]
     category: Vec<String>,
     /// `all`, or any of `nf`, `nf+bpfm`, `nf-bmr-1`, `nf-bmr-2`, `nf-bmr-3`, `patchcore`, `padim`, with
-    /// `--target-weights` `pfm`, `bpfm`, `mb-pfm`, and `spade` and `cs-flow`, which `all` leaves out. The first is
+    /// `--target-weights` `pfm`, `bpfm`, `mb-pfm`, and `spade`, `cs-flow` and `differnet`, which `all` leaves out. The first is
     /// compared with the others.
     #[arg(long, num_args = 1.., default_value = "all")]
     systems: Vec<String>,
@@ -130,7 +130,7 @@ const NAMES: [&str; 7] =
 /// What the paper builds on: systems of two CNNs.
 const TWO_CNNS: [&str; 3] = ["pfm", "bpfm", "mb-pfm"];
 /// What runs where it is asked for by name.
-const BY_NAME: [&str; 2] = ["spade", "cs-flow"];
+const BY_NAME: [&str; 3] = ["spade", "cs-flow", "differnet"];
 
 fn main() -> ExitCode {
     let args = Args::parse();

@@ -140,29 +140,27 @@ fn folds(cross: &CrossCalibration) -> String {
 }
 
 fn thresholds(calibration: &SplitCalibration) -> String {
-    let (image, pixel) = (calibration.threshold(), calibration.pixel_threshold());
-    let rate =
-        rate_in_words(calibration.rate(), calibration.basis(), calibration.image_scores().images());
-    let images = count(calibration.image_scores().images(), "other image");
-    if !image.set_by_hand && !pixel.set_by_hand {
-        return format!(
-            "calibrated on {images} to {rate}\nthreshold {} for images, {} for pixels\n",
-            image.value, pixel.value
-        );
+    let (image, scores) = (calibration.threshold(), calibration.image_scores());
+    let pixel = calibration.pixel_threshold().zip(calibration.pixel_scores());
+    let rate = rate_in_words(calibration.rate(), calibration.basis(), scores.images());
+    let images = count(scores.images(), "other image");
+    if !image.set_by_hand && pixel.is_none_or(|(pixel, _)| !pixel.set_by_hand) {
+        let value = image.value;
+        let pixels = pixel.map(|(pixel, _)| format!(", {} for pixels", pixel.value));
+        let pixels = pixels.unwrap_or_default();
+        return format!("calibrated on {images} to {rate}\nthreshold {value} for images{pixels}\n");
     }
-    let basis = |threshold, scores| match rate_by_hand(threshold, scores) {
-        Some(rate) => {
-            format!(", set by hand: up to {} false alarms by these images", percent(rate))
-        }
-        None => format!(": {rate}"),
+    let line = |of: &str, threshold: DecisionThreshold, scores| {
+        let basis = match rate_by_hand(threshold, scores) {
+            Some(rate) => {
+                format!(", set by hand: up to {} false alarms by these images", percent(rate))
+            }
+            None => format!(": {rate}"),
+        };
+        format!("threshold {} for {of}{basis}\n", threshold.value)
     };
-    format!(
-        "calibrated on {images}\nthreshold {} for images{}\nthreshold {} for pixels{}\n",
-        image.value,
-        basis(image, calibration.image_scores()),
-        pixel.value,
-        basis(pixel, calibration.pixel_scores()),
-    )
+    let pixels = pixel.map(|(pixel, scores)| line("pixels", pixel, scores)).unwrap_or_default();
+    format!("calibrated on {images}\n{}{pixels}", line("images", image, scores))
 }
 
 /// The false-alarm rate, by the scores of the calibration, of a threshold that was set by hand.

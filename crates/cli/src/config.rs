@@ -30,7 +30,7 @@ pub struct ConfigArgs {
     /// configuration and takes a GPU and weights of EfficientNet-B5.
     #[arg(long, value_enum, default_value_t = Preset::Default)]
     preset: Preset,
-    /// What is learnt of good parts: `nf-bmr`, or for comparison `nf`, `nf+bpfm`, `patchcore`, `padim`, `spade`, `cs-flow` and
+    /// What is learnt of good parts: `nf-bmr`, or for comparison `nf`, `nf+bpfm`, `patchcore`, `padim`, `spade`, `cs-flow`, `differnet` and
     /// others; as `--set system=NAME`.
     #[arg(long, value_name = "NAME")]
     system: Option<System>,

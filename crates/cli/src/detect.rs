@@ -175,6 +175,10 @@ impl Args {
     /// The model, which has a threshold unless none is asked for.
     fn calibrated(&self) -> Result<Pipeline, CliError> {
         let model = self.model.load()?;
+        let system = &model.config().system;
+        if self.heatmaps.is_some() && !system.localises() {
+            return Err(CliError::NoMap(system.system()));
+        }
         match model.calibration() {
             None if !self.uncalibrated => Err(CliError::Uncalibrated(self.model.path.clone())),
             _ => Ok(model),

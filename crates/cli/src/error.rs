@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nfbmr::calibration::CalibrationError;
 use nfbmr::data::{DataError, HoldOutError, Layout};
 use nfbmr::report::ReportError;
-use nfbmr::{CalibrateError, ModelError, PipelineError};
+use nfbmr::{CalibrateError, ModelError, PipelineError, System};
 use nfbmr_backbone::BackboneError;
 
 use crate::file_kind::{Found, Kind};
@@ -41,6 +41,8 @@ pub enum CliError {
     Stdout(io::Error),
     #[error("expected no `--threshold`: the model has one")]
     DetectThreshold,
+    #[error("expected no `--heatmaps`: {0} gives no map")]
+    NoMap(System),
     #[error("cannot read standard input: {0}")]
     Stdin(io::Error),
     #[error("expected `-` alone, which reads paths from standard input, found other paths too")]

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use nfbmr::data::Dataset;
 use nfbmr::evaluation::{Evaluation, OperatingPoint, auroc};
 use nfbmr::report::{self, Run};
-use nfbmr::{ModelInfo, SplitCalibration};
+use nfbmr::{ModelInfo, SplitCalibration, System};
 use serde::Serialize;
 
 use crate::calibrate::rate_by_hand;
@@ -40,6 +40,9 @@ pub struct Results {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kinds: Vec<OfKind>,
     detect_ms: Option<f64>,
+    /// The system, where it gives no map to have pixel metrics of.
+    #[serde(skip)]
+    without_map: Option<System>,
     /// The same for a report.
     #[serde(skip)]
     pub run: Run,
@@ -188,6 +191,7 @@ impl Results {
             calibrated: Calibrated::new(info, flagged, &labels),
             kinds: OfKind::all(evaluation, flagged, info.calibration.is_some()),
             detect_ms: run.detect_ms,
+            without_map: (!config.system.localises()).then(|| config.system.system()),
             run,
         }
     }
@@ -223,6 +227,7 @@ impl fmt::Display for Results {
         line("image AUROC", auroc)?;
         line("average precision", share(self.image_average_precision))?;
         line("best F1", point(&self.image_f1_max))?;
+        line("pixels", self.without_map.map(|system| format!("{system} gives no map")))?;
         line("masks", self.masks.left_out())?;
         line("warning", self.masks.warning())?;
         line("not inspected", self.masks.not_inspected())?;

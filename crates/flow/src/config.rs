@@ -47,7 +47,11 @@ impl FlowConfig {
         self.couplings as f64 * coupling * positions as f64
     }
 
-    pub(crate) fn check(&self, channels: usize) -> Result<(), FlowError> {
+    /// Whether there is such a flow over `channels` channels.
+    ///
+    /// # Errors
+    /// [`FlowError::Config`].
+    pub fn check(&self, channels: usize) -> Result<(), FlowError> {
         let problem = if channels < 2 {
             format!("a flow needs 2 channels or more to couple, found {channels}")
         } else if self.couplings == 0 || self.hidden == 0 {

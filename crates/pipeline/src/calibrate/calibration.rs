@@ -62,22 +62,23 @@ impl Calibration {
         self.split().map(SplitCalibration::threshold)
     }
 
-    /// The value of an anomaly map above which a pixel belongs to a defect; `None` for folds.
+    /// The value of an anomaly map above which a pixel belongs to a defect; `None` for folds, and of a system without
+    /// maps.
     pub fn pixel_threshold(&self) -> Option<DecisionThreshold> {
-        self.split().map(SplitCalibration::pixel_threshold)
+        self.split().and_then(SplitCalibration::pixel_threshold)
     }
 
     /// The values of an anomaly map where a heatmap shows nothing and full colour: the highest of its mildest
     /// good image, and as far above the pixel threshold, which has the colour in the middle. For folds that
     /// threshold is what it would be if the scores of their models were those of one. `None` where all values
-    /// are alike.
+    /// are alike, and of a system without maps.
     pub fn heat_scale(&self) -> Option<[f32; 2]> {
         let (low, threshold) = match self {
             Self::Split(own) => {
-                (*own.pixel_scores().scores().first()?, own.pixel_threshold().value)
+                (*own.pixel_scores()?.scores().first()?, own.pixel_threshold()?.value)
             }
             Self::Cross(own) => {
-                let folds = own.pixel_scores().folds().iter();
+                let folds = own.pixel_scores()?.folds().iter();
                 let scores: Vec<f32> = folds.flat_map(SplitConformal::scores).copied().collect();
                 let scores = SplitConformal::new(scores).ok()?;
                 (*scores.scores().first()?, scores.threshold(own.rate()).ok()?.value)
@@ -109,8 +110,11 @@ impl Calibration {
     /// Sets the value of an anomaly map above which a pixel belongs to a defect.
     ///
     /// # Errors
-    /// As [`Self::set_threshold`].
+    /// As [`Self::set_threshold`], and [`CalibrateError::NoMap`] of a system without maps.
     pub fn set_pixel_threshold(&mut self, value: f32) -> Result<(), CalibrateError> {
+        if self.split().is_some_and(|own| own.pixel_scores().is_none()) {
+            return Err(CalibrateError::NoMap);
+        }
         self.edit("set a pixel threshold", |own| own.set_pixel_threshold(value))
     }
 

@@ -24,7 +24,7 @@ pub struct CrossCalibration {
     basis: RateBasis,
     bound: CrossBound,
     image_scores: CrossConformal,
-    pixel_scores: CrossConformal,
+    pixel_scores: Option<CrossConformal>,
 }
 
 /// [`CrossCalibration`] as a file has it.
@@ -37,22 +37,22 @@ struct Unchecked {
     #[serde(rename = "bound")]
     _bound: IgnoredAny,
     image_scores: CrossConformal,
-    pixel_scores: CrossConformal,
+    pixel_scores: Option<CrossConformal>,
 }
 
 impl CrossCalibration {
-    /// Of the scores of images, and the largest values of their anomaly maps, by fold. `None` asks for 5 %, or the
-    /// smallest rate that the images support.
+    /// Of the scores of images, and the largest values of their anomaly maps, of a system that has maps, by fold. `None`
+    /// asks for a rate of 5 %, or the smallest that the images support.
     ///
     /// # Errors
     /// [`CalibrationError`] for scores that aren't finite, or too few for the rate.
     pub fn new(
         image_scores: Vec<Vec<f32>>,
-        pixel_scores: Vec<Vec<f32>>,
+        pixel_scores: Option<Vec<Vec<f32>>>,
         rate: Option<FalseAlarmRate>,
     ) -> Result<Self, CalibrationError> {
         let image_scores = CrossConformal::new(image_scores)?;
-        let pixel_scores = CrossConformal::new(pixel_scores)?;
+        let pixel_scores = pixel_scores.map(CrossConformal::new).transpose()?;
         let (rate, basis) = match rate {
             Some(rate) => (rate, RateBasis::Asked),
             None => image_scores.default_rate(),
@@ -82,9 +82,9 @@ impl CrossCalibration {
         &self.image_scores
     }
 
-    /// The largest values of the anomaly maps of each fold's images, by the same models.
-    pub fn pixel_scores(&self) -> &CrossConformal {
-        &self.pixel_scores
+    /// The largest values of the anomaly maps of each fold's images, by the same models, of a system that has maps.
+    pub fn pixel_scores(&self) -> Option<&CrossConformal> {
+        self.pixel_scores.as_ref()
     }
 
     /// What the scores of an image by the models of the folds say of it.
@@ -97,11 +97,12 @@ impl CrossCalibration {
     }
 
     /// Whether each pixel is anomalous, by the maps of the models of the folds, all of one size; those that
-    /// aren't inspected are not.
+    /// aren't inspected are not. `None` of a system without maps.
     pub(crate) fn anomalous_pixels(
         &self,
         maps: &[&ScoreMap],
-    ) -> Result<Vec<bool>, CalibrationError> {
+    ) -> Result<Option<Vec<bool>>, CalibrationError> {
+        let Some(pixel_scores) = &self.pixel_scores else { return Ok(None) };
         let pixels = maps.iter().map(|map| map.values.len()).min().unwrap_or(0);
         let anomalous = |scores: &mut Vec<f32>, pixel: usize| {
             if !maps[0].is_inspected(pixel) {
@@ -109,9 +110,10 @@ impl CrossCalibration {
             }
             scores.clear();
             scores.extend(maps.iter().map(|map| map.values[pixel]));
-            Ok(self.pixel_scores.p_value(scores)? <= self.rate.get())
+            Ok(pixel_scores.p_value(scores)? <= self.rate.get())
         };
-        (0..pixels).into_par_iter().map_init(Vec::new, anomalous).collect()
+        let anomalous = (0..pixels).into_par_iter().map_init(Vec::new, anomalous);
+        anomalous.collect::<Result<_, _>>().map(Some)
     }
 
     pub(crate) fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), CalibrationError> {
@@ -129,7 +131,8 @@ impl TryFrom<Unchecked> for CrossCalibration {
         let sizes = |scores: &CrossConformal| -> Vec<usize> {
             scores.folds().iter().map(|fold| fold.images()).collect()
         };
-        let (images, pixels) = (sizes(&image_scores), sizes(&pixel_scores));
+        let images = sizes(&image_scores);
+        let pixels = pixel_scores.as_ref().map_or_else(|| images.clone(), sizes);
         if images != pixels {
             let expected = "as many image scores as pixel scores in each fold";
             let found = format!("{images:?} and {pixels:?}");

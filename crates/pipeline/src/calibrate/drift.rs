@@ -59,7 +59,7 @@ mod tests {
     /// Images until scores above all of the calibration raise the alarm.
     fn until_the_alarm(images: usize) -> Option<usize> {
         let scores: Vec<f32> = (0..images).map(|score| score as f32).collect();
-        let calibration = SplitCalibration::new(scores.clone(), scores, None).unwrap();
+        let calibration = SplitCalibration::new(scores, None, None).unwrap();
         let mut drift = Drift::new(&calibration).unwrap()?;
         (1..=1000).find(|_| drift.observe(1e6).unwrap().is_some())
     }

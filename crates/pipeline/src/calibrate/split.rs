@@ -23,9 +23,9 @@ pub struct SplitCalibration {
     rate: FalseAlarmRate,
     basis: RateBasis,
     threshold: DecisionThreshold,
-    pixel_threshold: DecisionThreshold,
+    pixel_threshold: Option<DecisionThreshold>,
     image_scores: SplitConformal,
-    pixel_scores: SplitConformal,
+    pixel_scores: Option<SplitConformal>,
 }
 
 /// [`SplitCalibration`] as a file has it.
@@ -35,9 +35,9 @@ struct Unchecked {
     rate: FalseAlarmRate,
     basis: RateBasis,
     threshold: DecisionThreshold,
-    pixel_threshold: DecisionThreshold,
+    pixel_threshold: Option<DecisionThreshold>,
     image_scores: SplitConformal,
-    pixel_scores: SplitConformal,
+    pixel_scores: Option<SplitConformal>,
 }
 
 /// The highest value that is normal; what is above it is anomalous.
@@ -52,28 +52,29 @@ pub struct DecisionThreshold {
 }
 
 impl SplitCalibration {
-    /// Of the scores of images, and the largest values of their anomaly maps in the same order. `None` asks for 5 %,
-    /// or the smallest rate that the images support.
+    /// Of the scores of images, and the largest values of their anomaly maps in the same order, of a system that has
+    /// maps. `None` asks for a rate of 5 %, or the smallest that the images support.
     ///
     /// # Errors
     /// [`CalibrationError`] for scores that aren't finite, or too few for the rate.
     pub fn new(
         image_scores: Vec<f32>,
-        pixel_scores: Vec<f32>,
+        pixel_scores: Option<Vec<f32>>,
         rate: Option<FalseAlarmRate>,
     ) -> Result<Self, CalibrationError> {
         let image_scores = SplitConformal::new(image_scores)?;
-        let pixel_scores = SplitConformal::new(pixel_scores)?;
+        let pixel_scores = pixel_scores.map(SplitConformal::new).transpose()?;
         let threshold = |scores: &SplitConformal| match rate {
             Some(rate) => scores.threshold(rate),
             None => Ok(scores.default_threshold()),
         };
-        let (image, pixel) = (threshold(&image_scores)?, threshold(&pixel_scores)?);
+        let image = threshold(&image_scores)?;
+        let pixel = pixel_scores.as_ref().map(threshold).transpose()?;
         Ok(Self {
             rate: image.rate,
             basis: image.basis,
             threshold: image.into(),
-            pixel_threshold: pixel.into(),
+            pixel_threshold: pixel.map(DecisionThreshold::from),
             image_scores,
             pixel_scores,
         })
@@ -94,9 +95,9 @@ impl SplitCalibration {
         self.threshold
     }
 
-    /// The value of an anomaly map above which a pixel belongs to a defect; see
+    /// The value of an anomaly map above which a pixel belongs to a defect, of a system that has maps; see
     /// [`ScoreMap::regions`](crate::ScoreMap::regions).
-    pub fn pixel_threshold(&self) -> DecisionThreshold {
+    pub fn pixel_threshold(&self) -> Option<DecisionThreshold> {
         self.pixel_threshold
     }
 
@@ -105,9 +106,9 @@ impl SplitCalibration {
         &self.image_scores
     }
 
-    /// The largest value of each calibration image's anomaly map.
-    pub fn pixel_scores(&self) -> &SplitConformal {
-        &self.pixel_scores
+    /// The largest value of each calibration image's anomaly map, of a system that has maps.
+    pub fn pixel_scores(&self) -> Option<&SplitConformal> {
+        self.pixel_scores.as_ref()
     }
 
     /// What the score of an image says of it.
@@ -127,14 +128,14 @@ impl SplitCalibration {
         Ok(Detection {
             verdict: Some(Verdict { score: detection.score, ..self.verdict(detection.rank())? }),
             threshold: Some(self.threshold.value),
-            defect_pixels: Some(DefectPixels::Above(self.pixel_threshold.value)),
+            defect_pixels: self.pixel_threshold.map(|own| DefectPixels::Above(own.value)),
             ..detection
         })
     }
 
     pub(crate) fn set_rate(&mut self, rate: FalseAlarmRate) -> Result<(), CalibrationError> {
         let image = self.image_scores.threshold(rate)?;
-        let pixel = self.pixel_scores.threshold(rate)?;
+        let pixel = self.pixel_scores.as_ref().map(|scores| scores.threshold(rate)).transpose()?;
         // Of parts that aren't located, which are false alarms at any threshold.
         if image.value == f32::MAX {
             let lost =
@@ -144,7 +145,7 @@ impl SplitCalibration {
             return Err(CalibrationError::UnsupportedRate { rate, images, needed });
         }
         (self.rate, self.basis) = (rate, RateBasis::Asked);
-        (self.threshold, self.pixel_threshold) = (image.into(), pixel.into());
+        (self.threshold, self.pixel_threshold) = (image.into(), pixel.map(DecisionThreshold::from));
         Ok(())
     }
 
@@ -154,7 +155,7 @@ impl SplitCalibration {
     }
 
     pub(crate) fn set_pixel_threshold(&mut self, value: f32) -> Result<(), CalibrationError> {
-        self.pixel_threshold = DecisionThreshold::by_hand(value)?;
+        self.pixel_threshold = Some(DecisionThreshold::by_hand(value)?);
         Ok(())
     }
 }
@@ -182,8 +183,18 @@ impl TryFrom<Unchecked> for SplitCalibration {
             unchecked;
         let inconsistent =
             |expected, found: String| CalibrateError::Inconsistent { expected, found };
-        if pixel_scores.images() != image_scores.images() {
-            let found = format!("{} and {}", image_scores.images(), pixel_scores.images());
+        let pixels = match (pixel_scores, pixel_threshold) {
+            (Some(scores), Some(threshold)) => Some((scores, threshold)),
+            (None, None) => None,
+            _ => {
+                let expected = "a pixel threshold and pixel scores, or neither";
+                return Err(inconsistent(expected, "one of them".to_owned()));
+            }
+        };
+        if let Some((scores, _)) = &pixels
+            && scores.images() != image_scores.images()
+        {
+            let found = format!("{} and {}", image_scores.images(), scores.images());
             return Err(inconsistent("as many image scores as pixel scores", found));
         }
         if basis != RateBasis::Asked {
@@ -192,7 +203,8 @@ impl TryFrom<Unchecked> for SplitCalibration {
                 return Err(inconsistent("the default rate of its images", rate.to_string()));
             }
         }
-        for (scores, threshold) in [(&image_scores, threshold), (&pixel_scores, pixel_threshold)] {
+        let of_pixels = pixels.iter().map(|(scores, threshold)| (scores, *threshold));
+        for (scores, threshold) in of_pixels.chain([(&image_scores, threshold)]) {
             let computed = scores.threshold(rate)?.value;
             DecisionThreshold::by_hand(threshold.value)?;
             if !threshold.set_by_hand && threshold.value != computed {
@@ -200,6 +212,7 @@ impl TryFrom<Unchecked> for SplitCalibration {
                 return Err(inconsistent("the thresholds of its rate, or ones set by hand", found));
             }
         }
+        let (pixel_scores, pixel_threshold) = pixels.unzip();
         Ok(Self { rate, basis, threshold, pixel_threshold, image_scores, pixel_scores })
     }
 }

@@ -57,7 +57,7 @@ pub struct Evaluation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MaskUse {
-    /// How many images show a defect.
+    /// How many images with an anomaly map show a defect.
     pub defects: usize,
     /// How many of them have a mask that marks something: the pixel metrics leave the others out.
     pub used: usize,
@@ -126,7 +126,9 @@ pub fn evaluate(
         // A defect outside of the part's box is one that isn't found.
         let whole = located_in_whole(&detection);
         let map = whole.as_ref().unwrap_or(&detection.anomaly_map);
-        if !image.is_defect() {
+        if map.is_none() {
+            // A score alone, which no mask says anything of.
+        } else if !image.is_defect() {
             add(&mut pixels, map, None)?;
         } else {
             let loaded = load_all(&image.masks, map, limits);
@@ -226,7 +228,7 @@ impl Evaluation {
         })
     }
 
-    /// Metrics of the anomaly maps, `None` where no mask marks an inspected pixel. [`Self::masks`] tells which
+    /// Metrics of the anomaly maps, `None` where there are none, or no mask marks an inspected pixel. [`Self::masks`] tells which
     /// defects they leave out.
     ///
     /// # Errors

@@ -51,6 +51,9 @@ pub enum CalibrateError {
         "expected a calibrated model: calibrate it on images of good parts held out of training"
     )]
     Uncalibrated,
+    /// There are no pixels to set a threshold for.
+    #[error("expected a system that gives an anomaly map, found one that gives a score alone")]
+    NoMap,
     /// A model of folds is calibrated by its own images, and has no threshold of a single score.
     #[error(
         "expected an ordinary model to {action}, found one cross-fitted on {folds} folds, which is \

@@ -51,17 +51,21 @@ impl<B: Backend> Pipeline<B> {
     }
 }
 
-/// The score of an image and the largest value of its anomaly map where that is inspected, all of which are finite; the
-/// largest numbers there are for a part that isn't located, which is a false alarm at any threshold.
+/// The score of an image and the largest value of its anomaly map, if it has one, where that is inspected, all of which
+/// are finite; the largest numbers there are for a part that isn't located, which is a false alarm at any threshold.
 pub(crate) fn scores(
     detection: &Detection,
     image: impl FnOnce() -> ImageName,
-) -> Result<(f32, f32), CalibrateError> {
+) -> Result<(f32, Option<f32>), CalibrateError> {
     let values = || detection.anomaly_map.inspected_values();
     match values().chain([detection.score]).find(|value| !value.is_finite()) {
         Some(found) => Err(CalibrateError::NonFiniteScore { image: image(), found }),
-        None if detection.not_located().is_some() => Ok((f32::MAX, f32::MAX)),
-        None => Ok((detection.score, values().fold(f32::NEG_INFINITY, f32::max))),
+        None => {
+            let lost = detection.not_located().map(|_| f32::MAX);
+            let highest = || values().fold(f32::NEG_INFINITY, f32::max);
+            let pixel = (!detection.anomaly_map.is_none()).then(|| lost.unwrap_or_else(highest));
+            Ok((lost.unwrap_or(detection.score), pixel))
+        }
     }
 }
 
@@ -113,6 +117,7 @@ fn calibrate<B: Backend>(
     }
     tracing::info!(images = image_scores.len(), given = count, "calibrated");
     let images = image_scores.len();
+    let pixel_scores = pixel_scores.into_iter().collect();
     let calibration = SplitCalibration::new(image_scores, pixel_scores, rate);
     let calibration = calibration.map_err(CalibrateError::from)?;
     // The threshold would have to be above every number.

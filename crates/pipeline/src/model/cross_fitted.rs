@@ -100,7 +100,7 @@ impl<B: Backend> CrossFitted<B> {
         joint.located = detections.iter().find_map(|found| found.located);
         joint.kind = detections.iter().find_map(|found| found.kind);
         joint.verdict = Some(verdict);
-        joint.defect_pixels = Some(DefectPixels::Marked(anomalous));
+        joint.defect_pixels = anomalous.map(DefectPixels::Marked);
         joint.source = mean_component(detections.iter().map(|found| found.source.as_ref()));
         joint.target = mean_component(detections.iter().map(|found| found.target.as_ref()));
         joint.likelihood = mean_component(detections.iter().map(|found| found.likelihood.as_ref()));

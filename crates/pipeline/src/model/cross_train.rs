@@ -197,6 +197,8 @@ fn calibrate<B: Backend>(
     if !held_out.is_empty() {
         return Err(CalibrateError::ImagesChanged { missing: held_out.len() }.into());
     }
+    let folds = pixel_scores.into_iter();
+    let pixel_scores = folds.map(|fold: Vec<Option<f32>>| fold.into_iter().collect()).collect();
     let calibration = CrossCalibration::new(image_scores, pixel_scores, rate);
     let calibration = calibration.map_err(CalibrateError::from)?;
     if let Some(&first) = not_located.first() {

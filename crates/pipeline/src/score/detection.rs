@@ -12,8 +12,8 @@ use crate::input::Located;
 /// What a detector says of one image.
 ///
 /// As JSON it is an object of `score`, `p_value`, `is_anomalous`, `threshold`, `regions`, `located`, `kind`, `width` and
-/// `height` (of the anomaly map), those that only a calibrated model has, `located` of a model without alignment, and
-/// `kind` of a model of one kind, being `null` otherwise.
+/// `height` (of the anomaly map, 0 where there is none), those that only a calibrated model has, `located` of a model
+/// without alignment, and `kind` of a model of one kind, being `null` otherwise.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Detection {
@@ -27,9 +27,9 @@ pub struct Detection {
     pub located: Option<Located>,
     /// The likeliest kind of the image, from 0, by a model of several kinds.
     pub kind: Option<usize>,
-    /// The anomaly map at the image's own size.
+    /// The anomaly map at the image's own size; none ([`ScoreMap::is_none`]) of a system that gives a score alone.
     pub anomaly_map: ScoreMap,
-    /// Which pixels of the anomaly map belong to a defect, by a calibrated model.
+    /// Which pixels of the anomaly map belong to a defect, by a calibrated model of a system that has maps.
     pub defect_pixels: Option<DefectPixels>,
     /// The source direction ‖y − ŷ‖², for systems that have one.
     pub source: Option<Component>,
@@ -101,7 +101,7 @@ impl Detection {
     }
 
     /// Where the defects are, the highest peak first, in pixels of the image; `None` where the model isn't
-    /// calibrated.
+    /// calibrated, or its system has no map.
     ///
     /// # Errors
     /// [`MetricError`] for an anomaly map that isn't one.

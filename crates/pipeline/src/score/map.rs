@@ -28,6 +28,16 @@ impl ScoreMap {
         Self { width, height, values, inspected: None }
     }
 
+    /// No map, as of a system that gives a score alone.
+    pub fn none() -> Self {
+        Self::new(0, 0, Vec::new())
+    }
+
+    /// Whether there is no map.
+    pub fn is_none(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Whether the value at an index, row by row, is of the inspected part.
     pub fn is_inspected(&self, index: usize) -> bool {
         let inspected = self.inspected.as_ref();

@@ -14,6 +14,8 @@ pub(crate) enum Maps {
     Levels { levels: Vec<LevelMaps<ScoreMap>>, rule: Arc<Rule>, kind: Option<usize> },
     /// A map and a score by a rule of its own.
     Scored { map: ScoreMap, score: f32 },
+    /// A score alone, of a system that doesn't tell where.
+    Score(f32),
 }
 
 /// The maps `[N, H, W]` of images whose scores come by a rule of their own.

@@ -37,6 +37,9 @@ impl Placed<'_> {
             Maps::Scored { map, score } => {
                 return Ok(Detection { located, ..Detection::new(score, at_size(&map)?) });
             }
+            Maps::Score(score) => {
+                return Ok(Detection { located, ..Detection::new(score, ScoreMap::none()) });
+            }
         };
         let (mut fused, mut source) = (Vec::new(), Vec::new());
         let (mut target, mut likelihood) = (Vec::new(), Vec::new());
@@ -230,6 +233,16 @@ mod tests {
         // A third of 60 over the unit 3, and two thirds of 3 over it.
         let peak = found.anomaly_map.values[0];
         assert!((peak - 22.0 / 3.0).abs() < 1e-5, "{peak}");
+    }
+
+    #[test]
+    fn a_score_alone_has_no_map() {
+        let content = Rect { x: 0, y: 0, width: 64, height: 64 };
+        let input = Input { mask: None, ..input() };
+        let found = placed(&input, content, Size { width: 8, height: 4 });
+        let found = found.detection(Maps::Score(3.0)).unwrap();
+        assert_eq!((found.score, found.regions().unwrap()), (3.0, None));
+        assert!(found.anomaly_map.is_none());
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn stitch_image(tiles: Tiles, maps: impl Iterator<Item = Maps>) -> Maps {
                 highest = highest.max(score);
                 scored.push(map);
             }
+            Maps::Score(score) => highest = highest.max(score),
         }
     }
     let level = |of_tiles: Vec<LevelMaps<ScoreMap>>| {
@@ -44,10 +45,10 @@ fn stitch_image(tiles: Tiles, maps: impl Iterator<Item = Maps>) -> Maps {
             let levels = levels.into_iter().map(level).collect();
             Maps::Levels { levels, rule, kind: None }
         }
-        None => {
-            let none = || ScoreMap::new(0, 0, Vec::new());
-            Maps::Scored { map: blend(tiles, &scored).unwrap_or_else(none), score: highest }
-        }
+        None => match blend(tiles, &scored) {
+            Some(map) => Maps::Scored { map, score: highest },
+            None => Maps::Score(highest),
+        },
     }
 }
 
@@ -123,6 +124,12 @@ mod tests {
             assert_eq!([map.values[0], map.values[15], map.values[255]], corners);
             assert_eq!(score, map.values.iter().copied().fold(0.0, f32::max));
         }
+    }
+
+    #[test]
+    fn tiles_without_maps_have_the_highest_score() {
+        let images = stitch(tiles(64, 0, 128), [1.0, 7.0, 3.0, 2.0].map(Maps::Score).into());
+        assert!(matches!(images[..], [Maps::Score(7.0)]));
     }
 
     proptest! {

@@ -248,11 +248,10 @@ mod tests {
     }
 
     fn config() -> PipelineConfig {
-        let mut own = CsFlowConfig {
-            cross_flow: CrossScaleConfig { kernels: vec![3], hidden: 8, clamp: 3.0 },
-            ..CsFlowConfig::default()
-        };
-        (own.training.epochs, own.training.batch_size) = (20, 4);
+        let cross_flow = CrossScaleConfig { kernels: vec![3], hidden: 8, clamp: 3.0 };
+        let mut own = CsFlowConfig { cross_flow, ..Default::default() };
+        own.training.epochs = 20;
+        own.training.batch_size = 4;
         PipelineConfig { input_size: 64, system: own.into(), ..PipelineConfig::default() }
     }
 

@@ -4,6 +4,7 @@
 mod bpfm;
 mod composed;
 mod cs_flow;
+mod differnet;
 mod features;
 mod flows;
 mod kind_units;
@@ -37,6 +38,7 @@ pub mod settings_of {
     pub use nfbmr_peers::{PadimConfig, PatchCoreConfig};
 
     pub use super::cs_flow::CsFlowConfig;
+    pub use super::differnet::DifferNetConfig;
     pub use super::flows::Scales;
     pub use super::nf::NfConfig;
     pub use super::nf_bmr::NfBmrConfig;

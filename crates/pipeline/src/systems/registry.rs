@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::settings::{LearnedSize, Settings, SharedHead, Trained, Training};
 use super::target_cnn::TargetCnnConfig;
-use super::{cs_flow, nf, nf_bmr, nf_bpfm, setup, spade, two_cnns};
+use super::{cs_flow, differnet, nf, nf_bmr, nf_bpfm, setup, spade, two_cnns};
 use crate::error::{ModelError, PipelineError};
 use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec};
 use crate::file::Learned;
@@ -79,6 +79,12 @@ macro_rules! registry {
                 }
             }
 
+            fn localises(&self) -> bool {
+                match self {
+                    $(Self::$system(own) => own.localises(),)+
+                }
+            }
+
             fn target(&self, blocks: &Blocks) -> Result<Option<CnnLevels>, PipelineError> {
                 match self {
                     $(Self::$system(own) => own.target(blocks),)+
@@ -143,6 +149,11 @@ macro_rules! registry {
 const MAPPING_TRAINING: [&str; 2] = ["bmr_training", "bpfm_training"];
 
 impl SystemConfig {
+    /// Whether the system tells where a defect is: otherwise it gives a score and no anomaly map.
+    pub fn localises(&self) -> bool {
+        Settings::localises(self)
+    }
+
     /// The settings of another system: those of this one where the names agree, the training of a mapping network
     /// too, else those of the default preset.
     ///
@@ -241,6 +252,8 @@ registry! {
     "spade": Spade(spade::SpadeConfig),
     /// `cs-flow`: a flow over features of the image in three sizes.
     "cs-flow": CsFlow(cs_flow::CsFlowConfig),
+    /// `differnet`: a flow over one vector of an image in three sizes; it gives a score and no map.
+    "differnet": DifferNet(differnet::DifferNetConfig),
 }
 
 #[cfg(test)]

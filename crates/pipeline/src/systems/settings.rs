@@ -28,6 +28,11 @@ pub(crate) trait Settings: Clone + Debug + PartialEq {
         Ok(vec![LevelSpec::new(&blocks.blocks)])
     }
 
+    /// Whether the system tells where a defect is: otherwise it gives a score and no map.
+    fn localises(&self) -> bool {
+        true
+    }
+
     /// The second CNN of a system that has one, of as many levels as the first.
     fn target(&self, blocks: &Blocks) -> Result<Option<CnnLevels>, PipelineError> {
         let _ = blocks;

@@ -556,7 +556,7 @@ mod tests {
             let maps = head.maps(&Tensor::zeros([2, 3, 64, 64], &device), y).unwrap();
             let map = |maps| match maps {
                 Maps::Scored { map, score } => (map, score),
-                Maps::Levels { .. } => panic!("maps without a score"),
+                Maps::Levels { .. } | Maps::Score(_) => panic!("expected a map and a score"),
             };
             maps.into_iter().map(map).collect()
         };
