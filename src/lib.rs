@@ -77,9 +77,9 @@ pub use nfbmr_pipeline::{
     AlignmentChoice, AlignmentReason, AlignmentTrial, AnomalyModel, AugmentationChoice,
     AugmentationReason, AugmentationTrial, BackboneWeights, CalibrateError, Calibration,
     CheckpointError, Choices, Component, CrossCalibration, CrossFitting, DecisionThreshold,
-    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ImageName, Images, KindsChoice,
-    KindsReason, KindsTrial, Known, Located, MeanFeatures, ModelError, ModelInfo, NotLocated,
-    Phase, PipelineConfig, PipelineError, Problem, Progress, ProgressFn, ScoreMap,
+    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ImageName, Images, KindCalibration,
+    KindsChoice, KindsReason, KindsTrial, Known, Located, MeanFeatures, ModelError, ModelInfo,
+    NotLocated, Phase, PipelineConfig, PipelineError, Problem, Progress, ProgressFn, ScoreMap,
     SplitCalibration, StoredBackbone, Suspect, System, SystemConfig, TrainingError,
     TrainingStorage, WhiteLevel, detect_files, white_level,
 };

@@ -98,6 +98,27 @@ fn a_file_tells_kinds_as_the_model_does() {
 }
 
 #[test]
+fn a_calibration_counts_by_kind() {
+    let mut model: Pipeline<Cpu> = suite::train(&of(Kinds::Number(3)), &mixed(0..6)).unwrap();
+    let go_on = &mut |_: &_| ControlFlow::Continue(());
+    model.calibrate(&mixed(100..108), None, go_on).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kinds.nfbmr");
+    model.save(&path, StoredBackbone::Referred).unwrap();
+    let loaded = Pipeline::<Cpu>::load(&path, weights::embedded(), &Default::default()).unwrap();
+    for model in [&mut model, &mut { loaded }] {
+        let kinds = model.calibration().unwrap().split().unwrap().kinds();
+        assert_eq!(kinds.iter().map(|own| own.images).collect::<Vec<_>>(), [8; 3]);
+        let above: usize = kinds.iter().map(|own| own.above).sum();
+        // 1 / 25, the smallest rate of 24 images.
+        assert!(above <= 1, "{kinds:?}");
+        model.calibration_mut().unwrap().set_threshold(-1.0).unwrap();
+        let kinds = model.calibration().unwrap().split().unwrap().kinds();
+        assert!(kinds.iter().all(|own| own.above == own.images), "{kinds:?}");
+    }
+}
+
+#[test]
 fn one_product_is_one_kind() {
     let chosen = |config: &PipelineConfig, images: &[DynamicImage]| {
         let model: Pipeline<Cpu> = suite::train(config, images).unwrap();

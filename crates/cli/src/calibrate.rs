@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use nfbmr::calibration::{RateBasis, SplitConformal};
 use nfbmr::data::{Limits, OnBadFile};
 use nfbmr::{
-    Calibration, CrossCalibration, DecisionThreshold, FalseAlarmRate, Images, SplitCalibration,
-    StoredBackbone,
+    Calibration, CrossCalibration, DecisionThreshold, FalseAlarmRate, Images, KindCalibration,
+    SplitCalibration, StoredBackbone,
 };
 
 use crate::error::CliError;
@@ -140,6 +140,14 @@ fn folds(cross: &CrossCalibration) -> String {
 }
 
 fn thresholds(calibration: &SplitCalibration) -> String {
+    let kinds = calibration.kinds().into_iter().enumerate().map(|(kind, own)| {
+        let KindCalibration { images, above, .. } = own;
+        format!("kind {kind}: {above} of {} above the threshold\n", count(images, "image"))
+    });
+    all_thresholds(calibration) + &kinds.collect::<String>()
+}
+
+fn all_thresholds(calibration: &SplitCalibration) -> String {
     let (image, scores) = (calibration.threshold(), calibration.image_scores());
     let pixel = calibration.pixel_threshold().zip(calibration.pixel_scores());
     let rate = rate_in_words(calibration.rate(), calibration.basis(), scores.images());

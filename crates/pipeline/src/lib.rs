@@ -35,7 +35,8 @@ pub mod systems;
 mod train;
 
 pub use calibrate::{
-    Calibration, CrossCalibration, DecisionThreshold, Drift, SplitCalibration, Suspect,
+    Calibration, CrossCalibration, DecisionThreshold, Drift, KindCalibration, SplitCalibration,
+    Suspect,
 };
 pub use choose::{
     AlignmentChoice, AlignmentReason, AlignmentTrial, AugmentationChoice, AugmentationReason,

@@ -11,6 +11,6 @@ mod suspects;
 pub use calibration::Calibration;
 pub use cross::CrossCalibration;
 pub use drift::Drift;
-pub use split::{DecisionThreshold, SplitCalibration};
+pub use split::{DecisionThreshold, KindCalibration, SplitCalibration};
 pub use suspects::Suspect;
 pub(crate) use suspects::far_out;

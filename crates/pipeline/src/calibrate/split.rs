@@ -26,6 +26,9 @@ pub struct SplitCalibration {
     pixel_threshold: Option<DecisionThreshold>,
     image_scores: SplitConformal,
     pixel_scores: Option<SplitConformal>,
+    /// The scores of the images of each kind, of a model of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kind_scores: Vec<Vec<f32>>,
 }
 
 /// [`SplitCalibration`] as a file has it.
@@ -38,6 +41,18 @@ struct Unchecked {
     pixel_threshold: Option<DecisionThreshold>,
     image_scores: SplitConformal,
     pixel_scores: Option<SplitConformal>,
+    #[serde(default)]
+    kind_scores: Vec<Vec<f32>>,
+}
+
+/// The calibration images of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KindCalibration {
+    /// How many there are.
+    pub images: usize,
+    /// How many of them have a score above the threshold.
+    pub above: usize,
 }
 
 /// The highest value that is normal; what is above it is anomalous.
@@ -77,7 +92,13 @@ impl SplitCalibration {
             pixel_threshold: pixel.map(DecisionThreshold::from),
             image_scores,
             pixel_scores,
+            kind_scores: Vec::new(),
         })
+    }
+
+    /// With the scores of the images of each kind.
+    pub(crate) fn with_kinds(self, kind_scores: Vec<Vec<f32>>) -> Self {
+        Self { kind_scores, ..self }
     }
 
     /// The false-alarm rate that the thresholds were computed for.
@@ -109,6 +130,15 @@ impl SplitCalibration {
     /// The largest value of each calibration image's anomaly map, of a system that has maps.
     pub fn pixel_scores(&self) -> Option<&SplitConformal> {
         self.pixel_scores.as_ref()
+    }
+
+    /// The calibration images by kind; empty for a model of one.
+    pub fn kinds(&self) -> Vec<KindCalibration> {
+        let above =
+            |scores: &[f32]| scores.iter().filter(|&&score| score > self.threshold.value).count();
+        let kind =
+            |scores: &Vec<f32>| KindCalibration { images: scores.len(), above: above(scores) };
+        self.kind_scores.iter().map(kind).collect()
     }
 
     /// What the score of an image says of it.
@@ -179,8 +209,15 @@ impl TryFrom<Unchecked> for SplitCalibration {
     type Error = CalibrateError;
 
     fn try_from(unchecked: Unchecked) -> Result<Self, Self::Error> {
-        let Unchecked { rate, basis, threshold, pixel_threshold, image_scores, pixel_scores } =
-            unchecked;
+        let Unchecked {
+            rate,
+            basis,
+            threshold,
+            pixel_threshold,
+            image_scores,
+            pixel_scores,
+            kind_scores,
+        } = unchecked;
         let inconsistent =
             |expected, found: String| CalibrateError::Inconsistent { expected, found };
         let pixels = match (pixel_scores, pixel_threshold) {
@@ -212,7 +249,23 @@ impl TryFrom<Unchecked> for SplitCalibration {
                 return Err(inconsistent("the thresholds of its rate, or ones set by hand", found));
             }
         }
+        let mut by_kind = kind_scores.concat();
+        by_kind.sort_unstable_by(|a, b| b.total_cmp(a));
+        let mut all = image_scores.scores().to_vec();
+        all.sort_unstable_by(|a, b| b.total_cmp(a));
+        if !by_kind.is_empty() && by_kind != all {
+            let found = format!("{} scores by kind", by_kind.len());
+            return Err(inconsistent("the scores of its images, by kind", found));
+        }
         let (pixel_scores, pixel_threshold) = pixels.unzip();
-        Ok(Self { rate, basis, threshold, pixel_threshold, image_scores, pixel_scores })
+        Ok(Self {
+            rate,
+            basis,
+            threshold,
+            pixel_threshold,
+            image_scores,
+            pixel_scores,
+            kind_scores,
+        })
     }
 }

@@ -87,6 +87,7 @@ fn calibrate<B: Backend>(
     let mut seen_before = HashSet::new();
     let mut trained_on = Vec::new();
     let (mut image_scores, mut pixel_scores) = (Vec::new(), Vec::new());
+    let mut kind_scores: Vec<Vec<f32>> = Vec::new();
     let (mut named, mut not_located) = (Vec::new(), Vec::new());
     images.try_for_decoded(&pipeline.input, |images, indices, seen| {
         let content = |image| pipeline.input.content(image);
@@ -104,6 +105,10 @@ fn calibrate<B: Backend>(
                 }
                 let (image, pixel) = scores(detection, || names.get(index))?;
                 image_scores.push(image);
+                if let Some(kind) = detection.kind {
+                    kind_scores.resize_with(kind_scores.len().max(kind + 1), Vec::new);
+                    kind_scores.iter_mut().skip(kind).take(1).for_each(|own| own.push(image));
+                }
                 named.push((names.get(index), f64::from(detection.score)));
                 not_located.extend(detection.not_located().map(|_| index));
                 pixel_scores.push(pixel);
@@ -119,7 +124,7 @@ fn calibrate<B: Backend>(
     let images = image_scores.len();
     let pixel_scores = pixel_scores.into_iter().collect();
     let calibration = SplitCalibration::new(image_scores, pixel_scores, rate);
-    let calibration = calibration.map_err(CalibrateError::from)?;
+    let calibration = calibration.map_err(CalibrateError::from)?.with_kinds(kind_scores);
     // The threshold would have to be above every number.
     if let (Some(&first), true) = (not_located.first(), calibration.threshold().value == f32::MAX) {
         let (found, first, rate) = (not_located.len(), names.get(first), calibration.rate());
