@@ -126,15 +126,13 @@ pub(super) fn choose<B: Backend>(
     let folds = FOLDS.min(features.len());
     let mut tried: Vec<(AugmentationTrial, Vec<f64>)> = Vec::new();
     for (augmentation, places) in CHOICES {
+        // Copies of an image are no further images: the covariance over all positions counts as much with them.
+        let mut config = WhiteningConfig::default();
+        config.prior *= places.len() as f64;
         let mut left_out = vec![0.0; features.len()];
         let mut too_few = false;
         for fold in 0..folds {
-            let mut fit = WhiteningFit::new(
-                &WhiteningConfig::default(),
-                &level.block_channels,
-                level.grid,
-                1,
-            )?;
+            let mut fit = WhiteningFit::new(&config, &level.block_channels, level.grid, 1)?;
             for (_, copies) in
                 features.iter().enumerate().filter(|(index, _)| index % folds != fold)
             {
