@@ -42,7 +42,7 @@ const FILLS: f64 = 0.85;
 /// Parts that lie at one angle, and whole images, are aligned where marks stand out so many times as much.
 const GAIN: f64 = 1.25;
 /// Parts at any angle are, unless marks stand out less than so many times as much.
-const LOSS: f64 = 0.8;
+const LOSS: f64 = 2.0 / 3.0;
 /// The share of the cells that make a score.
 const TOP: f64 = 0.01;
 
