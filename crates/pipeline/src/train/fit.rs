@@ -104,7 +104,7 @@ fn resume<B: Backend, M: AutodiffModule<Autodiff<B>>>(
 mod tests {
     use nfbmr_backend::Cpu;
     use nfbmr_bmr::{Bmr, BmrConfig};
-    use nfbmr_flow::{Flow, FlowConfig, nll};
+    use nfbmr_flow::{CrossScaleConfig, CrossScaleFlow, Flow, FlowConfig, nll};
     use nfbmr_test_support::fixture::{Fixture, assert_close};
 
     use super::*;
@@ -171,6 +171,24 @@ mod tests {
         let batches = fixture.tensor("batches");
         ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step, images| {
             nll(&flow.forward(batch(&batches, step, images)).unwrap())
+        });
+    }
+
+    #[test]
+    fn cross_scale_steps_match_anomalib() {
+        let fixture = Fixture::open("../../crates/flow/tests/fixtures/cs_flow");
+        let permutations: Vec<Vec<usize>> = fixture
+            .values("permutations")
+            .chunks(5)
+            .map(|order| order.iter().map(|&i| i as usize).collect())
+            .collect();
+        let config = CrossScaleConfig { kernels: vec![3, 5], hidden: 4, clamp: 3.0 };
+        let (grids, device) = ([[8, 12], [4, 6], [2, 3]], Default::default());
+        let flow = CrossScaleFlow::new(&config, &permutations, 5, &grids, 0, &device).unwrap();
+        let scales = [0, 1, 2].map(|scale| fixture.tensor(&format!("batches.{scale}")));
+        ten_steps_match_pytorch(&fixture, flow, &TrainingConfig::flow(), |flow, step, images| {
+            let y = scales.iter().map(|scale| batch(scale, step, images)).collect();
+            flow.forward(y).unwrap().nll()
         });
     }
 
