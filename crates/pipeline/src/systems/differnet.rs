@@ -41,7 +41,7 @@ pub struct DifferNetConfig {
     pub hidden: usize,
     /// Bound of the log-scale, as that of [`FlowConfig`]; 3, as in the paper.
     pub clamp: f64,
-    /// How the flow is trained, by the negative log-likelihood; 10 epochs, as more learn few images by heart.
+    /// How the flow is trained, by the negative log-likelihood; 10 epochs.
     pub training: TrainingConfig,
 }
 
