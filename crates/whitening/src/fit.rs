@@ -134,7 +134,7 @@ fn whiten(
     };
     let matrices = positions.par_iter().enumerate().map(invert);
     let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
-    let centers = centers(&positions, kinds, &matrices);
+    let centers = if kinds > 1 { centers(&positions, kinds, &matrices) } else { Vec::new() };
     let mean = positions.iter().flat_map(Moments::mean).map(|mean| mean as f32).collect();
     Ok(Statistics { channels, mean, matrix: matrices.concat(), centers })
 }

@@ -81,16 +81,13 @@ impl<B: Backend> Whitening<B> {
                 mean: Param::from_data(mean, device),
                 matrix: Param::from_tensor(Tensor::<B, 3>::from_data(matrix, device)),
             });
-            let own = TensorData::new(own, [kinds, channels, positions]);
-            centers.push(Tensor::<B, 3>::from_data(own, device));
+            if kinds > 1 {
+                let own = TensorData::new(own, [kinds, channels, positions]);
+                centers.push(Tensor::<B, 3>::from_data(own, device));
+            }
         }
         let centers = (kinds > 1).then(|| Param::from_tensor(Tensor::cat(centers, 1)));
         Self { blocks, centers, window, grid }
-    }
-
-    /// How many kinds of images are told apart.
-    pub fn kinds(&self) -> usize {
-        self.centers.as_ref().map_or(1, |centers| centers.dims()[0])
     }
 
     /// Features `[N, C, H, W]` to whitened ones of the same shape.
@@ -101,14 +98,14 @@ impl<B: Backend> Whitening<B> {
         Ok(self.forward_kinds(y)?.0)
     }
 
-    /// As [`Self::forward`], with the kind of each image: 0 of a single one.
+    /// As [`Self::forward`], with the kind of each image, from 0; `None` where there is a single one.
     ///
     /// # Errors
     /// [`WhiteningError::Shape`].
     pub fn forward_kinds(
         &self,
         y: Tensor<B, 4>,
-    ) -> Result<(Tensor<B, 4>, Vec<usize>), WhiteningError> {
+    ) -> Result<(Tensor<B, 4>, Option<Vec<usize>>), WhiteningError> {
         let found = y.dims();
         let [height, width] = self.grid;
         let channels: Vec<usize> = self.blocks.iter().map(|block| block.mean.dims()[2]).collect();
@@ -124,12 +121,12 @@ impl<B: Backend> Whitening<B> {
         }
         let z = Tensor::cat(whitened, 1);
         let Some(centers) = &self.centers else {
-            return Ok((z.reshape(found), vec![0; found[0]]));
+            return Ok((z.reshape(found), None));
         };
         let centers = centers.val();
         let kinds = nearest(&z, &centers);
         let own = kinds.iter().map(|&kind| centers.clone().narrow(0, kind, 1)).collect();
-        Ok(((z - Tensor::cat(own, 0)).reshape(found), kinds))
+        Ok(((z - Tensor::cat(own, 0)).reshape(found), Some(kinds)))
     }
 
     /// How unlikely the features `[N, C, H, W]` of each image are by the Gaussians of its kind at their positions: the mean
@@ -185,7 +182,7 @@ pub(crate) struct Statistics {
     pub(crate) mean: Vec<f32>,
     /// `[H · W, C, C]`.
     pub(crate) matrix: Vec<f32>,
-    /// `[K, C, H · W]`.
+    /// `[K, C, H · W]`, empty for a single kind.
     pub(crate) centers: Vec<f32>,
 }
 

@@ -212,11 +212,8 @@ impl<B: Backend> TargetSpace<B> for Vec<TargetFlow<B>> {
     ) -> Result<Vec<Target<B>>, PipelineError> {
         let level = |(own, y): (&TargetFlow<B>, _)| {
             let (source, kinds) = match &own.whitening {
-                Some(whitening) if whitening.kinds() > 1 => {
-                    let (source, kinds) = whitening.forward_kinds(y)?;
-                    (source, Some(kinds))
-                }
-                _ => (own.whiten(y)?, None),
+                Some(whitening) => whitening.forward_kinds(y)?,
+                None => (y, None),
             };
             let output = own.flow.forward(source.clone())?;
             let likelihood = Some(nll_map(&output));
