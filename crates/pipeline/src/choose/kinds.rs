@@ -101,118 +101,107 @@ impl fmt::Display for KindsChoice {
     }
 }
 
-impl KindsChoice {
-    fn one(images: usize, reason: KindsReason, tried: Vec<KindsTrial>) -> Self {
-        Self { images: vec![images], reason, tried }
-    }
-
-    /// One kind, as tiles see no whole part.
-    pub(crate) fn of_tiles(images: usize) -> Self {
-        Self::one(images, KindsReason::Tiles, Vec::new())
-    }
-}
-
-/// What kinds are told by.
+/// What the images are looked at by.
 pub(crate) struct Looked<'a, B: Backend> {
+    pub(crate) source: &'a Cnn<B>,
+    pub(crate) input: &'a Input,
     /// Features of the coarsest level, of all samples.
     pub(crate) features: &'a dyn Samples<B>,
-    /// Samples of each image.
-    pub(crate) samples: usize,
-    /// Whether parts were turned.
-    pub(crate) turns: bool,
+    pub(crate) device: &'a B::Device,
 }
 
-/// The kind of each image, and why there are so many. `turned` gives the features of each image, averaged over its positions
-/// and over directions: where parts were turned, and where groups are weak without, kinds that are the same in another
-/// direction are one.
+/// The kind of each sample, and why there are so many kinds. Where parts were turned, and where groups are weak, `images`
+/// are seen in all directions once more: kinds that are the same in another direction are one.
 ///
 /// # Errors
-/// [`TrainingError::Kinds`] where the images can't be so many kinds as are given, and what `turned` or reading features fails
-/// with.
+/// [`TrainingError::Kinds`] where the images can't be so many kinds as are given, what reading features or images fails with,
+/// and the caller's interruption.
 pub(crate) fn choose_kinds<B: Backend>(
     kinds: Kinds,
     looked: &Looked<'_, B>,
-    turned: impl FnOnce() -> Result<Vec<Vec<f32>>, PipelineError>,
+    images: Images<'_>,
+    progress: &mut ProgressFn<'_>,
 ) -> Result<(Vec<usize>, KindsChoice), PipelineError> {
-    let images = looked.features.len() / looked.samples.max(1);
-    let one = |reason, tried| Ok((vec![0; images], KindsChoice::one(images, reason, tried)));
-    let (of, reason, tried) = match kinds {
-        Kinds::Number(1) => return one(KindsReason::Given, Vec::new()),
+    let (count_of, turns) = (looked.images(), looked.input.alignment.motion.turns());
+    let turned = || looked.turned_means(images, progress);
+    let mut tried = Vec::new();
+    let (of, reason) = match kinds {
+        Kinds::Number(1) => (None, KindsReason::Given),
         Kinds::Number(number) => {
-            let means = if looked.turns { turned()? } else { looked.means()? };
-            let groups = Groups::new(means);
-            let cuts = number..=images.min(number + MORE_CUTS);
+            let groups = Groups::new(if turns { turned()? } else { looked.means()? });
+            let cuts = number..=count_of.min(number + MORE_CUTS);
             let mut cuts = cuts.map(|cut| groups.cut(cut, FEWEST_GIVEN));
             let found = cuts.find(|of| count(of) == number);
-            let none = || TrainingError::Kinds { kinds: number, images, fewest: FEWEST_GIVEN };
-            (found.ok_or_else(none)?, KindsReason::Given, Vec::new())
+            let (images, fewest) = (count_of, FEWEST_GIVEN);
+            let none = || TrainingError::Kinds { kinds: number, images, fewest };
+            (Some(found.ok_or_else(none)?), KindsReason::Given)
         }
-        Kinds::Auto if images < 2 * FEWEST => return one(KindsReason::TooFewImages, Vec::new()),
+        Kinds::Auto if looked.input.tiles.is_some() => (None, KindsReason::Tiles),
+        Kinds::Auto if count_of < 2 * FEWEST => (None, KindsReason::TooFewImages),
         Kinds::Auto => {
             let mut found = Groups::new(looked.means()?).best();
-            if found.silhouette >= WEAK && (looked.turns || found.silhouette < REASONABLE) {
+            if found.silhouette >= WEAK && (turns || found.silhouette < REASONABLE) {
                 found = Groups::new(turned()?).best();
             }
-            if found.silhouette < REASONABLE {
-                return one(KindsReason::Groups, found.tried);
-            }
-            (found.of, KindsReason::Groups, found.tried)
+            tried = found.tried;
+            (Some(found.of).filter(|_| found.silhouette >= REASONABLE), KindsReason::Groups)
         }
     };
-    let images = sizes(&of);
-    Ok((of, KindsChoice { images, reason, tried }))
-}
-
-/// The features of each image, averaged over its positions and over directions.
-///
-/// # Errors
-/// As those of the extraction of features, and the caller's interruption.
-pub(crate) fn turned_means<B: Backend>(
-    source: &Cnn<B>,
-    input: &Input,
-    images: Images<'_>,
-    device: &B::Device,
-    progress: &mut ProgressFn<'_>,
-) -> Result<Vec<Vec<f32>>, PipelineError> {
-    let input = Input { augmentation: Augmentation::Off, ..input.clone() };
-    let fill = Border::Constant(Rgb(input.fill));
-    let turned = |image: &RgbImage, direction: usize| {
-        let angle = std::f32::consts::TAU * direction as f32 / DIRECTIONS as f32;
-        rotate_about_center(image, angle, Interpolation::Bilinear, fill)
-    };
-    let mut reporter = Reporter::new(Phase::Choices, 1, images.len(), progress);
-    let mut means = Vec::with_capacity(images.len());
-    images.try_for_chunks(&input, |chunk, _, seen| {
-        let image = |image: &TrainingImage| {
-            let mut sum: Vec<f32> = Vec::new();
-            for (image, direction) in image
-                .copies
-                .iter()
-                .flat_map(|image| (0..DIRECTIONS).map(move |direction| (image, direction)))
-            {
-                let levels = source.extract(to_tensor(&[turned(image, direction)], device))?;
-                let own = levels.into_iter().next_back().map(mean).unwrap_or_default();
-                sum.resize(own.len(), 0.0);
-                sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += own / DIRECTIONS as f32);
-            }
-            Ok(sum)
-        };
-        let chunk: Vec<_> = chunk.par_iter().map(image).collect::<Result<_, PipelineError>>()?;
-        means.extend(chunk);
-        reporter.advance(seen)
-    })?;
-    Ok(means)
+    let of = of.unwrap_or_else(|| vec![0; count_of]);
+    let choice = KindsChoice { images: sizes(&of), reason, tried };
+    let samples = looked.input.samples();
+    let by_sample = of.into_iter().flat_map(|kind| std::iter::repeat_n(kind, samples));
+    Ok((by_sample.collect(), choice))
 }
 
 impl<B: Backend> Looked<'_, B> {
+    fn images(&self) -> usize {
+        self.features.len() / self.input.samples().max(1)
+    }
+
     /// The features of each image, averaged over its positions and copies.
     fn means(&self) -> Result<Vec<Vec<f32>>, PipelineError> {
+        let samples = self.input.samples();
         let image = |first: usize| {
-            let samples = (first * self.samples..(first + 1) * self.samples)
-                .map(|sample| self.features.get(sample));
-            Ok(mean(Tensor::cat(samples.collect::<Result<_, PipelineError>>()?, 0)))
+            let own = (first * samples..(first + 1) * samples).map(|at| self.features.get(at));
+            Ok(mean(Tensor::cat(own.collect::<Result<_, PipelineError>>()?, 0)))
         };
-        (0..self.features.len() / self.samples.max(1)).into_par_iter().map(image).collect()
+        (0..self.images()).into_par_iter().map(image).collect()
+    }
+
+    /// The features of each image, averaged over its positions and over directions.
+    fn turned_means(
+        &self,
+        images: Images<'_>,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Vec<Vec<f32>>, PipelineError> {
+        let input = Input { augmentation: Augmentation::Off, ..self.input.clone() };
+        let fill = Border::Constant(Rgb(input.fill));
+        let of_direction = |image: &RgbImage, direction: usize| {
+            let angle = std::f32::consts::TAU * direction as f32 / DIRECTIONS as f32;
+            let turned = rotate_about_center(image, angle, Interpolation::Bilinear, fill);
+            let levels = self.source.extract(to_tensor(&[turned], self.device))?;
+            Ok::<_, PipelineError>(levels.into_iter().next_back().map(mean).unwrap_or_default())
+        };
+        let of_image = |image: &TrainingImage| {
+            let mut sum: Vec<f32> = Vec::new();
+            for image in &image.copies {
+                for direction in 0..DIRECTIONS {
+                    let own = of_direction(image, direction)?;
+                    sum.resize(own.len(), 0.0);
+                    sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += own / DIRECTIONS as f32);
+                }
+            }
+            Ok(sum)
+        };
+        let mut reporter = Reporter::new(Phase::Choices, 1, images.len(), progress);
+        let mut means = Vec::with_capacity(images.len());
+        images.try_for_chunks(&input, |chunk, _, seen| {
+            let chunk = chunk.par_iter().map(of_image);
+            means.extend(chunk.collect::<Result<Vec<_>, PipelineError>>()?);
+            reporter.advance(seen)
+        })?;
+        Ok(means)
     }
 }
 

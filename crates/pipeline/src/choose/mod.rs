@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use alignment::{AlignmentChoice, AlignmentReason, AlignmentTrial};
 pub use augmentation::{AugmentationChoice, AugmentationReason, AugmentationTrial};
 pub use kinds::{KindsChoice, KindsReason, KindsTrial};
-pub(crate) use kinds::{Looked, choose_kinds, turned_means};
+pub(crate) use kinds::{Looked, choose_kinds};
 
 use crate::config::PipelineConfig;
 use crate::error::{Phase, PipelineError};

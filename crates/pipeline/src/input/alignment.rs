@@ -53,9 +53,7 @@ impl AlignmentMotion {
             Self::Similarity => Some(Motion::Similarity),
         }
     }
-}
 
-impl AlignmentMotion {
     /// Whether parts are turned.
     pub(crate) fn turns(self) -> bool {
         matches!(self, Self::Rigid | Self::Similarity)

@@ -13,7 +13,7 @@ use nfbmr_pose::{Template, Tolerance};
 
 use super::{CopyOf, Pipeline, memory};
 use crate::calibrate::{Suspect, far_out};
-use crate::choose::{Choices, Chosen, KindsChoice, Looked, choose, choose_kinds, turned_means};
+use crate::choose::{Choices, Chosen, Looked, choose, choose_kinds};
 use crate::config::{Kinds, PipelineConfig};
 use crate::error::{ImageName, PipelineError, TrainingError};
 use crate::features::{
@@ -157,8 +157,10 @@ impl<B: Backend> Trainer<B> {
         let extracted = extract_features(&extractor, images, in_memory, progress)?;
         let Extracted { mut levels, contents, names, not_located } = extracted;
         let targets = levels.split_off(source.levels().len());
-        let (kinds, choice) =
-            find_kinds(&config, input, &source, &levels, again, device, progress)?;
+        let none = || PipelineError::Config("expected features, found none".to_owned());
+        let features = &**levels.last().ok_or_else(none)?;
+        let looked = Looked { source: &source, input, features, device };
+        let (kinds, choice) = choose_kinds(config.kinds, &looked, again, progress)?;
         let given = config.kinds == Kinds::Number(1);
         config.kinds = Kinds::Number(choice.images.len());
         choices.kinds = (!given).then_some(choice);
@@ -447,31 +449,6 @@ fn resolve(config: &PipelineConfig, images: &Images<'_>) -> Result<PipelineConfi
         config.white_level = white_level(images.again(&mut skipped))?.map(|level| level.value);
     }
     Ok(config)
-}
-
-/// The kind of each sample, and why there are so many kinds.
-fn find_kinds<B: Backend>(
-    config: &PipelineConfig,
-    input: &Input,
-    source: &Cnn<B>,
-    levels: &[SharedSamples<B>],
-    images: Images<'_>,
-    device: &B::Device,
-    progress: &mut ProgressFn<'_>,
-) -> Result<(Vec<usize>, KindsChoice), PipelineError> {
-    let none = || PipelineError::Config("expected features, found none".to_owned());
-    let features = levels.last().ok_or_else(none)?;
-    let samples = input.samples();
-    if input.tiles.is_some() {
-        let count = features.len();
-        return Ok((vec![0; count], KindsChoice::of_tiles(count / samples.max(1))));
-    }
-    let turns = config.alignment.motion.turns();
-    let looked = Looked { features: &**features, samples, turns };
-    let turned = || turned_means(source, input, images, device, progress);
-    let (kinds, choice) = choose_kinds(config.kinds, &looked, turned)?;
-    let by_sample = kinds.into_iter().flat_map(|kind| std::iter::repeat_n(kind, samples));
-    Ok((by_sample.collect(), choice))
 }
 
 /// That a tolerance has something to be of.
