@@ -78,6 +78,15 @@ impl Learned {
         Ok(serde_json::from_value(value)?)
     }
 
+    /// A network with its parameters.
+    pub(crate) fn load<B: Backend, M: Module<B>>(
+        &mut self,
+        network: &str,
+        module: M,
+    ) -> Result<M, ModelError> {
+        load(network, module, self.take(network))
+    }
+
     /// A network with the parameters of a level.
     pub(crate) fn load_level<B: Backend, M: Module<B>>(
         &mut self,
@@ -97,9 +106,7 @@ impl Learned {
         unpack: impl FnOnce(StateDict) -> StateDict,
     ) -> Result<M, ModelError> {
         let state = unpack(self.take_level(network, level));
-        let network = || format!("{network}.{level}");
-        load_state_dict(module, state)
-            .map_err(|source| ModelError::State { network: network(), source })
+        load(&format!("{network}.{level}"), module, state)
     }
 
     fn take_level(&mut self, network: &str, level: usize) -> StateDict {
@@ -139,4 +146,13 @@ impl Learned {
         };
         (self.networks.into_iter().flat_map(prefixed).collect(), self.constants)
     }
+}
+
+fn load<B: Backend, M: Module<B>>(
+    network: &str,
+    module: M,
+    state: StateDict,
+) -> Result<M, ModelError> {
+    load_state_dict(module, state)
+        .map_err(|source| ModelError::State { network: network.to_owned(), source })
 }

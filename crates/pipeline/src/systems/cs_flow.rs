@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
-use nfbmr_backend::{Backend, load_state_dict, state_dict};
+use nfbmr_backend::{Backend, state_dict};
 use nfbmr_flow::{CrossScaleConfig, CrossScaleFlow};
 use serde::{Deserialize, Serialize};
 
@@ -139,9 +139,7 @@ impl Settings for CsFlowConfig {
         let permutations: Vec<Vec<usize>> = learned.take_constant(PERMUTATIONS)?;
         let levels = &extraction.source.levels;
         let flow = self.untrained(&permutations, levels, 0, setup.device).map_err(unusable)?;
-        let flow = load_state_dict::<B, _>(flow, learned.take(CS_FLOW));
-        let mut flow =
-            flow.map_err(|source| ModelError::State { network: CS_FLOW.to_owned(), source })?;
+        let mut flow = learned.load(CS_FLOW, flow)?;
         if !setup.low_memory {
             flow.prepare();
         }
@@ -199,35 +197,15 @@ fn product(
 mod tests {
     use std::ops::ControlFlow;
 
-    use burn::tensor::Distribution;
-    use nfbmr_backend::Cpu;
+    use nfbmr_backend::{Cpu, load_state_dict};
     use nfbmr_test_support::fixture::{Fixture, assert_close};
 
     use super::*;
     use crate::config::PipelineConfig;
-    use crate::progress::Progress;
-    use crate::systems::{Features, Shared};
-    use crate::train::Session;
+    use crate::systems::testing::{self, detect};
 
     /// What anomalib makes of the same features with the same weights.
     const FIXTURE: &str = "../../crates/flow/tests/fixtures/cs_flow";
-
-    /// The values of each map, and the scores.
-    fn detect(
-        head: &dyn Head<Cpu>,
-        y: Vec<Tensor<Cpu, 4>>,
-        size: [usize; 2],
-    ) -> (Vec<f32>, Vec<f32>) {
-        let images = Tensor::zeros([y[0].dims()[0], 3, size[0], size[1]], &Default::default());
-        let (mut maps, mut scores) = (Vec::new(), Vec::new());
-        for found in head.maps(&images, y).unwrap() {
-            let Maps::Scored { map, score } = found else { panic!("maps without a score") };
-            assert_eq!([map.height, map.width], size.map(|side| side as u32));
-            maps.extend(map.values);
-            scores.push(score);
-        }
-        (maps, scores)
-    }
 
     #[test]
     fn maps_and_scores_match_anomalib() {
@@ -255,36 +233,21 @@ mod tests {
         PipelineConfig { input_size: 64, system: own.into(), ..PipelineConfig::default() }
     }
 
-    /// Features of each scale, about 3 and twice as far apart as those of a unit normal distribution.
+    /// About 3 and twice as far apart as those of a unit normal distribution.
     fn features(images: usize) -> Vec<Tensor<Cpu, 4>> {
-        let levels = config().extraction().unwrap().source.levels;
-        let level = |level: &FeatureLevel| {
-            let [channels, height, width] = level.shape();
-            let shape = [images, channels, height, width];
-            Tensor::random(shape, Distribution::Normal(3.0, 2.0), &Default::default())
-        };
-        levels.iter().map(level).collect()
+        testing::normal(&config().extraction().unwrap(), images, [3.0, 2.0])
     }
 
     /// A trained head, and the loss of each epoch.
     fn train() -> (SharedHead<Cpu>, Vec<f64>) {
-        let extraction = config().extraction().unwrap();
+        let (extraction, mut losses) = (config().extraction().unwrap(), Vec::new());
         let source = features(8).into_iter();
         let source = source.map(|y| Arc::new(y.split(1, 0)) as SharedSamples<Cpu>).collect();
-        let (device, mut losses) = (Default::default(), Vec::new());
-        let mut progress = |progress: &Progress| {
+        let head = testing::train(&config().system, &extraction, source, &mut |progress| {
             losses.extend(progress.loss);
             ControlFlow::Continue(())
-        };
-        let trained = config().system.train(Training {
-            extraction: &extraction,
-            features: &Features { source, target: Vec::new(), in_memory: true, kinds: vec![0; 8] },
-            target_cnn: None,
-            shared: &mut Shared::default(),
-            setup: Setup { seed: 0, low_memory: false, kinds: 1, device: &device },
-            session: &mut Session { progress: &mut progress, checkpoint: None, level: (0, 1) },
         });
-        (trained.unwrap().head, losses)
+        (head.unwrap(), losses)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use burn::backend::Autodiff;
 use burn::tensor::Tensor;
-use nfbmr_backend::{Backend, load_state_dict, state_dict};
+use nfbmr_backend::{Backend, state_dict};
 use nfbmr_flow::{Flow, FlowConfig, nll};
 use serde::{Deserialize, Serialize};
 
@@ -131,10 +131,7 @@ impl Settings for DifferNetConfig {
         let permutations: Vec<Vec<usize>> = learned.take_constant(PERMUTATIONS)?;
         let values = values(&extraction.source.levels);
         let flow = Flow::new(&self.flow(), &permutations, values, 0, setup.device);
-        let flow = flow.map_err(unusable)?;
-        let flow = load_state_dict::<B, _>(flow, learned.take(DIFFERNET));
-        let flow =
-            flow.map_err(|source| ModelError::State { network: DIFFERNET.to_owned(), source })?;
+        let flow = learned.load(DIFFERNET, flow.map_err(unusable)?)?;
         Ok(Arc::new(DifferNet { permutations, flow }))
     }
 }
@@ -164,15 +161,12 @@ impl<B: Backend> Head<B> for DifferNet<B> {
 mod tests {
     use std::ops::ControlFlow;
 
-    use burn::tensor::Distribution;
     use nfbmr_backend::Cpu;
     use nfbmr_test_support::fixture::assert_close;
 
     use super::*;
     use crate::config::PipelineConfig;
-    use crate::progress::Progress;
-    use crate::systems::{Features, Shared, System};
-    use crate::train::Session;
+    use crate::systems::{System, testing};
 
     fn config() -> PipelineConfig {
         let mut own = DifferNetConfig { couplings: 2, hidden: 16, ..Default::default() };
@@ -180,15 +174,9 @@ mod tests {
         PipelineConfig { input_size: 64, system: own.into(), ..PipelineConfig::default() }
     }
 
-    /// Features of each scale around a mean.
+    /// About a mean.
     fn features(images: usize, mean: f64) -> Vec<Tensor<Cpu, 4>> {
-        let levels = config().extraction().unwrap().source.levels;
-        let level = |level: &FeatureLevel| {
-            let [channels, height, width] = level.shape();
-            let shape = [images, channels, height, width];
-            Tensor::random(shape, Distribution::Normal(mean, 1.0), &Default::default())
-        };
-        levels.iter().map(level).collect()
+        testing::normal(&config().extraction().unwrap(), images, [mean, 1.0])
     }
 
     fn scores(head: &dyn Head<Cpu>, y: Vec<Tensor<Cpu, 4>>) -> Vec<f32> {
@@ -201,20 +189,10 @@ mod tests {
     }
 
     fn train() -> SharedHead<Cpu> {
-        let extraction = config().extraction().unwrap();
+        let (config, go_on) = (config(), &mut |_: &_| ControlFlow::Continue(()));
         let source = features(16, 1.0).into_iter();
         let source = source.map(|y| Arc::new(y.split(1, 0)) as SharedSamples<Cpu>).collect();
-        let device = Default::default();
-        let mut go_on = |_: &Progress| ControlFlow::Continue(());
-        let trained = config().system.train(Training {
-            extraction: &extraction,
-            features: &Features { source, target: Vec::new(), in_memory: true, kinds: Vec::new() },
-            target_cnn: None,
-            shared: &mut Shared::default(),
-            setup: Setup { seed: 0, low_memory: false, kinds: 1, device: &device },
-            session: &mut Session { progress: &mut go_on, checkpoint: None, level: (0, 1) },
-        });
-        trained.unwrap().head
+        testing::train(&config.system, &config.extraction().unwrap(), source, go_on).unwrap()
     }
 
     #[test]

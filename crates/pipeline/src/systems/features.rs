@@ -18,8 +18,14 @@ pub(crate) struct Features<B: Backend> {
 }
 
 impl<B: Backend> Features<B> {
-    /// How many samples are of a kind.
-    pub(crate) fn of_kind(&self, kind: usize) -> usize {
-        self.kinds.iter().filter(|&&other| other == kind).count()
+    /// How many samples each of so many kinds has.
+    pub(crate) fn of_kinds(&self, kinds: usize) -> Vec<usize> {
+        let mut counts = vec![0; kinds];
+        for &kind in &self.kinds {
+            if let Some(count) = counts.get_mut(kind) {
+                *count += 1;
+            }
+        }
+        counts
     }
 }

@@ -3,7 +3,7 @@
 use nfbmr_backend::Backend;
 
 use super::settings::unusable;
-use super::{Features, Setup};
+use super::{Setup, Training};
 use crate::error::{ModelError, PipelineError};
 use crate::file::Learned;
 
@@ -12,17 +12,20 @@ const KIND_UNITS: &str = "kind_units";
 
 /// What anomaly maps of each kind are divided by: the mean score of its training images, each by the statistics of the
 /// others, over that of all. None for a single kind.
-pub(super) fn kind_units<B: Backend>(features: &Features<B>, left_out: Option<&[f64]>) -> Vec<f64> {
-    let kinds = features.kinds.iter().max().map_or(1, |last| last + 1);
-    let (Some(scores), true) = (left_out, kinds > 1) else { return Vec::new() };
-    let mean = |of: Option<usize>| {
-        let own = scores.iter().zip(&features.kinds);
-        let own = own.filter(|(_, kind)| of.is_none_or(|of| of == **kind)).map(|(score, _)| *score);
-        own.sum::<f64>() / of.map_or(scores.len(), |of| features.of_kind(of)).max(1) as f64
+pub(super) fn kind_units<B: Backend>(
+    training: &Training<'_, '_, '_, B>,
+    left_out: Option<&[f64]>,
+) -> Vec<f64> {
+    let Training { features, setup, .. } = training;
+    let (Some(scores), 2..) = (left_out, setup.kinds) else { return Vec::new() };
+    let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
+    let all = mean(scores.iter().sum(), scores.len());
+    let unit = |(kind, count)| {
+        let own = scores.iter().zip(&features.kinds).filter(|(_, own)| **own == kind);
+        let unit = mean(own.map(|(score, _)| score).sum(), count) / all;
+        if unit.is_normal() && unit > 0.0 { unit } else { 1.0 }
     };
-    let all = mean(None);
-    let unit = |kind| Some(mean(Some(kind)) / all).filter(|unit| unit.is_normal() && *unit > 0.0);
-    (0..kinds).map(|kind| unit(kind).unwrap_or(1.0)).collect()
+    features.of_kinds(setup.kinds).into_iter().enumerate().map(unit).collect()
 }
 
 /// Adds them to what a file holds.

@@ -20,6 +20,8 @@ mod shared;
 mod spaces;
 mod spade;
 mod target_cnn;
+#[cfg(test)]
+mod testing;
 mod two_cnns;
 
 pub(crate) use features::Features;

@@ -93,7 +93,7 @@ impl Settings for NfConfig {
         let left_out = left_out(&space, self.pooling, &training, &y)?;
         let flows = y.iter().enumerate().map(|(index, y)| training.flow(&space, index, y));
         let flows = flows.collect::<Result<_, _>>()?;
-        let units = kind_units(training.features, left_out.as_deref());
+        let units = kind_units(&training, left_out.as_deref());
         Ok(Trained { left_out, ..Trained::new(NfHead::new(flows, self.pooling, units)) })
     }
 
@@ -129,11 +129,12 @@ pub(super) fn left_out<B: Backend>(
     let (Some(config), Some((level, z))) = (&space.whitening, last) else {
         return Ok(None);
     };
+    let (features, channels) = (training.features, &level.block_channels);
+    let of_kinds = features.of_kinds(training.setup.kinds);
     let score = |sample| {
+        let kind = features.kinds.get(sample);
+        let of_kind = kind.and_then(|&kind| of_kinds.get(kind)).copied().unwrap_or_default();
         let features = z.get(sample)?;
-        let kind = training.features.kinds.get(sample).copied().unwrap_or_default();
-        let of_kind = training.features.of_kind(kind);
-        let channels = &level.block_channels;
         let distances = distances_left_out(config, z.len(), of_kind, channels, features);
         let values = distances.into_iter().map(|distance| distance as f32).collect();
         Ok(f64::from(pooling.pool(values)))

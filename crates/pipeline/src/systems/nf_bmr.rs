@@ -165,7 +165,7 @@ impl Settings for NfBmrConfig {
             flows.push(flow);
             mappers.push(bmr);
         }
-        let units = kind_units(training.features, left_out.as_deref());
+        let units = kind_units(&training, left_out.as_deref());
         let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling, units);
         Ok(Trained { left_out, ..Trained::new(head) })
     }

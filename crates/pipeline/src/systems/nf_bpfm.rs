@@ -137,7 +137,7 @@ impl Settings for NfBpfmConfig {
             flows.push(flow);
             mappers.push(bpfm);
         }
-        let units = kind_units(training.features, left_out.as_deref());
+        let units = kind_units(&training, left_out.as_deref());
         let head = Composed::of_flows(flows, mappers, residuals, self.fusion, self.pooling, units);
         Ok(Trained { left_out, ..Trained::new(head) })
     }

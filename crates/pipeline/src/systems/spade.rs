@@ -346,8 +346,7 @@ mod tests {
     use crate::config::PipelineConfig;
     use crate::features::SharedSamples;
     use crate::progress::Progress;
-    use crate::systems::{Features, Shared};
-    use crate::train::Session;
+    use crate::systems::testing::{self, detect};
 
     const FIXTURE: &str = "../../crates/pipeline/tests/fixtures/spade";
     const SHAPES: [[usize; 3]; 2] = [[5, 6, 6], [7, 3, 3]];
@@ -372,23 +371,6 @@ mod tests {
 
     fn of_all_levels(images: usize, seed: u64) -> Vec<Tensor<Cpu, 4>> {
         SHAPES.map(|[c, h, w]| random([images, c, h, w], seed)).to_vec()
-    }
-
-    /// The values of each map, and the scores.
-    fn detect(
-        spade: &Spade<Cpu>,
-        y: Vec<Tensor<Cpu, 4>>,
-        size: [usize; 2],
-    ) -> (Vec<f32>, Vec<f32>) {
-        let images = Tensor::zeros([y[0].dims()[0], 3, size[0], size[1]], &Default::default());
-        let (mut maps, mut scores) = (Vec::new(), Vec::new());
-        for found in spade.maps(&images, y).unwrap() {
-            let Maps::Scored { map, score } = found else { panic!("maps without a score") };
-            assert_eq!([map.height, map.width], size.map(|side| side as u32));
-            maps.extend(map.values);
-            scores.push(score);
-        }
-        (maps, scores)
     }
 
     #[test]
@@ -512,16 +494,7 @@ mod tests {
             Arc::new(images)
         };
         let source = extraction.source.levels.iter().map(level).collect();
-        let device = Default::default();
-        let trained = config.system.train(Training {
-            extraction: &extraction,
-            features: &Features { source, target: Vec::new(), in_memory: true, kinds: vec![0; 4] },
-            target_cnn: None,
-            shared: &mut Shared::default(),
-            setup: Setup { seed: 0, low_memory: false, kinds: 1, device: &device },
-            session: &mut Session { progress, checkpoint: None, level: (0, 1) },
-        })?;
-        Ok(trained.head)
+        testing::train(&config.system, &extraction, source, progress)
     }
 
     #[test]
