@@ -107,7 +107,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
 /// What sets the verdicts of a model, and what that promises.
 pub fn in_words(calibration: &Calibration) -> String {
     match calibration {
-        Calibration::Split(own) => thresholds(own),
+        Calibration::Split(own) => thresholds(own) + &kinds(own),
         Calibration::Cross(own) => folds(own),
     }
 }
@@ -139,15 +139,15 @@ fn folds(cross: &CrossCalibration) -> String {
     )
 }
 
-fn thresholds(calibration: &SplitCalibration) -> String {
-    let kinds = calibration.kinds().into_iter().enumerate().map(|(kind, own)| {
-        let KindCalibration { images, above, .. } = own;
+/// A line for each kind of images.
+fn kinds(calibration: &SplitCalibration) -> String {
+    let line = |(kind, KindCalibration { images, above, .. })| {
         format!("kind {kind}: {above} of {} above the threshold\n", count(images, "image"))
-    });
-    all_thresholds(calibration) + &kinds.collect::<String>()
+    };
+    calibration.kinds().into_iter().enumerate().map(line).collect()
 }
 
-fn all_thresholds(calibration: &SplitCalibration) -> String {
+fn thresholds(calibration: &SplitCalibration) -> String {
     let (image, scores) = (calibration.threshold(), calibration.image_scores());
     let pixel = calibration.pixel_threshold().zip(calibration.pixel_scores());
     let rate = rate_in_words(calibration.rate(), calibration.basis(), scores.images());

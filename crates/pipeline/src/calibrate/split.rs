@@ -250,10 +250,8 @@ impl TryFrom<Unchecked> for SplitCalibration {
             }
         }
         let mut by_kind = kind_scores.concat();
-        by_kind.sort_unstable_by(|a, b| b.total_cmp(a));
-        let mut all = image_scores.scores().to_vec();
-        all.sort_unstable_by(|a, b| b.total_cmp(a));
-        if !by_kind.is_empty() && by_kind != all {
+        by_kind.sort_unstable_by(f32::total_cmp);
+        if !by_kind.is_empty() && by_kind != image_scores.scores() {
             let found = format!("{} scores by kind", by_kind.len());
             return Err(inconsistent("the scores of its images, by kind", found));
         }

@@ -107,7 +107,9 @@ fn calibrate<B: Backend>(
                 image_scores.push(image);
                 if let Some(kind) = detection.kind {
                     kind_scores.resize_with(kind_scores.len().max(kind + 1), Vec::new);
-                    kind_scores.iter_mut().skip(kind).take(1).for_each(|own| own.push(image));
+                    if let Some(own) = kind_scores.get_mut(kind) {
+                        own.push(image);
+                    }
                 }
                 named.push((names.get(index), f64::from(detection.score)));
                 not_located.extend(detection.not_located().map(|_| index));

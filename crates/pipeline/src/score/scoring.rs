@@ -227,8 +227,7 @@ mod tests {
         };
         let content = Rect { x: 0, y: 0, width: 64, height: 64 };
         let size = Size { width: 2, height: 2 };
-        let input = input();
-        let found = placed(&input, content, size).detection(maps).unwrap();
+        let found = placed(&input(), content, size).detection(maps).unwrap();
         assert_eq!((found.score, found.likelihood.unwrap().score), (3.0, 3.0));
         // A third of 60 over the unit 3, and two thirds of 3 over it.
         let peak = found.anomaly_map.values[0];
@@ -236,11 +235,30 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_has_a_unit_of_its_own() {
+        let content = Rect { x: 0, y: 0, width: 64, height: 64 };
+        let size = Size { width: 2, height: 2 };
+        let values = [1.0, 2.0, 9.0, 3.0];
+        let found = |kind| {
+            let likelihood = Some(map(values));
+            let levels = vec![LevelMaps { source: None, target: None, likelihood }];
+            let maps = Maps::Levels { levels, rule: rule(Fusion::Plain, 1).into(), kind };
+            placed(&input(), content, size).detection(maps).unwrap()
+        };
+        for (kind, unit) in [(None, 1.0), (Some(0), 1.0), (Some(1), 2.0)] {
+            let found = found(kind);
+            assert_eq!((found.kind, found.score), (kind, 9.0 / unit));
+            assert_eq!(found.anomaly_map.values, values.map(|value| value / unit));
+            // The parts are as they are.
+            assert_eq!(found.likelihood.unwrap().score, 9.0);
+        }
+    }
+
+    #[test]
     fn a_score_alone_has_no_map() {
         let content = Rect { x: 0, y: 0, width: 64, height: 64 };
-        let input = Input { mask: None, ..input() };
-        let found = placed(&input, content, Size { width: 8, height: 4 });
-        let found = found.detection(Maps::Score(3.0)).unwrap();
+        let size = Size { width: 8, height: 4 };
+        let found = placed(&input(), content, size).detection(Maps::Score(3.0)).unwrap();
         assert_eq!((found.score, found.regions().unwrap()), (3.0, None));
         assert!(found.anomaly_map.is_none());
     }
