@@ -32,6 +32,25 @@ impl<'a> Frame<'a> {
         stride: usize,
         format: PixelFormat,
     ) -> Result<Self, FrameError> {
+        let expected = Self::bytes_of(width, height, stride, format)?;
+        if bytes.len() < expected {
+            return Err(FrameError::Buffer { expected, found: bytes.len() });
+        }
+        let size = Size { width, height };
+        Ok(Self { bytes, size, stride, format })
+    }
+
+    /// The bytes that an image of `width` x `height` pixels takes, `stride` bytes per row: whoever is handed a pointer
+    /// borrows as many.
+    ///
+    /// # Errors
+    /// As [`Self::new`], but for the buffer.
+    pub fn bytes_of(
+        width: u32,
+        height: u32,
+        stride: usize,
+        format: PixelFormat,
+    ) -> Result<usize, FrameError> {
         let size = Size { width, height };
         if width == 0 || height == 0 {
             return Err(FrameError::Empty { size });
@@ -44,15 +63,13 @@ impl<'a> Frame<'a> {
         if stride < row {
             return Err(FrameError::Stride { expected: row, found: stride });
         }
-        let expected = usize::try_from(height - 1)
+        usize::try_from(height - 1)
             .ok()
             .and_then(|rows| rows.checked_mul(stride))
             .and_then(|start| start.checked_add(row))
-            .ok_or_else(overflow)?;
-        if bytes.len() < expected {
-            return Err(FrameError::Buffer { expected, found: bytes.len() });
-        }
-        Ok(Self { bytes, size, stride, format })
+            // No buffer is longer.
+            .filter(|&bytes| isize::try_from(bytes).is_ok())
+            .ok_or_else(overflow)
     }
 
     /// Width and height in pixels.
