@@ -107,12 +107,11 @@ impl<B: Backend> ModuleMapper<B> for Load {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let Some(data) = self.take(&param.dims()) else {
+        // Asked so, a parameter that nobody has used yet needn't be made first.
+        let Some(data) = self.take(&param.lazy_shape()) else {
             return param;
         };
-        param.map(|old| {
-            let tensor = Tensor::from_data(data, &old.device());
-            tensor.set_require_grad(old.is_require_grad())
-        })
+        let (id, tensor) = (param.id, Tensor::from_data(data, &param.lazy_device()));
+        param.transform_for_load(tensor, id)
     }
 }

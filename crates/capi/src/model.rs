@@ -75,8 +75,8 @@ pub unsafe extern "C" fn nfbmr_load(
 
 impl NfbmrModel {
     fn load(path: &Path, device: DeviceName) -> Result<Self, Failure> {
-        let pipeline = Pipeline::builder().device(device).load(path)?;
         let info = ModelInfo::read(path)?;
+        let pipeline = Pipeline::builder().device(device).load(path)?;
         let json = serde_json::to_string(&info).map_err(|error| Failure {
             status: NfbmrStatus::Internal,
             text: format!("a model that can't be described: {error}"),

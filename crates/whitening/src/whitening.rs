@@ -1,7 +1,7 @@
 //! A whitening that is fitted: its parameters, and what it does to features. How they were found is in
 //! `fit`.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Tensor, TensorData, s};
 use nfbmr_backend::Backend;
 
@@ -51,16 +51,14 @@ impl<B: Backend> Whitening<B> {
         check_kinds(kinds)?;
         let [height, width] = grid;
         let positions = height * width;
+        let zeros = |shape| lazy(shape, device, move |device| Tensor::zeros(shape, device));
         let blocks = channels.iter().map(|&channels| Block {
-            mean: Param::from_tensor(Tensor::zeros([positions, 1, channels], device)),
-            matrix: Param::from_tensor(
-                Tensor::<B, 2>::eye(channels, device).unsqueeze::<3>().repeat_dim(0, positions),
-            ),
+            mean: zeros([positions, 1, channels]),
+            matrix: lazy([positions, channels, channels], device, move |device| {
+                Tensor::<B, 2>::eye(channels, device).unsqueeze::<3>().repeat_dim(0, positions)
+            }),
         });
-        let centers = (kinds > 1).then(|| {
-            let shape = [kinds, channels.iter().sum(), positions];
-            Param::from_tensor(Tensor::zeros(shape, device))
-        });
+        let centers = (kinds > 1).then(|| zeros([kinds, channels.iter().sum(), positions]));
         Ok(Self { blocks: blocks.collect(), centers, window: config.weights(), grid })
     }
 
@@ -146,6 +144,16 @@ impl<B: Backend> Whitening<B> {
         let log_det: f64 = self.blocks.iter().map(Block::log_det).sum();
         Ok(sums.into_iter().map(|sum| (sum - log_det) / values as f64).collect())
     }
+}
+
+/// A parameter that is made once it is used: statistics of a file take its place before.
+fn lazy<B: Backend>(
+    shape: [usize; 3],
+    device: &B::Device,
+    init: impl Fn(&B::Device) -> Tensor<B, 3> + Send + Sync + 'static,
+) -> Param<Tensor<B, 3>> {
+    let init = move |device: &B::Device, _| init(device);
+    Param::uninitialized(ParamId::new(), init, device.clone(), false, shape.into())
 }
 
 /// The nearest of the centers `[K, C, H · W]` for each image `[N, C, H · W]`.

@@ -42,7 +42,7 @@ pub fn load<B: Backend>(
         let bytes = nfbmr_files::read(path)?;
         Ok(match is_cross_fitted(&bytes) {
             true => Loaded::CrossFitted(cross_file::from_bytes(&bytes, weights, device)?),
-            false => Loaded::Pipeline(Box::new(model_file::from_bytes(&bytes, weights, device)?)),
+            false => Loaded::Pipeline(Box::new(model_file::from_bytes(bytes, weights, device)?)),
         })
     })
 }

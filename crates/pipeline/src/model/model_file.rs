@@ -74,7 +74,7 @@ impl<B: Backend> Pipeline<B> {
         device: &B::Device,
     ) -> Result<Self, PipelineError> {
         B::probe(device)?;
-        at(path.as_ref(), |path| from_bytes(&nfbmr_files::read(path)?, weights, device))
+        at(path.as_ref(), |path| from_bytes(nfbmr_files::read(path)?, weights, device))
     }
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn info(bytes: &[u8]) -> Result<(ModelInfo, TrainedOn), ModelError> {
 
 /// The model in the content of a file.
 pub(crate) fn from_bytes<B: Backend>(
-    bytes: &[u8],
+    bytes: Vec<u8>,
     weights: Option<&BackboneWeights>,
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
@@ -172,15 +172,18 @@ pub(crate) fn from_bytes<B: Backend>(
 
 /// As [`from_bytes`], with the backbones that `cnns` gives for a configuration.
 pub(crate) fn from_bytes_with<B: Backend>(
-    bytes: &[u8],
+    bytes: impl AsRef<[u8]>,
     weights: Option<&BackboneWeights>,
     cnns: impl FnOnce(&Extraction, &BackboneWeights) -> Result<(Cnn<B>, Option<Cnn<B>>), PipelineError>,
     device: &B::Device,
 ) -> Result<Pipeline<B>, ModelError> {
-    let (metadata, tensors): (Metadata, _) = open(bytes, MODEL)?;
+    let length = bytes.as_ref().len();
+    let (metadata, tensors): (Metadata, _) = open(bytes.as_ref(), MODEL)?;
     let Metadata { config, choices, template, constants, calibration, .. } = metadata;
     let Tensors { mut learned, trained_on, calibrated_on, values, backbone, target_backbone } =
         Tensors::read(&tensors, constants)?;
+    // Values are copies, beside which the whole file needn't stay.
+    drop(bytes);
 
     let given = [weights, weights.and_then(BackboneWeights::target)];
     let candidates = || [&backbone, &target_backbone].map(Option::as_ref).into_iter().chain(given);
@@ -202,8 +205,8 @@ pub(crate) fn from_bytes_with<B: Backend>(
     let LearnedSize { parameters, statistics } = config.system.size(&extraction);
     let parameters = parameters.saturating_add(statistics);
     // Before anything of that size is allocated.
-    if parameters > bytes.len() {
-        return Err(ModelError::Parameters { parameters, bytes: bytes.len() });
+    if parameters > length {
+        return Err(ModelError::Parameters { parameters, bytes: length });
     }
     let (source, target) = cnns(&extraction, &weights).map_err(unusable)?;
     let kinds = config.kinds.number().unwrap_or(1);
