@@ -167,7 +167,7 @@ fn api() -> String {
     for entry in fs::read_dir(root.join("crates")).unwrap() {
         let source = entry.unwrap().path().join("src");
         // Whose names are no part of the facade, though some are the same.
-        let others = ["cli", "settings", "test-support"];
+        let others = ["cli", "python", "settings", "test-support"];
         if !others.iter().any(|name| source.ends_with(format!("crates/{name}/src"))) {
             sources(&source, &mut files);
         }
