@@ -2,7 +2,7 @@
 //! used and why it is as it is.
 //!
 //! Objects of Python come in by `image` and `images`, go out by `detection`, `evaluation` and `json`, and what fails
-//! by `failure`. Between the two no lock of the interpreter is held: `work` hands work to the threads of `pool`.
+//! by `failure`. Between the two no lock of the interpreter is held (`exit`), and work is done by the threads of `pool`.
 
 #![deny(
     clippy::expect_used,
@@ -18,6 +18,7 @@ mod compute;
 mod detection;
 mod each;
 mod evaluation;
+mod exit;
 mod failure;
 mod image;
 mod images;
@@ -37,6 +38,8 @@ use pyo3::prelude::*;
 /// What the package `nfbmr` is made of.
 #[pymodule]
 mod _nfbmr {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::detection::{Detection, Region};
     #[pymodule_export]
@@ -53,6 +56,12 @@ mod _nfbmr {
     use crate::progress::Progress;
     #[pymodule_export]
     use crate::train::train;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let end = wrap_pyfunction!(crate::exit::end, module)?;
+        module.py().import("atexit")?.call_method1("register", (end,)).map(drop)
+    }
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "as Python has it")]

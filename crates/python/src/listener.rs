@@ -8,6 +8,7 @@ use nfbmr::{Note, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
+use crate::exit::attach;
 use crate::{log, progress};
 
 /// So long Ctrl-C may wait to be heard.
@@ -129,7 +130,7 @@ impl Listener {
     /// Calls Python unless it has raised something before, and returns whether the work goes on.
     fn hear(&mut self, call: impl FnOnce(&Self, Python<'_>) -> PyResult<bool>) -> ControlFlow<()> {
         if self.raised.is_none() {
-            match Python::attach(|py| call(self, py)) {
+            match attach(|py| call(self, py)) {
                 Ok(true) => return ControlFlow::Continue(()),
                 Ok(false) => {}
                 Err(error) => self.raised = Some(error),

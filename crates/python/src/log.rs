@@ -8,6 +8,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::exit::attach;
+
 /// Logs a line.
 pub(crate) fn log(py: Python<'_>, text: &str, warning: bool) -> PyResult<()> {
     let logger = py.import("logging")?.call_method1("getLogger", ("nfbmr",))?;
@@ -35,7 +37,7 @@ impl Subscriber for Warnings {
         let mut text = Text(String::new());
         event.record(&mut text);
         // A log that fails is no reason to stop.
-        let _ = Python::attach(|py| log(py, &text.0, true));
+        let _ = attach(|py| log(py, &text.0, true));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

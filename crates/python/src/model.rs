@@ -19,6 +19,7 @@ use crate::compute::Compute;
 use crate::detection::{Detection, Found};
 use crate::each::Detections;
 use crate::evaluation::{Evaluation, Labelled, Paths};
+use crate::exit::detach;
 use crate::failure::Failure;
 use crate::image::Source;
 use crate::images::{Given, Taken};
@@ -45,7 +46,7 @@ pub(crate) fn load(
     log::watch();
     let compute = Compute::new(device, weights)?;
     let pool = pool(py)?;
-    let (pipeline, file) = py.detach(|| {
+    let (pipeline, file) = detach(py, || {
         pool.install(|| -> Result<_, Failure> {
             let pipeline = compute.builder(compute.own_weights()?).load(&path)?;
             Ok((pipeline, ModelFile::of(&path)?))
@@ -59,8 +60,8 @@ pub(crate) fn load(
 /// Several threads may use one model. It isn't pickled: another process loads its file.
 ///
 /// An image is a path, the bytes of an image file, a numpy array or a Pillow image. An array is uint8 or uint16, of
-/// shape (height, width), (height, width, 1), (height, width, 3) for RGB, or (height, width, 4) for RGBA, whose alpha is
-/// dropped as that of files is; its strides may be any.
+/// shape (height, width), (height, width, 1), (height, width, 3) for RGB, or (height, width, 4) for RGBA, whose alpha
+/// is dropped as that of files is; its strides may be any.
 #[pyclass(frozen, module = "nfbmr")]
 pub(crate) struct Model {
     shared: Arc<Shared>,

@@ -8,6 +8,7 @@ use nfbmr::{ModelError, ModelInfo, Pipeline, PipelineError};
 use pyo3::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::exit::detach;
 use crate::failure::Failure;
 use crate::json;
 use crate::listener::{Listener, Teller};
@@ -64,7 +65,7 @@ impl Shared {
     ) -> PyResult<T> {
         self.check_idle()?;
         let pool = pool(py)?;
-        Ok(py.detach(|| {
+        Ok(detach(py, || {
             let pipeline = &*self.read();
             pool.install(|| work(pipeline))
         })?)
@@ -79,7 +80,7 @@ impl Shared {
     ) -> PyResult<T> {
         self.check_idle()?;
         let pool = pool(py)?;
-        py.detach(|| {
+        detach(py, || {
             let pipeline = &*self.read();
             aloud(&pool, listener, |teller| work(pipeline, teller))
         })
@@ -97,7 +98,7 @@ impl Shared {
         }
         let pool = pool(py);
         let done = pool.map_err(PyErr::from).and_then(|pool| {
-            py.detach(|| {
+            detach(py, || {
                 let pipeline = &mut *self.write();
                 aloud(&pool, listener, |teller| work(pipeline, teller))
             })
@@ -113,7 +114,7 @@ impl Shared {
         set: impl FnOnce(&mut Pipeline) -> Result<(), Failure> + Send,
     ) -> PyResult<()> {
         self.check_idle()?;
-        Ok(py.detach(|| set(&mut self.write()))?)
+        Ok(detach(py, || set(&mut self.write()))?)
     }
 
     /// Looks something up.
@@ -123,7 +124,7 @@ impl Shared {
         look: impl FnOnce(&Pipeline) -> T + Send,
     ) -> PyResult<T> {
         self.check_idle()?;
-        Ok(py.detach(|| look(&self.read())))
+        Ok(detach(py, || look(&self.read())))
     }
 
     /// The file that the model was last read from or written to.

@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyDictMethods};
 use serde_json::{Map, Value};
 
 use crate::compute::Compute;
+use crate::exit::detach;
 use crate::failure::Failure;
 use crate::images::{Given, Taken};
 use crate::listener::Listener;
@@ -32,12 +33,12 @@ use crate::work::aloud;
 /// the picture of what is inspected.
 ///
 /// `hold_out` is the share of the images that is kept out of training and sets the threshold, 0 for none, and
-/// `hold_out_by` what is held out together: "image", "folder" or a regular expression. `folds` trains so many models, each
-/// without a fold of the images, in place of that. `max_false_alarms` is the rate of false alarms, by default 0.05 or the
-/// smallest that the images support.
+/// `hold_out_by` what is held out together: "image", "folder" or a regular expression. `folds` trains so many models,
+/// each without a fold of the images, in place of that. `max_false_alarms` is the rate of false alarms, by default 0.05
+/// or the smallest that the images support.
 ///
-/// `resume` is a folder where the training keeps its work: interrupted, it goes on from there, and the model is the same
-/// to the bit. Remove it once the model is saved. `skip_bad` goes on without images that can't be read.
+/// `resume` is a folder where the training keeps its work: interrupted, it goes on from there, and the model is the
+/// same to the bit. Remove it once the model is saved. `skip_bad` goes on without images that can't be read.
 ///
 /// `progress` is called with a `Progress` after every batch, and stops the training by returning False; True or "tqdm"
 /// shows a bar. `notes` is called with a line for whatever is taken, left out or guessed; without it they are logged by
@@ -85,7 +86,7 @@ pub(crate) fn train(
     };
     let listener = Listener::new(py, progress, notes)?;
     let pool = pool(py)?;
-    let pipeline = py.detach(|| {
+    let pipeline = detach(py, || {
         aloud(&pool, listener, |teller| {
             let own = compute.own_weights()?;
             settings.weights = own.as_ref().map(|own| own.config()).transpose()?.flatten();

@@ -113,6 +113,39 @@ def test_the_number_of_threads(model_file: Path, data: Data) -> None:
         nfbmr.set_threads(-1)
 
 
+TRAIN = "nfbmr.train(sys.argv[1], settings=sys.argv[2], progress=lambda _: begun.set())"
+DETECT = """
+    model = nfbmr.load(sys.argv[3])
+    while True:
+        model.detect(sys.argv[4])
+        begun.set()
+"""
+LEFT_BEHIND = """
+import sys, threading, time, nfbmr
+
+begun = threading.Event()
+def work():
+    {}
+threading.Thread(target=work, daemon=True).start()
+assert begun.wait(60)
+time.sleep(0.2)
+print("over")
+"""
+
+
+@pytest.mark.parametrize("work", [TRAIN, DETECT])
+def test_an_interpreter_ends_while_a_thread_works(
+    data: Data, toml: Path, model_file: Path, tmp_path: Path, work: str
+) -> None:
+    long = tmp_path / "long.toml"
+    long.write_text(toml.read_text().replace("flow_training.epochs = 2", "flow_training.epochs = 100000"))
+    arguments = [data.good, long, model_file, data.files[0]]
+    for _ in range(5):
+        command = [sys.executable, "-c", LEFT_BEHIND.format(work), *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "over\n", "")
+
+
 def test_errors_are_pickled(model: nfbmr.Model) -> None:
     (error,) = model.detect_each(["nowhere.png"])
     again = pickle.loads(pickle.dumps(error))
