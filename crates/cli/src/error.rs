@@ -8,6 +8,7 @@ use nfbmr::data::{DataError, HoldOutError, Layout};
 use nfbmr::report::ReportError;
 use nfbmr::{CalibrateError, ModelError, PipelineError, System};
 use nfbmr_backbone::BackboneError;
+use nfbmr_settings::SettingError;
 
 use crate::file_kind::{Found, Kind};
 use crate::text::{count, percent};
@@ -53,12 +54,8 @@ pub enum CliError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read {}: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("expected TOML in {}, found {source}", .path.display())]
-    Toml { path: PathBuf, source: toml::de::Error },
-    #[error("{origin}: {problem}")]
-    Setting { origin: String, problem: String, hint: Option<&'static str> },
-    #[error("expected `--set key=value`, found {found:?}")]
-    Set { found: String },
+    #[error(transparent)]
+    Setting(SettingError),
     #[error("expected image files in {} or the folders below it, found none", .0.display())]
     NoImages(PathBuf),
     #[error("expected folders of images or `--list FILE`, found neither")]
@@ -89,6 +86,15 @@ impl From<PipelineError> for CliError {
             PipelineError::Interrupted(_) => Self::Interrupted,
             PipelineError::Data(error) => Self::Data(error),
             error => Self::Pipeline(error),
+        }
+    }
+}
+
+impl From<SettingError> for CliError {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Pipeline(error) => error.into(),
+            error => Self::Setting(error),
         }
     }
 }
@@ -126,16 +132,20 @@ impl CliError {
         let hint = match self {
             Self::Pipeline(error) => return pipeline_hint(error),
             Self::Rate(error) => return rate_hint(error),
-            Self::Setting { hint: Some(hint), .. } => hint,
-            Self::Read { source, .. } | Self::Data(DataError::Read { source, .. })
+            Self::Setting(SettingError::Setting { hint: Some(hint), .. }) => hint,
+            Self::Setting(SettingError::Read { source, .. })
+            | Self::Read { source, .. }
+            | Self::Data(DataError::Read { source, .. })
                 if source.kind() == io::ErrorKind::InvalidData =>
             {
                 "save it as UTF-8; in PowerShell: `nfbmr train --print-config | Out-File -Encoding utf8 FILE`"
             }
-            Self::Toml { .. } | Self::Setting { .. } => {
+            Self::Setting(SettingError::Toml { .. } | SettingError::Setting { .. }) => {
                 "`nfbmr train --print-config` shows every setting and its value"
             }
-            Self::Set { .. } => "an example: `--set flow_training.epochs=20`",
+            Self::Setting(SettingError::Line { .. }) => {
+                "an example: `--set flow_training.epochs=20`"
+            }
             Self::NoImages(_) => {
                 "PNG, JPEG, BMP, TIFF, WebP, PGM and PPM files are known, by their content"
             }

@@ -40,7 +40,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
-    let info = args.model.info()?;
+    // Before the images are looked for: a model that isn't there is told at once.
+    args.model.info()?;
     let selection = args.images.selection()?;
     note(&selection);
     let set = selection.set;
@@ -79,7 +80,8 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
     if evaluation.images.is_empty() && !skipped.is_empty() {
         return Err(CliError::AllSkipped(skipped.len()));
     }
-    let results = Results::new(&set, &info, &evaluation, &flagged, skipped.len());
+    let (config, calibration) = (model.config(), model.calibration());
+    let results = Results::new(&set, config, calibration, &evaluation, &flagged, skipped.len());
     match args.json {
         true => {
             let json = serde_json::to_string_pretty(&results)

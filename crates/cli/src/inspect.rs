@@ -1,9 +1,9 @@
 //! `nfbmr inspect`: what a model file says of itself, in lines, as JSON or as settings.
 
 use nfbmr::{Choices, ModelInfo};
+use nfbmr_settings::to_toml;
 
 use crate::calibrate::in_words;
-use crate::config;
 use crate::error::CliError;
 use crate::output::print;
 use crate::text::{count, inspected};
@@ -29,7 +29,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), CliError> {
     let info = ModelInfo::read(&args.model)?;
     if args.config {
-        return print(config::to_toml(&info.config)?);
+        return print(to_toml(&info.config)?);
     }
     if args.json {
         let json =

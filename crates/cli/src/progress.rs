@@ -28,10 +28,10 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
-    /// Sends the library's log to standard error.
+    /// Sends the library's log to standard error, unless the process has another place for it.
     pub fn log(self) {
         let level = if self.verbose { Level::DEBUG } else { Level::WARN };
-        tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).init();
+        let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).try_init();
     }
 }
 

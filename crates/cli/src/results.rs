@@ -1,4 +1,4 @@
-//! What `evaluate` finds.
+//! What `evaluate` finds, as JSON and in lines.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use nfbmr::data::Dataset;
 use nfbmr::evaluation::{Evaluation, OperatingPoint, auroc};
 use nfbmr::report::{self, Run};
-use nfbmr::{ModelInfo, SplitCalibration, System};
+use nfbmr::{Calibration, PipelineConfig, SplitCalibration, System};
 use serde::Serialize;
 
 use crate::calibrate::rate_by_hand;
@@ -135,8 +135,7 @@ impl fmt::Display for OfKind {
 }
 
 impl Calibrated {
-    fn new(info: &ModelInfo, flagged: &[bool], labels: &[bool]) -> Option<Self> {
-        let calibration = info.calibration.as_ref()?;
+    fn new(calibration: &Calibration, flagged: &[bool], labels: &[bool]) -> Self {
         let threshold = calibration.threshold();
         let scores = calibration.split().map(SplitCalibration::image_scores);
         let by_hand = threshold.zip(scores);
@@ -148,13 +147,13 @@ impl Calibrated {
                 .filter(|&(&flagged, &label)| flagged && label == defect)
                 .count()
         };
-        Some(Self {
+        Self {
             threshold: threshold.map(|threshold| threshold.value),
             rate: by_hand.unwrap_or(calibration.rate().get()),
             set_by_hand: threshold.is_some_and(|threshold| threshold.set_by_hand),
             false_alarms: flagged_of(false),
             defects_found: flagged_of(true),
-        })
+        }
     }
 }
 
@@ -163,12 +162,12 @@ impl Results {
     /// `skipped` images couldn't be read.
     pub fn new(
         set: &Dataset,
-        info: &ModelInfo,
+        config: &PipelineConfig,
+        calibration: Option<&Calibration>,
         evaluation: &Evaluation,
         flagged: &[bool],
         skipped: usize,
     ) -> Self {
-        let config = &info.config;
         let run = report::run(&set.name, config.seed, config.system.system().name(), evaluation);
         let labels = evaluation.labels();
         let defect_images = labels.iter().filter(|&&defect| defect).count();
@@ -188,8 +187,8 @@ impl Results {
             pixel_aupro: pixel.map(|pixel| pixel.aupro.value),
             pixel_f1_max: pixel.map(|pixel| pixel.f1_max.value.into()),
             masks: Masks::new(evaluation.masks()),
-            calibrated: Calibrated::new(info, flagged, &labels),
-            kinds: OfKind::all(evaluation, flagged, info.calibration.is_some()),
+            calibrated: calibration.map(|own| Calibrated::new(own, flagged, &labels)),
+            kinds: OfKind::all(evaluation, flagged, calibration.is_some()),
             detect_ms: run.detect_ms,
             without_map: (!config.system.localises()).then(|| config.system.system()),
             run,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use nfbmr::config::Mask;
 use nfbmr::data::{HoldOutBy, Limits};
 use nfbmr::{BackboneWeights, ModelInfo, Note, Pipeline, Suspect, weights};
+use nfbmr_settings::to_toml;
 
 use crate::calibrate::in_words;
-use crate::config::{self, ConfigArgs};
+use crate::config::ConfigArgs;
 use crate::error::CliError;
 use crate::file_kind::Kind;
 use crate::images::GoodArgs;
@@ -98,7 +99,7 @@ pub fn run(args: &Args, verbosity: Verbosity) -> Result<(), CliError> {
         config.mask = Some(Mask::load(path, &Limits::default())?);
     }
     if args.print_config {
-        return print(config::to_toml(&config)?);
+        return print(to_toml(&config)?);
     }
     let selection = args.images.selection()?;
     let (Some(output), false) = (&args.output, args.dry_run) else {
