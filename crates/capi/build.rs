@@ -1,10 +1,14 @@
-//! Names the shared library, so that programs which are linked with it find the installed one.
+//! Names the shared library by its ABI, so that a program which is linked with one finds no other.
+
+const VERSION: &str = include_str!("src/version.rs");
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/version.rs");
+    let abi =
+        VERSION.split_once("NFBMR_ABI_VERSION: u32 = ").and_then(|(_, rest)| rest.split_once(';'));
+    let (abi, _) = abi.expect("src/version.rs: expected `NFBMR_ABI_VERSION: u32 = `");
     let os = std::env::var("CARGO_CFG_TARGET_OS");
     if os.is_ok_and(|os| os == "linux") {
-        // The number is `NFBMR_ABI_VERSION`.
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libnfbmr.so.1");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libnfbmr.so.{abi}");
     }
 }

@@ -78,6 +78,8 @@ def test_the_package_is_checked() -> None:
     import nfbmr
 
     package = Path(nfbmr.__file__).parent
-    command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "-p", "nfbmr"]
+    # Ray has types for some of its functions.
+    own = ["--strict", "--ignore-missing-imports", "--untyped-calls-exclude=ray"]
+    command = [sys.executable, "-m", "mypy", *own, "-p", "nfbmr"]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=package.parent.parent)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -185,7 +185,7 @@ def _paths(images: _Path | Sequence[str] | Dataset, column: str) -> list[str]:
     if isinstance(images, Sequence):
         paths = [os.fspath(path) for path in images]
     else:
-        batches = images.select_columns([column]).iter_batches(batch_format="pyarrow")
+        batches: Any = images.select_columns([column]).iter_batches(batch_format="pyarrow")
         paths = [path for batch in batches for path in batch[column].to_pylist()]
     return _some(paths, "the list")
 

@@ -1,6 +1,6 @@
 """Throughput of `nfbmr.ray.score` with one and two workers of one thread, beside the program with one.
 
-    python crates/python/benches/ray.py part.nfbmr IMAGE...
+    python crates/python/benches/scale_out.py part.nfbmr IMAGE...
 
 All images are scored several times over, by each in turn, round after round. The time of an image is that of all images less that
 of a tenth of them, divided by the others, so that starts and loading are left out. Medians are printed.
