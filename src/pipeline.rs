@@ -53,12 +53,13 @@ impl Pipeline {
         self.detector.save(path.as_ref(), backbone)
     }
 
-    /// Writes the model as one ONNX graph, from the pixels of images of one size to score, verdict and anomaly map, for
-    /// ONNX Runtime, OpenVINO and the like, atomically. `docs/onnx.md` has its inputs and outputs.
+    /// Writes the model as one ONNX graph, from the pixels of images of one size to score, verdict
+    /// and anomaly map, for ONNX Runtime, OpenVINO and the like, atomically. `docs/onnx.md` has its
+    /// inputs and outputs.
     ///
     /// # Errors
-    /// [`PipelineError::Export`], also for what a graph doesn't say: parts that are located first, and some
-    /// systems. A file that was there before stays intact then.
+    /// [`PipelineError::Export`], also for what a graph doesn't say: parts that are located first,
+    /// and some systems. A file that was there before stays intact then.
     pub fn export_onnx(
         &self,
         path: impl AsRef<Path>,

@@ -1,5 +1,5 @@
-//! Models written as ONNX graphs, and those that aren't, by name. That graphs score as models do is for
-//! `tests/onnx/check`, which has runtimes.
+//! Models written as ONNX graphs, and those that aren't, by name. That graphs score as models do is
+//! for `tests/onnx/check`, which has runtimes.
 #![cfg(all(feature = "flex", feature = "embedded-weights"))]
 
 #[allow(dead_code)] // Shared with the behavioural suite, which uses all of it.

@@ -96,7 +96,8 @@ impl<B: Backend> Backbone<B> {
         Ok(blocks.iter().filter_map(|block| kept.get(block).cloned()).collect())
     }
 
-    /// [`Self::forward_blocks`] in a graph, of normalised images `[N, 3, height, width]` of so many rows and columns.
+    /// [`Self::forward_blocks`] in a graph, of normalised images `[N, 3, height, width]` of so many
+    /// rows and columns.
     ///
     /// # Errors
     /// [`BackboneError::NotLoaded`] for a block after the last one loaded, otherwise as

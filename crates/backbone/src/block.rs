@@ -50,7 +50,8 @@ impl<B: Backend> Block<B> {
         B::mbconv(input, block)
     }
 
-    /// [`Self::forward`] in a graph, of `[N, C, H, W]` with so many rows and columns; with those that come out.
+    /// [`Self::forward`] in a graph, of `[N, C, H, W]` with so many rows and columns; with those
+    /// that come out.
     pub(crate) fn add_to(
         &self,
         graph: &mut Graph,

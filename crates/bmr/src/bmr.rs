@@ -162,8 +162,8 @@ impl<B: Backend> Bmr<B> {
         self.shared.prepare();
     }
 
-    /// In a graph, the residuals of y and z `[N, C, H, W]` by position `[N, H, W]`: of the source and of the target
-    /// direction.
+    /// In a graph, the residuals of y and z `[N, C, H, W]` by position `[N, H, W]`: of the source
+    /// and of the target direction.
     pub fn add_residuals_to(&self, graph: &mut Graph, y: &Value, z: &Value) -> [Value; 2] {
         let mapped_y = self.source.add_to(graph, z, &self.shared);
         let mapped_z = self.target.add_to(graph, y, &self.shared);

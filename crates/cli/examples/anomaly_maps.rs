@@ -1,4 +1,5 @@
-//! Writes the anomaly map of each image as an `.npy` file, by which `tests/onnx` compares other runtimes.
+//! Writes the anomaly map of each image as an `.npy` file, by which `tests/onnx` compares other
+//! runtimes.
 //!
 //! `cargo run --release --package nfbmr-cli --example anomaly_maps -- MODEL FOLDER IMAGE...`
 

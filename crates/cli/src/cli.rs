@@ -45,7 +45,8 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Show what a model file says of itself.
     Inspect(inspect::Args),
-    /// Write a model as an ONNX graph, from the pixels of an image to its verdict, for other runtimes.
+    /// Write a model as an ONNX graph, from the pixels of an image to its verdict, for other
+    /// runtimes.
     Export(onnx::Args),
     /// Convert published weights of backbones.
     Weights(weights::Args),

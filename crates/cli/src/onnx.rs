@@ -22,7 +22,8 @@ pub struct Args {
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The size of the images that the graph takes, width and height in pixels; that of the network's input by default.
+    /// The size of the images that the graph takes, width and height in pixels; that of the
+    /// network's input by default.
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<Size>,
 }

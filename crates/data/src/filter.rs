@@ -1,13 +1,14 @@
-//! The weights of our resampling, for whoever computes it as a product of matrices. Knows numbers alone.
+//! The weights of our resampling, for whoever computes it as a product of matrices. Knows numbers
+//! alone.
 
 /// Weights of the 8-bit resize are whole numbers below this.
 const MOST: f64 = 32768.0;
 /// The largest power of two that they are over.
 const MOST_BITS: i32 = 21;
 
-/// What [`resize_rgb`](crate::resize_rgb) does along one side, before it rounds: the weights `[to, from]`, row by row,
-/// of so many values of which `length` from `start` on become `to`. A bilinear filter, which widens where they become
-/// fewer.
+/// What [`resize_rgb`](crate::resize_rgb) does along one side, before it rounds: the weights `[to,
+/// from]`, row by row, of so many values of which `length` from `start` on become `to`. A bilinear
+/// filter, which widens where they become fewer.
 pub fn resize_weights(from: usize, [start, length]: [f64; 2], to: usize) -> Vec<f64> {
     let scale = length / to as f64;
     let reach = scale.max(1.0);
@@ -21,8 +22,8 @@ pub fn resize_weights(from: usize, [start, length]: [f64; 2], to: usize) -> Vec<
     weights
 }
 
-/// [`resize_weights`] of all values as [`resize_rgb`](crate::resize_rgb) takes them for 8 bits. It resizes the rows
-/// first, and rounds to the nearest whole number after either step.
+/// [`resize_weights`] of all values as [`resize_rgb`](crate::resize_rgb) takes them for 8 bits. It
+/// resizes the rows first, and rounds to the nearest whole number after either step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedPointWeights {
     /// `[to, from]`, row by row.

@@ -70,7 +70,8 @@ impl<B: Backend> Coupling<B> {
         Tensor::cat(vec![y1, y2], 0).select(0, self.inverse_permutation.clone())
     }
 
-    /// [`Self::forward`] in a graph: of the features `[N, C, H, W]`, with the sum of the log-scales `[N, H, W]`.
+    /// [`Self::forward`] in a graph: of the features `[N, C, H, W]`, with the sum of the log-scales
+    /// `[N, H, W]`.
     pub(crate) fn add_to(&self, graph: &mut Graph, y: &Value) -> (Value, Value) {
         let order: Vec<i64> = self.permutation.to_data().iter::<i64>().collect();
         let rest = order.len() - self.half;

@@ -106,8 +106,8 @@ impl<B: Backend> Flow<B> {
         Ok(y.swap_dims(0, 1))
     }
 
-    /// [`Self::forward`] in a graph, of source features `[N, C, H, W]`: target features, and the negative log-likelihood
-    /// by position `[N, H, W]`.
+    /// [`Self::forward`] in a graph, of source features `[N, C, H, W]`: target features, and the
+    /// negative log-likelihood by position `[N, H, W]`.
     pub fn add_to(&self, graph: &mut Graph, y: &Value) -> [Value; 2] {
         let (mut z, mut log_det) = (y.clone(), None);
         for block in &self.couplings {

@@ -1,4 +1,5 @@
-//! A graph that is put together: its values, and how they are written. Knows the messages of ONNX, and no operator.
+//! A graph that is put together: its values, and how they are written. Knows the messages of ONNX,
+//! and no operator.
 
 use crate::error::OnnxError;
 use crate::message::Message;

@@ -1,8 +1,8 @@
 //! A writer of ONNX graphs. It knows nothing of what they compute.
 //!
-//! A [`Graph`] gathers inputs, constants, nodes and outputs; [`Graph::finish`] gives the bytes of a model of
-//! operator set 17. The operators are those that ONNX Runtime, OpenVINO and TensorRT have in common. Shapes aren't
-//! inferred: whoever puts a graph together knows them.
+//! A [`Graph`] gathers inputs, constants, nodes and outputs; [`Graph::finish`] gives the bytes of a
+//! model of operator set 17. The operators are those that ONNX Runtime, OpenVINO and TensorRT have
+//! in common. Shapes aren't inferred: whoever puts a graph together knows them.
 //!
 //! ```
 //! use nfbmr_onnx::{Dim, Element, Graph};

@@ -62,7 +62,8 @@ impl Graph {
         self.node("Conv", &[x, weight, bias], &attributes)
     }
 
-    /// The means over squares of this side, so many apart, of x `[N, C, H, W]`; outside of it values are 0.
+    /// The means over squares of this side, so many apart, of x `[N, C, H, W]`; outside of it
+    /// values are 0.
     pub fn average(&mut self, x: &Value, side: usize, stride: usize, padding: usize) -> Value {
         let [kernel, strides] = [side, stride].map(|side| [side as i64; 2]);
         let pads = [padding as i64; 4];
@@ -97,7 +98,8 @@ impl Graph {
         self.node("Where", &[condition, a, b], &[])
     }
 
-    /// The same elements in another shape: 0 stands for the dimension that is there, -1 for what is left.
+    /// The same elements in another shape: 0 stands for the dimension that is there, -1 for what is
+    /// left.
     pub fn reshape(&mut self, x: &Value, shape: &[i64]) -> Value {
         let shape = self.ints(&[shape.len()], shape);
         self.node("Reshape", &[x, &shape], &[])
@@ -166,7 +168,8 @@ impl Graph {
         self.node(operator, &[x], &attributes)
     }
 
-    /// The index of the largest, or of the smallest, over a dimension, which goes; the first of several.
+    /// The index of the largest, or of the smallest, over a dimension, which goes; the first of
+    /// several.
     pub fn index_of(&mut self, largest: bool, x: &Value, axis: i64) -> Value {
         let operator = if largest { "ArgMax" } else { "ArgMin" };
         let attributes = [("axis", Attribute::Int(axis)), ("keepdims", Attribute::Int(0))];
@@ -179,8 +182,8 @@ impl Graph {
         self.pair("TopK", &[x, &count], &[("axis", Attribute::Int(axis))])
     }
 
-    /// Of x `[…, H, W]` the product rows · x · columns: a step along rows and one along columns, each as a matrix
-    /// `[to, from]`.
+    /// Of x `[…, H, W]` the product rows · x · columns: a step along rows and one along columns,
+    /// each as a matrix `[to, from]`.
     pub fn along_sides(&mut self, x: &Value, rows: &Matrix, columns: &Matrix) -> Value {
         let rows = self.floats(&[rows.to, rows.from], &rows.values);
         let columns = columns.transposed();

@@ -155,7 +155,8 @@ impl<B: Backend> Padim<B> {
         Ok(Scored { map, score })
     }
 
-    /// [`Self::score`] in a graph, of features `[N, C, H, W]`: the smoothed map `[N, …size]`, and the score `[N]`.
+    /// [`Self::score`] in a graph, of features `[N, C, H, W]`: the smoothed map `[N, …size]`, and
+    /// the score `[N]`.
     pub fn add_to(&self, graph: &mut Graph, y: &Value, size: [usize; 2]) -> [Value; 2] {
         let [_, height, width] = self.shape;
         let [positions, _, d] = self.mean.dims();

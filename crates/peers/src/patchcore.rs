@@ -150,8 +150,8 @@ impl<B: Backend> PatchCore<B> {
         Ok(Scored { map, score })
     }
 
-    /// [`Self::score`] in a graph, of features `[N, C, H, W]` of so many rows and columns: the map smoothed at `size`,
-    /// and the score `[N]`.
+    /// [`Self::score`] in a graph, of features `[N, C, H, W]` of so many rows and columns: the map
+    /// smoothed at `size`, and the score `[N]`.
     pub fn add_to(
         &self,
         graph: &mut Graph,

@@ -7,7 +7,8 @@
 //! Each folder is a room that knows those before it and none after it: `error`, `progress`, `input` (images to
 //! pixels), `features` (pixels to features), `score` (maps to detections), `file` (sealed files), `train` (any
 //! network), `systems` (what is learnt of features, one file a system), `config`, `choose` (what
-//! training finds out by good images), `calibrate`, `model` (the trained detector and its file), `export` (that as a file for other runtimes), `detect` (any detector on files).
+//! training finds out by good images), `calibrate`, `model` (the trained detector and its file), `export`
+//! (that as a file for other runtimes), `detect` (any detector on files).
 
 #![deny(
     clippy::expect_used,

@@ -130,7 +130,8 @@ impl<B: Backend> Whitening<B> {
         Ok(((z - Tensor::cat(own, 0)).reshape(found), Some(kinds)))
     }
 
-    /// [`Self::forward_kinds`] in a graph, of features `[N, C, H, W]`: white ones, and the kind of each image `[N]`.
+    /// [`Self::forward_kinds`] in a graph, of features `[N, C, H, W]`: white ones, and the kind of
+    /// each image `[N]`.
     pub fn add_to(&self, graph: &mut Graph, y: &Value) -> (Value, Option<Value>) {
         let [height, width] = self.grid;
         let y = match self.window.len() {

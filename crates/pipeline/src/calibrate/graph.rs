@@ -6,7 +6,8 @@ use nfbmr_onnx::{Element, Graph, Value};
 use super::calibration::Calibration;
 
 impl Calibration {
-    /// The p-values and verdicts `[N]` of images by their scores `[N]`, of each model where there are folds.
+    /// The p-values and verdicts `[N]` of images by their scores `[N]`, of each model where there
+    /// are folds.
     pub(crate) fn add_to(&self, graph: &mut Graph, scores: &[Value]) -> [Value; 2] {
         graph.part("verdict");
         let folds = match self {

@@ -1,4 +1,5 @@
-//! Trained detectors as files for other runtimes. Knows all rooms below, which add themselves to a graph each.
+//! Trained detectors as files for other runtimes. Knows all rooms below, which add themselves to a
+//! graph each.
 
 mod onnx;
 

@@ -23,7 +23,8 @@ const IMAGES: Dim = Dim::Named("N");
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OnnxExport {
-    /// The size of the images that the graph takes; that of the network's input by default, so that nothing is resized.
+    /// The size of the images that the graph takes; that of the network's input by default, so that
+    /// nothing is resized.
     pub size: Option<Size>,
     /// SHA-256 of the model's file, for the graph's metadata.
     pub model_sha256: Option<String>,
@@ -49,11 +50,12 @@ impl OnnxExport {
 }
 
 impl<B: Backend> Pipeline<B> {
-    /// The bytes of an ONNX file that scores images as the model does; `docs/onnx.md` has its inputs and outputs.
+    /// The bytes of an ONNX file that scores images as the model does; `docs/onnx.md` has its
+    /// inputs and outputs.
     ///
     /// # Errors
-    /// [`PipelineError::Export`] for what a graph doesn't say, [`PipelineError::Size`] for an image size without
-    /// pixels.
+    /// [`PipelineError::Export`] for what a graph doesn't say, [`PipelineError::Size`] for an image
+    /// size without pixels.
     pub fn to_onnx(&self, export: &OnnxExport) -> Result<Vec<u8>, PipelineError> {
         to_onnx(std::slice::from_ref(self), self.calibration(), export)
     }
@@ -61,7 +63,8 @@ impl<B: Backend> Pipeline<B> {
     /// Writes [`Self::to_onnx`] to a file, atomically.
     ///
     /// # Errors
-    /// As [`Self::to_onnx`], and [`ExportError::Write`]; a file that was there before stays intact then.
+    /// As [`Self::to_onnx`], and [`ExportError::Write`]; a file that was there before stays intact
+    /// then.
     pub fn export_onnx(
         &self,
         path: impl AsRef<Path>,

@@ -63,7 +63,8 @@ impl<B: Backend> Cnn<B> {
         BackboneConfig { block, ..*self.backbone.config() }
     }
 
-    /// [`FeatureExtractor::extract`] in a graph, of images `[N, 3, S, S]` with values 0 to 1 and this side.
+    /// [`FeatureExtractor::extract`] in a graph, of images `[N, 3, S, S]` with values 0 to 1 and
+    /// this side.
     pub(crate) fn add_to(
         &self,
         graph: &mut Graph,
@@ -198,4 +199,28 @@ fn adaptive_mean(from: usize, to: usize) -> Matrix {
         })
     };
     Matrix { to, from, values: (0..to).flat_map(row).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use nfbmr_backend::Cpu;
+
+    use super::*;
+
+    #[test]
+    fn a_grid_that_does_not_divide_evenly_is_averaged_as_burn_does() {
+        let values: Vec<f32> = (0..7).map(|cell| (cell * cell) as f32).collect();
+        for to in 1..=7 {
+            let data = TensorData::new(values.clone(), [1, 1, 7, 1]);
+            let x = Tensor::<Cpu, 4>::from_data(data, &Default::default());
+            let pooled = adaptive_avg_pool2d(x, [to, 1]).into_data();
+            let Matrix { values: weights, .. } = adaptive_mean(7, to);
+            for (row, expected) in weights.chunks(7).zip(pooled.iter::<f32>()) {
+                let found: f32 =
+                    row.iter().zip(&values).map(|(weight, value)| weight * value).sum();
+                assert!((found - expected).abs() < 1e-4, "{to}: {found} against {expected}");
+            }
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! How an image becomes what the networks see, as nodes of an ONNX graph: what `fitting` does without alignment.
+//! How an image becomes what the networks see, as nodes of an ONNX graph: what `fitting` does
+//! without alignment.
 
 use nfbmr_data::{Fit, FixedPointWeights, Rect, Size};
 use nfbmr_onnx::{Dim, Element, Graph, Value};
@@ -9,8 +10,9 @@ use super::tiling::Tiles;
 use crate::error::PipelineError;
 
 impl Input {
-    /// The input of a graph, images `[N, H, W, 3]` of this size in 8 bits, or in 16 where there is a white level, as the
-    /// networks see them: `[N, 3, S, S]` of 0 to 1, or their tiles one after the other.
+    /// The input of a graph, images `[N, H, W, 3]` of this size in 8 bits, or in 16 where there is
+    /// a white level, as the networks see them: `[N, 3, S, S]` of 0 to 1, or their tiles one after
+    /// the other.
     pub(crate) fn add_to(&self, graph: &mut Graph, size: Size) -> Result<Value, PipelineError> {
         let Size { width, height } = size;
         let content = self.fit.placement(size, self.size.into())?;
@@ -45,11 +47,11 @@ impl Input {
         let side = self.size as usize;
         let (width, height) = (size.width as usize, size.height as usize);
         let x = graph.reshape(x, &[0, height as i64, 3 * width as i64]);
-        let rows = Placed { from: height, to: content.height, start: content.y, side };
+        let rows = Step { from: height, to: content.height, start: content.y, side };
         let x = rows.add_to(graph, |graph, rows| graph.matmul(rows, &x));
         let x = graph.reshape(&x, &[0, side as i64, width as i64, 3]);
         let x = graph.transpose(&x, &[0, 3, 1, 2]);
-        let columns = Placed { from: width, to: content.width, start: content.x, side };
+        let columns = Step { from: width, to: content.width, start: content.x, side };
         columns.add_to(graph, |graph, columns| {
             let columns = graph.transpose(columns, &[1, 0]);
             graph.matmul(&x, &columns)
@@ -102,22 +104,24 @@ fn painted(graph: &mut Graph, x: &Value, mask: &Mask, size: Size, fill: [u8; 3])
     graph.select(&inspected, x, &fill)
 }
 
-/// A step of the resize along one side: of `side` values those from `start` on are the `to` of the image, the others 0.
-struct Placed {
+/// A step of the resize along one side: of `side` values those from `start` on are the `to` of the
+/// image, the others 0.
+struct Step {
     from: usize,
     to: u32,
     start: u32,
     side: usize,
 }
 
-impl Placed {
+impl Step {
     /// The most bits of weights whose sums over 8-bit values a float holds exactly.
     const EXACT: i32 = 16;
     /// How many bits of longer weights are summed up by themselves.
     const LOW: i32 = 8;
 
-    /// What `product` with matrices `[side, from]` gives, rounded to whole numbers of 8 bits, halves up. It is exact, as
-    /// half-way values are frequent where an image shrinks by a whole number.
+    /// What `product` with matrices `[side, from]` gives, rounded to whole numbers of 8 bits,
+    /// halves up. It is exact, as half-way values are frequent where an image shrinks by a whole
+    /// number.
     fn add_to(&self, graph: &mut Graph, product: impl Fn(&mut Graph, &Value) -> Value) -> Value {
         let FixedPointWeights { values, bits } =
             FixedPointWeights::new(self.from, self.to as usize);

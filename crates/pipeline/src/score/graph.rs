@@ -1,5 +1,5 @@
-//! From the maps of a system to an anomaly map and a score, as nodes of an ONNX graph: what `rule`, `stitch` and
-//! `scoring` do.
+//! From the maps of a system to an anomaly map and a score, as nodes of an ONNX graph: what `rule`,
+//! `stitch` and `scoring` do.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ pub(crate) struct GraphMap {
 /// The maps that a system makes of images.
 #[derive(Debug)]
 pub(crate) enum GraphMaps {
-    /// Those of each level, the finest first, how they become one, and the kind of each image `[N]` where kinds are
-    /// told apart.
+    /// Those of each level, the finest first, how they become one, and the kind of each image `[N]`
+    /// where kinds are told apart.
     Levels { levels: Vec<LevelMaps<GraphMap>>, rule: Arc<Rule>, kind: Option<Value> },
     /// A map and a score `[N]` by a rule of its own.
     Scored { map: GraphMap, score: Value },
@@ -62,7 +62,8 @@ impl GraphMap {
 }
 
 impl GraphMaps {
-    /// The maps of images by those of their tiles; the score of an image by a rule of its own is the highest of its tiles.
+    /// The maps of images by those of their tiles; the score of an image by a rule of its own is
+    /// the highest of its tiles.
     pub(crate) fn stitched(self, graph: &mut Graph, tiles: Tiles) -> Self {
         match self {
             Self::Levels { levels, rule, kind } => {
@@ -83,7 +84,8 @@ impl GraphMaps {
     }
 }
 
-/// A map of each image by those of its tiles: one step along rows and one along columns, as tiles lie in both.
+/// A map of each image by those of its tiles: one step along rows and one along columns, as tiles
+/// lie in both.
 fn blended(graph: &mut Graph, map: &GraphMap, tiles: Tiles) -> GraphMap {
     let cells = map.size.width as i64;
     let count = tiles.starts().len() as i64;

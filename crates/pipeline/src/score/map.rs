@@ -161,8 +161,8 @@ impl ScoreMap {
     }
 }
 
-/// The part of a map of this size that lies over `content` of a network input of side `input`: left, top, width and
-/// height in cells.
+/// The part of a map of this size that lies over `content` of a network input of side `input`:
+/// left, top, width and height in cells.
 pub(super) fn content_window(map: Size, content: Rect, input: u32) -> [f64; 4] {
     let scale_x = f64::from(map.width) / f64::from(input);
     let scale_y = f64::from(map.height) / f64::from(input);

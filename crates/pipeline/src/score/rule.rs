@@ -86,7 +86,8 @@ impl Rule {
         Some((fused, unit))
     }
 
-    /// The maps of a level whose mean is its map, each with what it is divided by, and the unit of the result.
+    /// The maps of a level whose mean is its map, each with what it is divided by, and the unit of
+    /// the result.
     pub(super) fn parts<'a, M>(
         &self,
         maps: &'a LevelMaps<M>,

@@ -176,6 +176,17 @@ mod tests {
             let maps: Vec<ScoreMap> = tiles.corners().map(tile).collect();
             prop_assert_eq!(maps.len(), tiles.count());
             let (found, expected) = (blend(tiles, &maps).unwrap(), map(input, stride, value));
+            // By one step along a side, of the first column of tiles.
+            let along = blend_weights(tiles, size / stride);
+            prop_assert_eq!(along.to, found.height as usize);
+            let rows = tiles.starts().into_iter();
+            let rows: Vec<f32> = rows
+                .flat_map(|start| (0..size / stride).map(move |cell| value(0, cell + start / stride)))
+                .collect();
+            for (row, weights) in along.values.chunks(along.from).enumerate() {
+                let blended: f32 = weights.iter().zip(&rows).map(|(weight, value)| weight * value).sum();
+                prop_assert!((blended - value(0, row as u32)).abs() <= 1e-4 * (1.0 + blended));
+            }
             prop_assert_eq!((found.width, found.height), (expected.width, expected.height));
             for (found, expected) in found.values.iter().zip(&expected.values) {
                 prop_assert!((found - expected).abs() <= 1e-4 * expected.abs(), "{found} against {expected}");

@@ -101,8 +101,8 @@ pub(crate) trait Head<B: Backend>: Debug + Send + Sync {
     fn maps(&self, images: &Tensor<B, 4>, y: Vec<Tensor<B, 4>>)
     -> Result<Vec<Maps>, PipelineError>;
 
-    /// [`Self::maps`] in a graph, of images of this side by their source features; `None` for a system that isn't put into
-    /// graphs.
+    /// [`Self::maps`] in a graph, of images of this side by their source features; `None` for a
+    /// system that isn't put into graphs.
     fn add_to(&self, graph: &mut Graph, y: &[GraphLevel], side: u32) -> Option<GraphMaps> {
         let _ = (graph, y, side);
         None
