@@ -5,7 +5,7 @@ use std::path::Path;
 use nfbmr_backend::{Backend, DeviceError, DeviceName};
 use nfbmr_pipeline::{
     AnomalyModel, BackboneWeights, Choices, CopyOf, CrossFitted, CrossFitting, HeldOut, Images,
-    Loaded, NotLocated, Pipeline, PipelineConfig, PipelineError, ProgressFn, Trainer,
+    Loaded, NotLocated, OnnxExport, Pipeline, PipelineConfig, PipelineError, ProgressFn, Trainer,
     TrainingStorage, load,
 };
 
@@ -14,6 +14,8 @@ pub(crate) trait Detector: AnomalyModel {
     fn config(&self) -> &PipelineConfig;
     /// Whether these are all weights of CNNs that the model needs.
     fn needs_alone(&self, weights: &BackboneWeights) -> bool;
+    /// Writes the model as an ONNX graph.
+    fn export_onnx(&self, path: &Path, export: &OnnxExport) -> Result<(), PipelineError>;
 }
 
 impl<B: Backend> Detector for Pipeline<B> {
@@ -25,6 +27,10 @@ impl<B: Backend> Detector for Pipeline<B> {
         let own = self.backbone_weights();
         own.sha256() == weights.sha256() && own.target().is_none()
     }
+
+    fn export_onnx(&self, path: &Path, export: &OnnxExport) -> Result<(), PipelineError> {
+        self.export_onnx(path, export)
+    }
 }
 
 impl<B: Backend> Detector for CrossFitted<B> {
@@ -34,6 +40,10 @@ impl<B: Backend> Detector for CrossFitted<B> {
 
     fn needs_alone(&self, weights: &BackboneWeights) -> bool {
         self.models().first().is_some_and(|model| model.needs_alone(weights))
+    }
+
+    fn export_onnx(&self, path: &Path, export: &OnnxExport) -> Result<(), PipelineError> {
+        self.export_onnx(path, export)
     }
 }
 

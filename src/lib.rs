@@ -77,11 +77,11 @@ pub use nfbmr_pipeline::{
     AlignmentChoice, AlignmentReason, AlignmentTrial, AnomalyModel, AugmentationChoice,
     AugmentationReason, AugmentationTrial, BackboneWeights, CalibrateError, Calibration,
     CheckpointError, Choices, Component, CrossCalibration, CrossFitting, DecisionThreshold,
-    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ImageName, Images, KindCalibration,
-    KindsChoice, KindsReason, KindsTrial, Known, Located, MeanFeatures, ModelError, ModelInfo,
-    NotLocated, Phase, PipelineConfig, PipelineError, Problem, Progress, ProgressFn, ScoreMap,
-    SplitCalibration, StoredBackbone, Suspect, System, SystemConfig, TrainingError,
-    TrainingStorage, WhiteLevel, detect_files, white_level,
+    DefectPixels, DetectedFile, DetectedFn, Detection, Drift, ExportError, ImageName, Images,
+    KindCalibration, KindsChoice, KindsReason, KindsTrial, Known, Located, MeanFeatures,
+    ModelError, ModelInfo, NotLocated, OnnxExport, Phase, PipelineConfig, PipelineError, Problem,
+    Progress, ProgressFn, ScoreMap, SplitCalibration, StoredBackbone, Suspect, System,
+    SystemConfig, TrainingError, TrainingStorage, WhiteLevel, detect_files, white_level,
 };
 pub use pipeline::Pipeline;
 

@@ -9,7 +9,7 @@ use nfbmr_calibration::FalseAlarmRate;
 use nfbmr_data::Frame;
 use nfbmr_pipeline::{
     AnomalyModel, CalibrateError, Calibration, Detection, Drift, Images, Known, MeanFeatures,
-    PipelineConfig, PipelineError, ProgressFn, StoredBackbone, Suspect,
+    OnnxExport, PipelineConfig, PipelineError, ProgressFn, StoredBackbone, Suspect,
 };
 
 use crate::detector::AnyDetector;
@@ -51,6 +51,21 @@ impl Pipeline {
         backbone: StoredBackbone,
     ) -> Result<(), PipelineError> {
         self.detector.save(path.as_ref(), backbone)
+    }
+
+    /// Writes the model as one ONNX graph, from the pixels of images of one size to score, verdict
+    /// and anomaly map, for ONNX Runtime, OpenVINO and the like, atomically. `docs/onnx.md` has its
+    /// inputs and outputs.
+    ///
+    /// # Errors
+    /// [`PipelineError::Export`], also for what a graph doesn't say: parts that are located first,
+    /// and some systems. A file that was there before stays intact then.
+    pub fn export_onnx(
+        &self,
+        path: impl AsRef<Path>,
+        export: &OnnxExport,
+    ) -> Result<(), PipelineError> {
+        self.detector.export_onnx(path.as_ref(), export)
     }
 
     /// Scores one image of any size.

@@ -44,7 +44,7 @@ fn no_crate_has_a_circle() {
 }
 
 /// Where the rooms of the pipeline stand, from the ground up.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "checksum",
     "error",
     "progress",
@@ -58,6 +58,7 @@ const ROOMS: [&str; 14] = [
     "choose",
     "calibrate",
     "model",
+    "export",
     "detect",
 ];
 

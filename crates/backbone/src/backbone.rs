@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 use nfbmr_backend::{Activation, Backend};
+use nfbmr_onnx::{Graph, Value};
 
 use crate::block::Block;
 use crate::check;
@@ -91,6 +92,35 @@ impl<B: Backend> Backbone<B> {
             if blocks.contains(&index) {
                 kept.insert(index, x.clone().swap_dims(0, 1));
             }
+        }
+        Ok(blocks.iter().filter_map(|block| kept.get(block).cloned()).collect())
+    }
+
+    /// [`Self::forward_blocks`] in a graph, of normalised images `[N, 3, height, width]` of so many
+    /// rows and columns.
+    ///
+    /// # Errors
+    /// [`BackboneError::NotLoaded`] for a block after the last one loaded, otherwise as
+    /// [`BackboneConfig::output_shape`].
+    pub fn add_to(
+        &self,
+        graph: &mut Graph,
+        x: &Value,
+        [height, width]: [usize; 2],
+        blocks: &[usize],
+    ) -> Result<Vec<Value>, BackboneError> {
+        let last = self.config.block;
+        if let Some(&found) = blocks.iter().find(|&&block| block > last) {
+            return Err(BackboneError::NotLoaded { last, found });
+        }
+        self.config.output_shape(height, width)?;
+        let stem = self.stem.params([0, 0, height, width], self.activation).add_to(graph, x);
+        let mut x = (stem, self.stem.output([height, width]));
+        let mut kept = BTreeMap::new();
+        let deepest = blocks.iter().max().map_or(0, |deepest| deepest + 1);
+        for (index, block) in self.blocks.iter().enumerate().take(deepest) {
+            x = block.add_to(graph, x, self.activation);
+            kept.insert(index, x.0.clone());
         }
         Ok(blocks.iter().filter_map(|block| kept.get(block).cloned()).collect())
     }

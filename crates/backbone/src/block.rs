@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use nfbmr_backend::ops::{ConvParams, MbConv, SqueezeExcite};
 use nfbmr_backend::{Activation, Backend};
+use nfbmr_onnx::{Graph, Value};
 
 use crate::conv::{Conv, pointwise};
 use crate::host::HostConv;
@@ -47,5 +48,32 @@ impl<B: Backend> Block<B> {
             skip: self.skip,
         };
         B::mbconv(input, block)
+    }
+
+    /// [`Self::forward`] in a graph, of `[N, C, H, W]` with so many rows and columns; with those
+    /// that come out.
+    pub(crate) fn add_to(
+        &self,
+        graph: &mut Graph,
+        (input, [height, width]): (Value, [usize; 2]),
+        activation: Activation,
+    ) -> (Value, [usize; 2]) {
+        let mut x = match &self.expand {
+            Some(expand) => expand.add_to(graph, &input, activation),
+            None => input.clone(),
+        };
+        x = self.depthwise.params([0, 0, height, width], activation).add_to(graph, &x);
+        if let Some(SqueezeExcite { reduce, expand }) = &self.squeeze_excite {
+            let mean = graph.apply("GlobalAveragePool", &x);
+            let gate = reduce.add_to(graph, &mean, Activation::Silu);
+            let gate = expand.add_to(graph, &gate, Activation::Identity);
+            let gate = graph.apply("Sigmoid", &gate);
+            x = graph.mul(&x, &gate);
+        }
+        x = self.project.add_to(graph, &x, Activation::Identity);
+        if self.skip {
+            x = graph.add(&x, &input);
+        }
+        (x, self.depthwise.output([height, width]))
     }
 }

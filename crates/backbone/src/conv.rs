@@ -28,6 +28,11 @@ impl<B: Backend> Conv<B> {
         B::spatial_conv(x, params)
     }
 
+    /// Rows and columns of what comes out of so many.
+    pub(crate) fn output(&self, sides: [usize; 2]) -> [usize; 2] {
+        sides.map(|side| self.geometry.output(side).unwrap_or_default())
+    }
+
     /// The convolution of an input of these dimensions.
     pub(crate) fn params(
         &self,

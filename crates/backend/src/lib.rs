@@ -15,6 +15,7 @@ mod conv;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod device;
+pub mod onnx;
 pub mod ops;
 mod state;
 

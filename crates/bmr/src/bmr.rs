@@ -3,11 +3,12 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::{Activation, Backend, Conv2d};
+use nfbmr_onnx::{Graph, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::residual::Loss;
+use crate::residual::{Loss, add_residual_map};
 
 /// The shape of a [`Bmr`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +162,14 @@ impl<B: Backend> Bmr<B> {
         self.shared.prepare();
     }
 
+    /// In a graph, the residuals of y and z `[N, C, H, W]` by position `[N, H, W]`: of the source
+    /// and of the target direction.
+    pub fn add_residuals_to(&self, graph: &mut Graph, y: &Value, z: &Value) -> [Value; 2] {
+        let mapped_y = self.source.add_to(graph, z, &self.shared);
+        let mapped_z = self.target.add_to(graph, y, &self.shared);
+        [add_residual_map(graph, y, &mapped_y), add_residual_map(graph, z, &mapped_z)]
+    }
+
     /// Channel-major `[C, B, H, W]`, see [`Conv2d`].
     fn map(&self, y: Tensor<B, 4>, z: Tensor<B, 4>) -> Mapped<B> {
         Mapped { y: self.source.forward(z, &self.shared), z: self.target.forward(y, &self.shared) }
@@ -205,6 +214,13 @@ impl<B: Backend> Branch<B> {
         self.output.forward(x, Activation::Identity, None)
     }
 
+    fn add_to(&self, graph: &mut Graph, x: &Value, shared: &ResidualBlock<B>) -> Value {
+        let blocks = self.before.iter().chain([shared]).chain(&self.after);
+        let x = self.input.add_to(graph, x, Activation::Identity);
+        let x = blocks.fold(x, |x, block| block.add_to(graph, &x));
+        self.output.add_to(graph, &x, Activation::Identity)
+    }
+
     fn prepare(&mut self) {
         self.input.prepare();
         self.before.iter_mut().chain(&mut self.after).for_each(ResidualBlock::prepare);
@@ -234,6 +250,14 @@ impl<B: Backend> ResidualBlock<B> {
         let inner = self.conv1.forward(x.clone(), Activation::Relu, None);
         let inner = self.conv2.forward(inner, Activation::Relu, None);
         self.conv3.forward(inner, Activation::Relu, Some(x))
+    }
+
+    fn add_to(&self, graph: &mut Graph, x: &Value) -> Value {
+        let layers = [&self.conv1, &self.conv2, &self.conv3];
+        let inner = layers
+            .iter()
+            .fold(x.clone(), |inner, layer| layer.add_to(graph, &inner, Activation::Relu));
+        graph.add(&inner, x)
     }
 
     fn prepare(&mut self) {

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
+use nfbmr_onnx::{Graph, Value};
 
 /// The two terms of the training loss (13), each `[1]`.
 #[derive(Clone, Debug)]
@@ -22,4 +23,11 @@ impl<B: Backend> Loss<B> {
 /// One term of the anomaly map (14): Σ_c (x − x̂)² at each position, `[B, C, H, W]` to `[B, H, W]`.
 pub fn residual_map<B: Backend>(x: Tensor<B, 4>, mapped: Tensor<B, 4>) -> Tensor<B, 3> {
     B::residual_map(x.swap_dims(0, 1), mapped.swap_dims(0, 1)).squeeze_dim(0)
+}
+
+/// [`residual_map`] in a graph.
+pub(crate) fn add_residual_map(graph: &mut Graph, x: &Value, mapped: &Value) -> Value {
+    let missed = graph.sub(x, mapped);
+    let squares = graph.square(&missed);
+    graph.sum(&squares, 1)
 }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::progress::Verbosity;
-use crate::{calibrate, detect, evaluate, inspect, train, weights};
+use crate::{calibrate, detect, evaluate, inspect, onnx, train, weights};
 
 /// Finds visual defects after training on images of good parts alone.
 ///
@@ -45,6 +45,9 @@ pub enum Command {
     Evaluate(evaluate::Args),
     /// Show what a model file says of itself.
     Inspect(inspect::Args),
+    /// Write a model as an ONNX graph, from the pixels of an image to its verdict, for other
+    /// runtimes.
+    Export(onnx::Args),
     /// Convert published weights of backbones.
     Weights(weights::Args),
     /// Write the completions of a shell to standard output.

@@ -14,6 +14,9 @@ const HEADER_BYTES: u64 = 100_000_000;
 /// What tells a page and pictures.
 const HEAD_BYTES: u64 = 512;
 
+/// What an ONNX graph of ours begins with: the version of its format, and who wrote it.
+const GRAPH: &[u8] = b"\x08\x08\x12\x05nfbmr";
+
 /// What a command writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -23,6 +26,8 @@ pub enum Kind {
     Weights,
     /// The page of a report.
     Page,
+    /// An ONNX graph.
+    Graph,
     /// Lines of JSON, after those that are there if `append`.
     Lines { append: bool },
 }
@@ -31,7 +36,7 @@ impl Kind {
     /// How another output is named.
     pub fn option(self) -> &'static str {
         match self {
-            Self::Model | Self::Weights => "-o FILE",
+            Self::Model | Self::Weights | Self::Graph => "-o FILE",
             Self::Page => "--report DIR",
             Self::Lines { .. } => "--jsonl FILE",
         }
@@ -43,6 +48,7 @@ impl Kind {
             Self::Model => "no file or an nfbmr model",
             Self::Weights => "no file or weights that `nfbmr weights import` wrote",
             Self::Page => "no file or an HTML page",
+            Self::Graph => "no file or an ONNX graph that nfbmr wrote",
             Self::Lines { append: true } => "no file or lines of JSON",
             Self::Lines { append: false } => "no file or an empty one",
         }
@@ -60,6 +66,8 @@ pub enum Found {
     Tensors,
     /// An HTML page.
     Page,
+    /// An ONNX graph that nfbmr wrote.
+    Graph,
     /// Lines of JSON, by the first brace.
     Lines,
     /// A picture.
@@ -76,6 +84,7 @@ impl Found {
             Self::Weights => "weights of a backbone",
             Self::Tensors => "a safetensors file of something else",
             Self::Page => "an HTML page",
+            Self::Graph => "an ONNX graph",
             Self::Lines => "lines of JSON",
             Self::Picture => "a picture",
             Self::Other => "a file of another kind",
@@ -103,6 +112,9 @@ impl Found {
         }
         if is_page(&head) {
             return Ok(Self::Page);
+        }
+        if head.starts_with(GRAPH) {
+            return Ok(Self::Graph);
         }
         match guess_format(&head) {
             Ok(_) => Ok(Self::Picture),

@@ -28,6 +28,7 @@ mod interrupt;
 mod mask_use;
 mod model;
 mod numbers;
+mod onnx;
 mod outcome;
 mod output;
 mod outputs;
@@ -80,6 +81,7 @@ fn run(command: Command, verbosity: Verbosity) -> Result<Outcome, CliError> {
         Command::Calibrate(args) => calibrate::run(&args, verbosity)?,
         Command::Evaluate(args) => evaluate::run(&args, verbosity)?,
         Command::Inspect(args) => inspect::run(&args)?,
+        Command::Export(args) => onnx::run(&args)?,
         Command::Weights(args) => weights::run(&args)?,
         Command::Completions { shell } => export::completions(shell)?,
         Command::Man { folder } => export::man_pages(&folder)?,

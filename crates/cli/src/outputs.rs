@@ -63,6 +63,7 @@ fn check_kind(path: &Path, kind: Kind) -> Result<(), CliError> {
         Kind::Model => found == Found::Model,
         Kind::Weights => found == Found::Weights,
         Kind::Page => found == Found::Page,
+        Kind::Graph => found == Found::Graph,
         Kind::Lines { append } => append && found == Found::Lines,
     };
     match fits {

@@ -40,6 +40,7 @@ mod dataset;
 mod decode;
 mod depth;
 mod error;
+mod filter;
 mod fit;
 mod frame;
 mod hold_out;
@@ -74,6 +75,7 @@ pub use depth::largest_16_bit;
 pub use error::{
     DataError, DecodeError, FrameError, HoldOutError, NameError, PixelError, SizeError,
 };
+pub use filter::{FixedPointWeights, resize_weights};
 pub use fit::{Fit, Fitted, fit_rgb};
 pub use frame::Frame;
 pub use hold_out::{HoldOut, hold_out};

@@ -2,7 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Int, Tensor, TensorData};
-use nfbmr_backend::{Backend, Conv2d, ops};
+use nfbmr_backend::{Activation, Backend, Conv2d, onnx, ops};
+use nfbmr_onnx::{Graph, Value};
 use rand::RngExt;
 
 use crate::config::FlowConfig;
@@ -69,6 +70,19 @@ impl<B: Backend> Coupling<B> {
         Tensor::cat(vec![y1, y2], 0).select(0, self.inverse_permutation.clone())
     }
 
+    /// [`Self::forward`] in a graph: of the features `[N, C, H, W]`, with the sum of the log-scales
+    /// `[N, H, W]`.
+    pub(crate) fn add_to(&self, graph: &mut Graph, y: &Value) -> (Value, Value) {
+        let order: Vec<i64> = self.permutation.to_data().iter::<i64>().collect();
+        let rest = order.len() - self.half;
+        let order = graph.ints(&[order.len()], &order);
+        let y = graph.gather(y, &order, 1);
+        let [y1, y2] = graph.split(&y, 1, [self.half, rest]);
+        let (z2, first) = self.first.transform(graph, &y1, &y2, rest, self.clamp);
+        let (z1, second) = self.second.transform(graph, &z2, &y1, self.half, self.clamp);
+        (graph.concat(&[z1, z2], 1), graph.add(&first, &second))
+    }
+
     pub(crate) fn prepare(&mut self) {
         for subnet in [&mut self.first, &mut self.second] {
             subnet.conv1.prepare();
@@ -104,6 +118,29 @@ impl<B: Backend> Subnet<B> {
     fn params(&self) -> ops::Subnet<B> {
         let (conv1, conv2) = (self.conv1.params(), self.conv2.params());
         ops::Subnet { conv1, conv2, gamma: self.gamma.val() }
+    }
+
+    /// exp(s(x)) · half + b(x) in a graph, and the sum of s over the channels of that half.
+    fn transform(
+        &self,
+        graph: &mut Graph,
+        x: &Value,
+        half: &Value,
+        channels: usize,
+        clamp: f64,
+    ) -> (Value, Value) {
+        let clamp = clamp as f32;
+        let hidden = self.conv1.add_to(graph, x, ops::SUBNET_ACTIVATION);
+        let raw = self.conv2.add_to(graph, &hidden, Activation::Identity);
+        let gamma = onnx::constant(graph, self.gamma.val());
+        let raw = graph.mul(&raw, &gamma);
+        let [scale, shift] = graph.split(&raw, 1, [channels; 2]);
+        let scale = graph.scale(&scale, 1.0 / clamp);
+        let scale = graph.apply("Atan", &scale);
+        let scale = graph.scale(&scale, clamp * ops::ATAN_SCALE);
+        let factor = graph.apply("Exp", &scale);
+        let scaled = graph.mul(&factor, half);
+        (graph.add(&scaled, &shift), graph.sum(&scale, 1))
     }
 
     /// The clamped log-scale and the shift.

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
+use nfbmr_onnx::{Graph, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -103,6 +104,28 @@ impl<B: Backend> Flow<B> {
         let blocks = self.couplings.iter().rev();
         let y = blocks.fold(z.swap_dims(0, 1), |z, coupling| coupling.inverse(z));
         Ok(y.swap_dims(0, 1))
+    }
+
+    /// [`Self::forward`] in a graph, of source features `[N, C, H, W]`: target features, and the
+    /// negative log-likelihood by position `[N, H, W]`.
+    pub fn add_to(&self, graph: &mut Graph, y: &Value) -> [Value; 2] {
+        let (mut z, mut log_det) = (y.clone(), None);
+        for block in &self.couplings {
+            let (next, own) = block.add_to(graph, &z);
+            z = next;
+            log_det = Some(match log_det {
+                Some(sum) => graph.add(&sum, &own),
+                None => own,
+            });
+        }
+        let energy = graph.square(&z);
+        let energy = graph.sum(&energy, 1);
+        let energy = graph.scale(&energy, 0.5);
+        let likelihood = match log_det {
+            Some(log_det) => graph.sub(&energy, &log_det),
+            None => energy,
+        };
+        [z, likelihood]
     }
 
     /// Brings the weights into the form that the backend computes with; for a flow that is trained no

@@ -2,7 +2,8 @@
 //! here.
 
 use burn::tensor::{Int, Tensor};
-use nfbmr_backend::Backend;
+use nfbmr_backend::{Backend, onnx};
+use nfbmr_onnx::{Graph, Value};
 
 /// Similarities computed together: 32 MB of them.
 const SIMILARITIES: usize = 1 << 23;
@@ -52,10 +53,66 @@ impl<B: Backend> Memory<B> {
         difference.square().sum_dim(2).sqrt().squeeze_dim(2)
     }
 
+    /// The memory in a graph.
+    pub(crate) fn add_to(&self, graph: &mut Graph) -> GraphMemory {
+        GraphMemory {
+            vectors: onnx::constant(graph, self.vectors.clone()),
+            columns: onnx::constant(graph, self.vectors.clone().swap_dims(0, 1)),
+            half_norms: onnx::constant(graph, self.half_norms.clone()),
+        }
+    }
+
     /// q·m - |m|²/2 `[n, M]`, which is largest where |q - m|² = |q|² - 2(q·m - |m|²/2) is smallest.
     fn similarities(&self, queries: Tensor<B, 2>) -> Tensor<B, 2> {
         queries.matmul(self.vectors.clone().swap_dims(0, 1)) - self.half_norms.clone()
     }
+}
+
+/// A [`Memory`] in a graph.
+pub(crate) struct GraphMemory {
+    vectors: Value,
+    /// The same `[C, M]`.
+    columns: Value,
+    half_norms: Value,
+}
+
+impl GraphMemory {
+    /// [`Memory::nearest`] of queries `[N, n, C]`: indices and distances `[N, n]`.
+    pub(crate) fn nearest(&self, graph: &mut Graph, queries: &Value) -> (Value, Value) {
+        let similarities = self.similarities(graph, queries);
+        let nearest = graph.index_of(true, &similarities, 2);
+        let vectors = graph.gather(&self.vectors, &nearest, 0);
+        (nearest, distances(graph, queries, &vectors, 2))
+    }
+
+    /// [`Memory::distances_around`] the centers of these indices `[N, 1]`, of queries `[N, 1, C]`.
+    pub(crate) fn distances_around(
+        &self,
+        graph: &mut Graph,
+        centers: &Value,
+        count: usize,
+        queries: &Value,
+    ) -> Value {
+        let centers = graph.gather(&self.vectors, centers, 0);
+        let similarities = self.similarities(graph, &centers);
+        let [_, support] = graph.largest(&similarities, count, 2);
+        let support = graph.reshape(&support, &[0, count as i64]);
+        let support = graph.gather(&self.vectors, &support, 0);
+        distances(graph, queries, &support, 2)
+    }
+
+    fn similarities(&self, graph: &mut Graph, queries: &Value) -> Value {
+        let products = graph.matmul(queries, &self.columns);
+        graph.sub(&products, &self.half_norms)
+    }
+}
+
+/// |a − b| over a dimension.
+fn distances(graph: &mut Graph, a: &Value, b: &Value, axis: i64) -> Value {
+    let difference = graph.sub(a, b);
+    let squares = graph.square(&difference);
+    let sum = graph.sum(&squares, axis);
+    graph.apply("Sqrt", &sum)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! PaDiM: fit, score and state. It shares nothing with PatchCore but the helpers of the crate.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use nfbmr_backend::{Backend, StateDict};
+use nfbmr_backend::{Backend, StateDict, onnx};
+use nfbmr_onnx::{Graph, Value};
 use nfbmr_whitening::{Moments, inverse_cholesky};
 use rand::SeedableRng;
 use rand::seq::index;
@@ -13,7 +14,7 @@ use crate::PeerError;
 use crate::features::{append_finite, check, check_shape};
 use crate::progress::{ProgressFn, report};
 use crate::scored::{Scored, finite_values};
-use crate::smooth::{Upsampling, smooth};
+use crate::smooth::{Upsampling, add_smooth, smooth};
 use crate::state::{Entries, refuse};
 
 const SELECTION: &str = "selection";
@@ -152,6 +153,31 @@ impl<B: Backend> Padim<B> {
         let smoothed = smooth(map.clone(), size, Upsampling::Bilinear)?;
         let score = smoothed.reshape([images as i32, -1]).max_dim(1).into_data().iter().collect();
         Ok(Scored { map, score })
+    }
+
+    /// [`Self::score`] in a graph, of features `[N, C, H, W]`: the smoothed map `[N, …size]`, and
+    /// the score `[N]`.
+    pub fn add_to(&self, graph: &mut Graph, y: &Value, size: [usize; 2]) -> [Value; 2] {
+        let [_, height, width] = self.shape;
+        let [positions, _, d] = self.mean.dims();
+        let drawn: Vec<usize> =
+            self.channels.to_data().iter::<i64>().map(|channel| channel as usize).collect();
+        let rows = graph.pick(y, &drawn, 1);
+        let rows = graph.reshape(&rows, &[0, d as i64, positions as i64]);
+        let rows = graph.transpose(&rows, &[2, 0, 1]);
+        let mean = onnx::constant(graph, self.mean.clone());
+        let whitening = onnx::constant(graph, self.whitening.clone().swap_dims(1, 2));
+        let deviation = graph.sub(&rows, &mean);
+        let whitened = graph.matmul(&deviation, &whitening);
+        let squares = graph.square(&whitened);
+        let distances = graph.sum(&squares, 2);
+        let distances = graph.apply("Sqrt", &distances);
+        let map = graph.transpose(&distances, &[1, 0]);
+        let map = graph.reshape(&map, &[0, height as i64, width as i64]);
+        let map = add_smooth(graph, &map, [height, width], size, Upsampling::Bilinear);
+        let values = graph.reshape(&map, &[0, -1]);
+        let score = graph.max(&values, 1);
+        [map, score]
     }
 
     /// The drawn channels as 1 among 0, `selection` `[C]`, their `mean` `[H, W, d]`, and L⁻¹ of each

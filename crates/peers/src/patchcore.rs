@@ -3,6 +3,7 @@
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::{Int, Tensor, TensorData};
 use nfbmr_backend::{Backend, StateDict};
+use nfbmr_onnx::{Attribute, Graph, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::memory::Memory;
 use crate::progress::ProgressFn;
 use crate::projection::{min_dimension, sparse_random};
 use crate::scored::{Scored, finite_values};
+use crate::smooth::{Upsampling, add_smooth};
 use crate::state::Entries;
 
 const MEMORY: &str = "memory_bank";
@@ -146,6 +148,57 @@ impl<B: Backend> PatchCore<B> {
         let around = around.chunks(neighbors);
         let score = peaks.iter().zip(around).map(|(peak, around)| peak.weighted(around)).collect();
         Ok(Scored { map, score })
+    }
+
+    /// [`Self::score`] in a graph, of features `[N, C, H, W]` of so many rows and columns: the map
+    /// smoothed at `size`, and the score `[N]`.
+    pub fn add_to(
+        &self,
+        graph: &mut Graph,
+        y: &Value,
+        grid: [usize; 2],
+        size: [usize; 2],
+    ) -> [Value; 2] {
+        let [height, width] = grid.map(|side| side as i64);
+        let [memory, channels] = self.memory.vectors.dims();
+        let side = self.config.patch_size;
+        let pooled = match side {
+            1 => y.clone(),
+            _ => graph.average(y, side, 1, side / 2),
+        };
+        let rows = graph.reshape(&pooled, &[0, channels as i64, height * width]);
+        let rows = graph.transpose(&rows, &[0, 2, 1]);
+        let memory_of = self.memory.add_to(graph);
+        let (nearest, distances) = memory_of.nearest(graph, &rows);
+        let map = graph.reshape(&distances, &[0, height, width]);
+        let map = add_smooth(graph, &map, grid, size, Upsampling::Nearest);
+
+        let neighbors = self.config.neighbors.min(memory);
+        if neighbors == 1 {
+            return [map, graph.max(&distances, 1)];
+        }
+        // Of each image the farthest position, [N, 1].
+        let [peak, position] = graph.largest(&distances, 1, 1);
+        let center =
+            graph.node("GatherElements", &[&nearest, &position], &[("axis", Attribute::Int(1))]);
+        let at = graph.unsqueeze(&position, 2);
+        let query = graph.node("GatherND", &[&rows, &at], &[("batch_dims", Attribute::Int(1))]);
+        let around = memory_of.distances_around(graph, &center, neighbors, &query);
+        // As `Peak::weighted`: by the largest, so that nothing overflows.
+        let largest = graph.max(&around, 1);
+        let largest = graph.unsqueeze(&largest, 1);
+        let largest = graph.node("Max", &[&peak, &largest], &[]);
+        let [own, others] = [&peak, &around].map(|distances| {
+            let below = graph.sub(distances, &largest);
+            graph.apply("Exp", &below)
+        });
+        let others = graph.sum(&others, 1);
+        let others = graph.unsqueeze(&others, 1);
+        let share = graph.div(&own, &others);
+        let one = graph.floats(&[], &[1.0]);
+        let rest = graph.sub(&one, &share);
+        let score = graph.mul(&peak, &rest);
+        [map, graph.reshape(&score, &[-1])]
     }
 
     /// The memory, `memory_bank` `[M, C]`.

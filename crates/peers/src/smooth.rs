@@ -3,6 +3,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use nfbmr_backend::Backend;
+use nfbmr_onnx::{Graph, Matrix, Value};
 
 use crate::PeerError;
 
@@ -48,6 +49,18 @@ pub fn smooth<B: Backend>(
     };
     let [height, width] = size;
     Ok(by(rows, height).matmul(map).matmul(by(columns, width).swap_dims(1, 2)))
+}
+
+/// [`smooth`] in a graph, of maps `[N, H, W]` of `from` rows and columns.
+pub(crate) fn add_smooth(
+    graph: &mut Graph,
+    map: &Value,
+    from: [usize; 2],
+    to: [usize; 2],
+    upsampling: Upsampling,
+) -> Value {
+    let along = |from, to| Matrix { to, from, values: matrix(from, to, upsampling) };
+    graph.along_sides(map, &along(from[0], to[0]), &along(from[1], to[1]))
 }
 
 /// Upsampling and blur along one side as a matrix `[to, from]`.

@@ -7,7 +7,8 @@
 //! Each folder is a room that knows those before it and none after it: `error`, `progress`, `input` (images to
 //! pixels), `features` (pixels to features), `score` (maps to detections), `file` (sealed files), `train` (any
 //! network), `systems` (what is learnt of features, one file a system), `config`, `choose` (what
-//! training finds out by good images), `calibrate`, `model` (the trained detector and its file), `detect` (any detector on files).
+//! training finds out by good images), `calibrate`, `model` (the trained detector and its file), `export`
+//! (that as a file for other runtimes), `detect` (any detector on files).
 
 #![deny(
     clippy::expect_used,
@@ -25,6 +26,7 @@ mod choose;
 mod config;
 mod detect;
 mod error;
+mod export;
 mod features;
 mod file;
 mod input;
@@ -48,8 +50,10 @@ pub use detect::{
     detect_files, evaluate,
 };
 pub use error::{
-    CalibrateError, CheckpointError, ImageName, ModelError, Phase, PipelineError, TrainingError,
+    CalibrateError, CheckpointError, ExportError, ImageName, ModelError, Phase, PipelineError,
+    TrainingError,
 };
+pub use export::OnnxExport;
 pub use features::{BackboneWeights, Cnn, FeatureExtractor, NotLocated};
 pub use input::{
     Alignment, AlignmentMotion, Augmentation, Images, Located, Mask, Tiling, WhiteLevel,

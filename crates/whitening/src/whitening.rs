@@ -3,7 +3,8 @@
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Tensor, TensorData, s};
-use nfbmr_backend::Backend;
+use nfbmr_backend::{Backend, onnx};
+use nfbmr_onnx::{Graph, Matrix, Value};
 
 use crate::{WhiteningConfig, WhiteningError};
 
@@ -127,6 +128,54 @@ impl<B: Backend> Whitening<B> {
         Ok(((z - Tensor::cat(own, 0)).reshape(found), Some(kinds)))
     }
 
+    /// [`Self::forward_kinds`] in a graph, of features `[N, C, H, W]`: white ones, and the kind of
+    /// each image `[N]`.
+    pub fn add_to(&self, graph: &mut Graph, y: &Value) -> (Value, Option<Value>) {
+        let [height, width] = self.grid;
+        let y = match self.window.len() {
+            1 => y.clone(),
+            _ => {
+                let [rows, columns] = self.grid.map(|side| Matrix {
+                    to: side,
+                    from: side,
+                    values: window_weights(side, &self.window),
+                });
+                graph.along_sides(y, &rows, &columns)
+            }
+        };
+        let channels: Vec<usize> = self.blocks.iter().map(|block| block.mean.dims()[2]).collect();
+        let (all, positions) = (channels.iter().sum::<usize>(), height * width);
+        // Position by position, a matrix product each.
+        let y = graph.reshape(&y, &[0, all as i64, positions as i64]);
+        let y = graph.transpose(&y, &[2, 0, 1]);
+        let (mut first, mut white) = (0, Vec::new());
+        for (block, channels) in self.blocks.iter().zip(channels) {
+            let own = graph.slice(&y, 2, first, channels);
+            let mean = onnx::constant(graph, block.mean.val());
+            let matrix = onnx::constant(graph, block.matrix.val());
+            let own = graph.sub(&own, &mean);
+            white.push(graph.matmul(&own, &matrix));
+            first += channels;
+        }
+        let z = graph.concat(&white, 2);
+        let z = graph.transpose(&z, &[1, 2, 0]);
+        let (z, kinds) = match &self.centers {
+            Some(centers) => {
+                let centers = onnx::constant(graph, centers.val());
+                let each = graph.unsqueeze(&z, 1);
+                let distances = graph.sub(&each, &centers);
+                let distances = graph.square(&distances);
+                let distances = graph.sum(&distances, 3);
+                let distances = graph.sum(&distances, 2);
+                let kinds = graph.index_of(false, &distances, 1);
+                let own = graph.gather(&centers, &kinds, 0);
+                (graph.sub(&z, &own), Some(kinds))
+            }
+            None => (z, None),
+        };
+        (graph.reshape(&z, &[0, all as i64, height as i64, width as i64]), kinds)
+    }
+
     /// How unlikely the features `[N, C, H, W]` of each image are by the Gaussians of its kind at their positions: the mean
     /// over channels and positions of ½ z² − log|det L⁻¹| / C, z white and C the channels of a block. The constant
     /// ½ log 2π of a density is left out, as in the likelihood of a flow.
@@ -209,8 +258,13 @@ pub(crate) fn neighborhood_mean<B: Backend>(y: Tensor<B, 4>, window: &[f64]) -> 
     window_means(height, window, &device).unsqueeze::<3>().matmul(mean).reshape(shape)
 }
 
-/// The matrix `[length, length]` that turns values into the weighted mean of those around each.
+/// [`window_weights`] on a device.
 fn window_means<B: Backend>(length: usize, window: &[f64], device: &B::Device) -> Tensor<B, 2> {
+    Tensor::from_data(TensorData::new(window_weights(length, window), [length, length]), device)
+}
+
+/// The matrix `[length, length]` that turns values into the weighted mean of those around each.
+fn window_weights(length: usize, window: &[f64]) -> Vec<f32> {
     let mut means = vec![0.0; length * length];
     let reach = window.len() / 2;
     for (center, row) in means.chunks_exact_mut(length).enumerate() {
@@ -221,7 +275,7 @@ fn window_means<B: Backend>(length: usize, window: &[f64], device: &B::Device) -
             *mean = (weight / sum) as f32;
         }
     }
-    Tensor::from_data(TensorData::new(means, [length, length]), device)
+    means
 }
 
 pub(crate) fn check_kinds(kinds: usize) -> Result<(), WhiteningError> {

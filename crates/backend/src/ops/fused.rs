@@ -8,7 +8,8 @@ use nfbmr_kernels::Activation;
 
 use super::composed;
 use super::params::{
-    ConvParams, CouplingBlock, MbConv, PreparedWeight, SUBNET_ACTIVATION, SpatialConv, Subnet,
+    ATAN_SCALE, ConvParams, CouplingBlock, MbConv, PreparedWeight, SUBNET_ACTIVATION, SpatialConv,
+    Subnet,
 };
 
 /// What a backend can fuse. Every method has a default made of burn's own operations; a backend with
@@ -130,7 +131,7 @@ impl<B: FusedOps> Subnet<B> {
         let channels = raw.dims()[0] / 2;
         let scale = raw.clone().narrow(0, 0, channels);
         let shift = raw.narrow(0, channels, channels);
-        ((scale / clamp).atan() * (clamp * 0.636), shift)
+        ((scale / clamp).atan() * (clamp * ATAN_SCALE), shift)
     }
 }
 

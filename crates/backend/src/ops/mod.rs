@@ -11,5 +11,6 @@ mod params;
 
 pub use fused::FusedOps;
 pub use params::{
-    ConvParams, CouplingBlock, MbConv, PreparedWeight, SpatialConv, SqueezeExcite, Subnet,
+    ATAN_SCALE, ConvParams, CouplingBlock, MbConv, PreparedWeight, SUBNET_ACTIVATION, SpatialConv,
+    SqueezeExcite, Subnet,
 };

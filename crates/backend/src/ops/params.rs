@@ -77,8 +77,11 @@ impl<B: Backend> CouplingBlock<Autodiff<B>> {
     }
 }
 
+/// The log-scale of a [`CouplingBlock`] is this times the clamp times an arctangent.
+pub const ATAN_SCALE: f32 = 0.636;
+
 /// Between the convolutions of a [`Subnet`].
-pub(super) const SUBNET_ACTIVATION: Activation = Activation::LeakyRelu(0.1);
+pub const SUBNET_ACTIVATION: Activation = Activation::LeakyRelu(0.1);
 
 /// A convolution of any stride and padding.
 #[derive(Clone, Debug)]

@@ -4,8 +4,17 @@ use std::fs;
 
 use crate::support::Shop;
 
-const COMMANDS: [&str; 8] =
-    ["train", "detect", "calibrate", "evaluate", "inspect", "weights import", "completions", "man"];
+const COMMANDS: [&str; 9] = [
+    "train",
+    "detect",
+    "calibrate",
+    "evaluate",
+    "inspect",
+    "export",
+    "weights import",
+    "completions",
+    "man",
+];
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -7,6 +7,7 @@ mod evaluate;
 mod export;
 mod folds;
 mod inspect;
+mod onnx;
 mod outputs;
 mod resume;
 mod selection;

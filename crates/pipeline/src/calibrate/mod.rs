@@ -5,6 +5,7 @@ mod calibration;
 #[expect(clippy::indexing_slicing, reason = "maps of one size")]
 mod cross;
 mod drift;
+mod graph;
 mod split;
 mod suspects;
 

@@ -12,7 +12,7 @@ use nfbmr_metrics::MetricError;
 use nfbmr_peers::PeerError;
 use nfbmr_whitening::WhiteningError;
 
-use super::{CalibrateError, CheckpointError, Phase, TrainingError};
+use super::{CalibrateError, CheckpointError, ExportError, Phase, TrainingError};
 
 /// What can go wrong in training, scoring, saving and loading.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +119,9 @@ pub enum PipelineError {
         /// What is wrong with it.
         source: CheckpointError,
     },
+    /// A model that isn't written as an ONNX graph.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// A device that can't be had.
     #[error(transparent)]
     Device(#[from] DeviceError),

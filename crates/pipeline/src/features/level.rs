@@ -1,6 +1,7 @@
 //! Which blocks of a CNN are used, and the levels that their features are put together to.
 
 use nfbmr_backbone::BackboneConfig;
+use nfbmr_onnx::Value;
 use serde::Serialize;
 
 use crate::error::PipelineError;
@@ -45,6 +46,14 @@ pub(crate) struct FeatureLevel {
     pub(crate) grid: [usize; 2],
     /// Channels of the blocks of all levels.
     all_channels: usize,
+}
+
+/// The features of a level in an ONNX graph, `[N, C, H, W]`.
+#[derive(Clone, Debug)]
+pub(crate) struct GraphLevel {
+    pub(crate) features: Value,
+    /// Rows and columns.
+    pub(crate) grid: [usize; 2],
 }
 
 /// A CNN and the levels of its features: all that these depend on, besides weights and pixels.

@@ -11,7 +11,7 @@ mod weights;
 pub use cnn::{Cnn, FeatureExtractor};
 pub use extraction::NotLocated;
 pub(crate) use extraction::{Extracted, Extraction, Extractor, extract_features};
-pub(crate) use level::{Blocks, CnnLevels, FeatureLevel, LevelSpec, reductions};
+pub(crate) use level::{Blocks, CnnLevels, FeatureLevel, GraphLevel, LevelSpec, reductions};
 pub(crate) use mean::mean;
 pub(crate) use samples::{Part, Samples, SharedSamples, Stored, all, derive};
 pub use weights::BackboneWeights;

@@ -5,6 +5,7 @@ mod alignment;
 mod augmentation;
 mod fingerprint;
 mod fitting;
+mod graph;
 mod images;
 mod mask;
 mod overlap;

@@ -67,7 +67,7 @@ pub(crate) struct Tiles {
 
 impl Tiles {
     /// Where tiles start along a side.
-    fn starts(self) -> Vec<u32> {
+    pub(crate) fn starts(self) -> Vec<u32> {
         let (rest, stride) = (self.input - self.size, self.size - self.overlap);
         let gaps = rest.div_ceil(stride);
         (0..=gaps).map(|tile| rest * tile / gaps.max(1) / self.step * self.step).collect()

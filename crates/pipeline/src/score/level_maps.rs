@@ -7,6 +7,7 @@ use super::ScoreMap;
 use crate::error::PipelineError;
 
 /// The maps of a level: `[N, H, W]` of a batch on a device, or of one image.
+#[derive(Debug)]
 pub(crate) struct LevelMaps<M> {
     /// ‖y − ŷ‖², the source term of (14), of a system that maps in both directions.
     pub(crate) source: Option<M>,

@@ -79,7 +79,7 @@ impl ScoreMap {
         line(top) + v * (line(bottom) - line(top))
     }
 
-    fn size(&self) -> Size {
+    pub(super) fn size(&self) -> Size {
         Size { width: self.width, height: self.height }
     }
 
@@ -125,15 +125,7 @@ impl ScoreMap {
         input: u32,
         size: Size,
     ) -> Result<Self, PipelineError> {
-        let scale_x = f64::from(self.width) / f64::from(input);
-        let scale_y = f64::from(self.height) / f64::from(input);
-        let window = [
-            f64::from(content.x) * scale_x,
-            f64::from(content.y) * scale_y,
-            f64::from(content.width) * scale_x,
-            f64::from(content.height) * scale_y,
-        ];
-        self.resize_window(window, size)
+        self.resize_window(content_window(self.size(), content, input), size)
     }
 
     /// `window` is left, top, width and height in cells.
@@ -167,6 +159,19 @@ impl ScoreMap {
             .collect();
         Ok(Self::new(size.width, size.height, values))
     }
+}
+
+/// The part of a map of this size that lies over `content` of a network input of side `input`:
+/// left, top, width and height in cells.
+pub(super) fn content_window(map: Size, content: Rect, input: u32) -> [f64; 4] {
+    let scale_x = f64::from(map.width) / f64::from(input);
+    let scale_y = f64::from(map.height) / f64::from(input);
+    [
+        f64::from(content.x) * scale_x,
+        f64::from(content.y) * scale_y,
+        f64::from(content.width) * scale_x,
+        f64::from(content.height) * scale_y,
+    ]
 }
 
 #[cfg(test)]

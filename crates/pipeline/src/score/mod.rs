@@ -2,6 +2,7 @@
 //! nothing of the networks that make the maps.
 
 mod detection;
+mod graph;
 mod level_maps;
 mod map;
 mod maps;
@@ -11,6 +12,7 @@ mod scoring;
 mod stitch;
 
 pub use detection::{Component, DefectPixels, Detection};
+pub(crate) use graph::{GraphDetection, GraphMap, GraphMaps};
 pub(crate) use level_maps::{LevelMaps, to_maps};
 pub use map::ScoreMap;
 pub(crate) use maps::{Maps, scored};

@@ -1,5 +1,6 @@
 //! From a map to a score.
 
+use nfbmr_onnx::{Graph, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
@@ -39,16 +40,34 @@ impl Pooling {
         }
     }
 
+    /// [`Self::pool`] in a graph, of so many values of each image `[N, values]`.
+    pub(crate) fn add_to(self, graph: &mut Graph, values: &Value, count: usize) -> Value {
+        match self {
+            Self::Max => graph.max(values, 1),
+            Self::Mean => graph.mean(values, 1),
+            Self::TopFraction(fraction) => {
+                let [largest, _] = graph.largest(values, share(fraction, count), 1);
+                graph.mean(&largest, 1)
+            }
+            Self::Std => {
+                let mean = graph.mean(values, 1);
+                let mean = graph.unsqueeze(&mean, 1);
+                let deviations = graph.sub(values, &mean);
+                let squares = graph.square(&deviations);
+                let variance = graph.mean(&squares, 1);
+                graph.apply("Sqrt", &variance)
+            }
+        }
+    }
+
     /// One score of the values of a map; of an empty map −∞, 0 or NaN.
     pub fn pool(self, mut values: Vec<f32>) -> f32 {
         match self {
             Self::Max => values.into_iter().fold(f32::NEG_INFINITY, f32::max),
             Self::Mean => mean(&values) as f32,
             Self::TopFraction(fraction) => {
-                // The small offset undoes rounding: 0.1 * 30 is above 3 in floating point.
-                let count = (fraction * values.len() as f64 - 1e-9).ceil() as usize;
                 values.sort_unstable_by(|a, b| b.total_cmp(a));
-                values.truncate(count.max(1));
+                values.truncate(share(fraction, values.len()));
                 mean(&values) as f32
             }
             Self::Std => {
@@ -58,6 +77,13 @@ impl Pooling {
             }
         }
     }
+}
+
+/// How many of so many values a fraction is.
+fn share(fraction: f64, values: usize) -> usize {
+    // The small offset undoes rounding: 0.1 * 30 is above 3 in floating point.
+    let count = (fraction * values as f64 - 1e-9).ceil() as usize;
+    count.max(1)
 }
 
 fn mean(values: &[f32]) -> f64 {

@@ -74,6 +74,25 @@ impl Rule {
         maps: &LevelMaps<ScoreMap>,
         units: &Units,
     ) -> Option<(ScoreMap, f64)> {
+        let (parts, unit) = self.parts(maps, units);
+        let &(first, _) = parts.first()?;
+        let zeros = vec![0.0; first.values.len()];
+        let mut fused = ScoreMap::new(first.width, first.height, zeros);
+        for (map, unit) in &parts {
+            for (fused, value) in fused.values.iter_mut().zip(&map.values) {
+                *fused += value / unit / parts.len() as f32;
+            }
+        }
+        Some((fused, unit))
+    }
+
+    /// The maps of a level whose mean is its map, each with what it is divided by, and the unit of
+    /// the result.
+    pub(super) fn parts<'a, M>(
+        &self,
+        maps: &'a LevelMaps<M>,
+        units: &Units,
+    ) -> (Vec<(&'a M, f32)>, f64) {
         let LevelMaps { source, target, likelihood } = maps;
         let alone = source.is_none() && target.is_none();
         let plain = alone || self.fusion == Fusion::Plain;
@@ -85,17 +104,10 @@ impl Rule {
         ];
         let parts: Vec<_> =
             parts.into_iter().filter_map(|(map, unit)| Some((map?, unit))).collect();
-        let &(first, _) = parts.first()?;
-        let zeros = vec![0.0; first.values.len()];
-        let mut fused = ScoreMap::new(first.width, first.height, zeros);
-        for (map, unit) in &parts {
-            let unit = if plain { 1.0 } else { *unit as f32 };
-            for (fused, value) in fused.values.iter_mut().zip(&map.values) {
-                *fused += value / unit / parts.len() as f32;
-            }
-        }
-        let unit = parts.iter().map(|(_, unit)| unit).sum::<f64>() / parts.len() as f64;
-        Some((fused, if plain { unit } else { 1.0 }))
+        let mean = parts.iter().map(|(_, unit)| unit).sum::<f64>() / parts.len() as f64;
+        let divisor = |unit: f64| if plain { 1.0 } else { unit as f32 };
+        let parts = parts.into_iter().map(|(map, unit)| (map, divisor(unit))).collect();
+        (parts, if plain { mean } else { 1.0 })
     }
 }
 

@@ -50,12 +50,12 @@ impl Placed<'_> {
             likelihood.extend(maps.likelihood.zip(Some(units.likelihood)));
         }
         // The coarsest level tells a defective part from a good one.
-        let cells = fused.last().map(|(map, _)| self.cells(map)).unwrap_or_default();
+        let cells = fused.last().map(|(map, _)| self.cells(map.size())).unwrap_or_default();
         let pooling = self.pooling(&rule);
         let component = |levels: Vec<(ScoreMap, f64)>| {
             let score = levels.last().map(|(map, _)| pool(pooling, map, &cells));
             let map = across_levels(levels)?
-                .map(|map| ScoreMap { inspected: self.inspected_cells(&map), ..map });
+                .map(|map| ScoreMap { inspected: self.inspected_cells(map.size()), ..map });
             Ok::<_, PipelineError>(score.zip(map).map(|(score, map)| Component { score, map }))
         };
         let mut fused = component(fused)?.ok_or_else(|| {
@@ -77,7 +77,7 @@ impl Placed<'_> {
 
     /// The indices of the cells that touch the image's content, and what is inspected of it.
     #[expect(clippy::indexing_slicing, reason = "cells of the map")]
-    fn cells(&self, map: &ScoreMap) -> Vec<usize> {
+    pub(super) fn cells(&self, map: Size) -> Vec<usize> {
         let content = self.content;
         let cells = |start: u32, length: u32, cells: u32| {
             let scale = f64::from(cells) / f64::from(self.input.size);
@@ -94,13 +94,12 @@ impl Placed<'_> {
     }
 
     /// Whether each cell shows something that is inspected; `None` where all of the image is.
-    fn inspected_cells(&self, map: &ScoreMap) -> Option<Vec<bool>> {
-        let size = Size { width: map.width, height: map.height };
+    fn inspected_cells(&self, map: Size) -> Option<Vec<bool>> {
         if let Some(aligned) = &self.aligned {
-            return Some(aligned.cells(size, self.input.size));
+            return Some(aligned.cells(map, self.input.size));
         }
         let mask = self.input.mask.as_ref()?;
-        Some(mask.cells(size, self.content, self.input.size))
+        Some(mask.cells(map, self.content, self.input.size))
     }
 
     /// The map over an image that is aligned. Outside of the part's box nothing is inspected; the map has its lowest value
@@ -134,7 +133,7 @@ impl Placed<'_> {
     }
 
     /// How the map of the image is pooled: of the cells of a tile, whatever their number.
-    fn pooling(&self, rule: &Rule) -> Pooling {
+    pub(super) fn pooling(&self, rule: &Rule) -> Pooling {
         let times = f64::from(self.input.size) / f64::from(self.input.network_size());
         rule.pooling.over(times * times)
     }
@@ -152,13 +151,15 @@ fn across_levels(mut levels: Vec<(ScoreMap, f64)>) -> Result<Option<ScoreMap>, P
     if levels.len() < 2 {
         return Ok(levels.pop().map(|(map, _)| map));
     }
-    let size = |map: &ScoreMap| 1.0 / f64::from(map.width);
-    let sum: f64 = levels.iter().map(|(map, _)| size(map)).sum();
-    let share = |(map, unit): (ScoreMap, f64)| {
-        let share = size(&map) / sum / unit;
-        (map, share as f32)
-    };
-    ScoreMap::weighted_sum(levels.into_iter().map(share))
+    let sizes: Vec<(u32, f64)> = levels.iter().map(|(map, unit)| (map.width, *unit)).collect();
+    ScoreMap::weighted_sum(levels.into_iter().map(|(map, _)| map).zip(shares(&sizes)))
+}
+
+/// What the maps of levels of so many columns, each in its unit, count for in their mean.
+pub(super) fn shares(levels: &[(u32, f64)]) -> Vec<f32> {
+    let size = |width: u32| 1.0 / f64::from(width);
+    let sum: f64 = levels.iter().map(|&(width, _)| size(width)).sum();
+    levels.iter().map(|&(width, unit)| (size(width) / sum / unit) as f32).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nfbmr_onnx::Matrix;
+
 use super::{LevelMaps, Maps, Rule, ScoreMap};
 use crate::input::Tiles;
 
@@ -56,10 +58,9 @@ fn stitch_image(tiles: Tiles, maps: impl Iterator<Item = Maps>) -> Maps {
 #[expect(clippy::indexing_slicing, reason = "cells of tiles inside the image")]
 fn blend(tiles: Tiles, maps: &[ScoreMap]) -> Option<ScoreMap> {
     let cells = maps.first()?.width;
-    // As many as there are positions, which divide a tile evenly.
-    let to_cells = |pixels: u32| pixels * cells / tiles.size;
-    let (side, overlap) = (to_cells(tiles.input), to_cells(tiles.overlap).max(1));
-    let weight = |cell: u32| (cell + 1).min(cells - cell).min(overlap) as f32;
+    let to_cells = |pixels: u32| to_cells(tiles, cells, pixels);
+    let side = to_cells(tiles.input);
+    let weight = |cell: u32| edge_weight(tiles, cells, cell);
     let mut sum = vec![0.0; (side * side) as usize];
     let mut weights = sum.clone();
     for ([left, top], tile) in tiles.corners().zip(maps) {
@@ -75,6 +76,36 @@ fn blend(tiles: Tiles, maps: &[ScoreMap]) -> Option<ScoreMap> {
     }
     let values = sum.iter().zip(weights).map(|(sum, weight)| sum / weight).collect();
     Some(ScoreMap::new(side, side, values))
+}
+
+/// Pixels in cells, of which a tile has as many as there are positions, which divide it evenly.
+fn to_cells(tiles: Tiles, cells: u32, pixels: u32) -> u32 {
+    pixels * cells / tiles.size
+}
+
+/// What a cell of a tile counts for along a side.
+fn edge_weight(tiles: Tiles, cells: u32, cell: u32) -> f32 {
+    let overlap = to_cells(tiles, cells, tiles.overlap).max(1);
+    (cell + 1).min(cells - cell).min(overlap) as f32
+}
+
+/// [`blend`] along one side, of the cells of all tiles in a row.
+#[expect(clippy::indexing_slicing, reason = "cells of tiles inside the image")]
+pub(super) fn blend_weights(tiles: Tiles, cells: u32) -> Matrix {
+    let starts = tiles.starts();
+    let (to, from) = (to_cells(tiles, cells, tiles.input) as usize, starts.len() * cells as usize);
+    let mut values = vec![0.0; to * from];
+    for (tile, start) in starts.into_iter().enumerate() {
+        for cell in 0..cells {
+            let (row, column) = (to_cells(tiles, cells, start) + cell, tile * cells as usize);
+            values[row as usize * from + column + cell as usize] = edge_weight(tiles, cells, cell);
+        }
+    }
+    for row in values.chunks_mut(from.max(1)) {
+        let sum: f32 = row.iter().sum();
+        row.iter_mut().for_each(|weight| *weight /= sum);
+    }
+    Matrix { to, from, values }
 }
 
 #[cfg(test)]
@@ -145,6 +176,17 @@ mod tests {
             let maps: Vec<ScoreMap> = tiles.corners().map(tile).collect();
             prop_assert_eq!(maps.len(), tiles.count());
             let (found, expected) = (blend(tiles, &maps).unwrap(), map(input, stride, value));
+            // By one step along a side, of the first column of tiles.
+            let along = blend_weights(tiles, size / stride);
+            prop_assert_eq!(along.to, found.height as usize);
+            let rows = tiles.starts().into_iter();
+            let rows: Vec<f32> = rows
+                .flat_map(|start| (0..size / stride).map(move |cell| value(0, cell + start / stride)))
+                .collect();
+            for (row, weights) in along.values.chunks(along.from).enumerate() {
+                let blended: f32 = weights.iter().zip(&rows).map(|(weight, value)| weight * value).sum();
+                prop_assert!((blended - value(0, row as u32)).abs() <= 1e-4 * (1.0 + blended));
+            }
             prop_assert_eq!((found.width, found.height), (expected.width, expected.height));
             for (found, expected) in found.values.iter().zip(&expected.values) {
                 prop_assert!((found - expected).abs() <= 1e-4 * expected.abs(), "{found} against {expected}");

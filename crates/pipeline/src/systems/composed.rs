@@ -7,15 +7,18 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
+use nfbmr_onnx::Graph;
 
-use super::flows::store;
+use super::flows::{GraphTarget, store};
 use super::kind_units;
 use super::spaces::kinds_of;
 use super::{BidirectionalMapper, Head, Residuals, Spaces, Target, TargetFlow, TargetSpace};
 use crate::error::{ModelError, PipelineError};
-use crate::features::Samples;
+use crate::features::{GraphLevel, Samples};
 use crate::file::Learned;
-use crate::score::{Fusion, LevelMaps, Maps, MeanResiduals, Pooling, Rule, ScoreMap, Units};
+use crate::score::{
+    Fusion, GraphMap, GraphMaps, LevelMaps, Maps, MeanResiduals, Pooling, Rule, ScoreMap, Units,
+};
 
 /// The name of the mean residuals in a model file.
 const MEAN_RESIDUALS: &str = "mean_residuals";
@@ -103,6 +106,25 @@ impl<B: Backend, S: StoredSpace<B>, M: StoredMapper<B>> Head<B> for Composed<S, 
             Ok(Maps::Levels { levels, rule: self.rule.clone(), kind })
         };
         by_image(levels).into_iter().zip(kinds).map(image).collect()
+    }
+
+    fn add_to(&self, graph: &mut Graph, y: &[GraphLevel], _: u32) -> Option<GraphMaps> {
+        let (flows, bmrs) = (self.space.flows(), M::bmrs(&self.mappers));
+        if flows.is_empty() || bmrs.is_empty() {
+            return None;
+        }
+        let (mut levels, mut kind) = (Vec::new(), None);
+        for ((flow, bmr), y) in flows.iter().zip(bmrs).zip(y) {
+            let target = flow.add_to(graph, &y.features);
+            graph.part("mapping");
+            let GraphTarget { source, features, likelihood, kinds } = target;
+            let [source, target] = bmr.add_residuals_to(graph, &source, &features);
+            let maps = [source, target, likelihood];
+            let [source, target, likelihood] = maps.map(|map| Some(GraphMap::new(map, y.grid)));
+            levels.push(LevelMaps { source, target, likelihood });
+            kind = kinds;
+        }
+        Some(GraphMaps::Levels { levels, rule: self.rule.clone(), kind })
     }
 
     fn store(&self, learned: &mut Learned) -> Result<(), ModelError> {

@@ -4,6 +4,7 @@ use burn::backend::Autodiff;
 use burn::tensor::Tensor;
 use nfbmr_backend::{Backend, state_dict};
 use nfbmr_flow::{Flow, FlowConfig, nll, nll_map};
+use nfbmr_onnx::{Graph, Value};
 use nfbmr_whitening::{Whitening, WhiteningConfig, pack, unpack};
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +141,14 @@ pub(crate) fn store<B: Backend>(
     Ok(())
 }
 
+/// [`Target`] in a graph, of a flow.
+pub(super) struct GraphTarget {
+    pub(super) source: Value,
+    pub(super) features: Value,
+    pub(super) likelihood: Value,
+    pub(super) kinds: Option<Value>,
+}
+
 /// The flow of a level with the whitening before it and the permutations it was made with.
 #[derive(Clone, Debug)]
 pub struct TargetFlow<B: Backend> {
@@ -159,6 +168,18 @@ impl<B: Backend> TargetFlow<B> {
             Some(whitening) => Ok(whitening.forward(y)?),
             None => Ok(y),
         }
+    }
+
+    /// Source features `[N, C, H, W]` in both spaces, in a graph.
+    pub(super) fn add_to(&self, graph: &mut Graph, y: &Value) -> GraphTarget {
+        graph.part("whitening");
+        let (source, kinds) = match &self.whitening {
+            Some(whitening) => whitening.add_to(graph, y),
+            None => (y.clone(), None),
+        };
+        graph.part("flow");
+        let [features, likelihood] = self.flow.add_to(graph, &source);
+        GraphTarget { source, features, likelihood, kinds }
     }
 
     /// The flow, which takes white features.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use nfbmr_flow::FlowConfig;
+use nfbmr_onnx::Graph;
 use nfbmr_whitening::{WhiteningConfig, distances_left_out};
 use serde::{Deserialize, Serialize};
 
 use super::composed::{by_image, spaces};
-use super::flows::{Scales, store};
+use super::flows::{GraphTarget, Scales, store};
 use super::kind_units::{self, kind_units};
 use super::spaces::kinds_of;
 use super::{
@@ -17,9 +18,11 @@ use super::{
     Trained, Training,
 };
 use crate::error::{ModelError, PipelineError};
-use crate::features::{Blocks, Cnn, Extraction, FeatureLevel, LevelSpec, SharedSamples};
+use crate::features::{
+    Blocks, Cnn, Extraction, FeatureLevel, GraphLevel, LevelSpec, SharedSamples,
+};
 use crate::file::Learned;
-use crate::score::{Fusion, LevelMaps, Maps, Pooling, Rule, Units};
+use crate::score::{Fusion, GraphMap, GraphMaps, LevelMaps, Maps, Pooling, Rule, Units};
 use crate::train::TrainingConfig;
 
 /// The settings of `nf`.
@@ -175,6 +178,17 @@ impl<B: Backend> Head<B> for NfHead<B> {
         let maps = by_image(levels.collect()).into_iter().zip(kinds);
         let image = |(levels, kind)| Maps::Levels { levels, rule: self.rule.clone(), kind };
         Ok(maps.map(image).collect())
+    }
+
+    fn add_to(&self, graph: &mut Graph, y: &[GraphLevel], _: u32) -> Option<GraphMaps> {
+        let (mut levels, mut kind) = (Vec::new(), None);
+        for (flow, y) in self.flows.iter().zip(y) {
+            let GraphTarget { likelihood, kinds, .. } = flow.add_to(graph, &y.features);
+            let likelihood = Some(GraphMap::new(likelihood, y.grid));
+            levels.push(LevelMaps { source: None, target: None, likelihood });
+            kind = kinds;
+        }
+        Some(GraphMaps::Levels { levels, rule: self.rule.clone(), kind })
     }
 
     fn store(&self, learned: &mut Learned) -> Result<(), ModelError> {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
+use nfbmr_onnx::Graph;
 use nfbmr_peers::{PatchCore, PatchCoreConfig, Upsampling, smooth};
 
 use super::settings::unusable;
 use super::{Head, Settings, Setup, SharedHead, Trained, Training, only};
 use crate::error::{ModelError, PipelineError};
-use crate::features::{Blocks, Cnn, Extraction, all};
+use crate::features::{Blocks, Cnn, Extraction, GraphLevel, all};
 use crate::file::Learned;
 use crate::progress::fit_progress;
-use crate::score::{Maps, scored};
+use crate::score::{GraphMap, GraphMaps, Maps, scored};
 use crate::train::Draw;
 
 /// The name of the memory in a model file.
@@ -54,6 +55,13 @@ impl<B: Backend> Head<B> for PatchCore<B> {
         let found = self.score(only(y)?)?;
         let map = smooth(found.map, [height, width], Upsampling::Nearest)?;
         Ok(scored(map, found.score))
+    }
+
+    fn add_to(&self, graph: &mut Graph, y: &[GraphLevel], side: u32) -> Option<GraphMaps> {
+        graph.part("patchcore");
+        let [map, score] =
+            y.first().map(|y| self.add_to(graph, &y.features, y.grid, [side as usize; 2]))?;
+        Some(GraphMaps::Scored { map: GraphMap::new(map, [side as usize; 2]), score })
     }
 
     fn store(&self, learned: &mut Learned) -> Result<(), ModelError> {

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use nfbmr_backend::Backend;
 use nfbmr_bmr::Bmr;
+use nfbmr_onnx::Graph;
 use nfbmr_whitening::WhiteningConfig;
 
 use super::target_cnn::TargetCnnConfig;
 use super::{Features, FlowSpace, Setup, Shared, TargetFlow};
 use crate::error::{ModelError, PipelineError};
-use crate::features::{Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, LevelSpec, SharedSamples};
+use crate::features::{
+    Blocks, Cnn, CnnLevels, Extraction, FeatureLevel, GraphLevel, LevelSpec, SharedSamples,
+};
 use crate::file::Learned;
-use crate::score::{Maps, MeanResiduals};
+use crate::score::{GraphMaps, Maps, MeanResiduals};
 use crate::train::Session;
 
 /// The settings of a system. To add one: a file here with its settings, this trait for them and a head, and a line
@@ -97,6 +100,13 @@ pub(crate) trait Head<B: Backend>: Debug + Send + Sync {
     /// The maps of each of the images `[N, 3, S, S]` (0 to 1), whose source features are `y`, level by level.
     fn maps(&self, images: &Tensor<B, 4>, y: Vec<Tensor<B, 4>>)
     -> Result<Vec<Maps>, PipelineError>;
+
+    /// [`Self::maps`] in a graph, of images of this side by their source features; `None` for a
+    /// system that isn't put into graphs.
+    fn add_to(&self, graph: &mut Graph, y: &[GraphLevel], side: u32) -> Option<GraphMaps> {
+        let _ = (graph, y, side);
+        None
+    }
 
     /// Adds everything learnt to what a model file holds.
     fn store(&self, learned: &mut Learned) -> Result<(), ModelError>;
