@@ -1,5 +1,6 @@
 //! `nfbmr export`: a model as an ONNX graph.
 
+use std::fs;
 use std::path::PathBuf;
 
 use nfbmr::OnnxExport;
@@ -9,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::error::CliError;
 use crate::file_kind::Kind;
 use crate::model::ModelArgs;
+use crate::output::print;
 use crate::outputs;
 
 #[derive(clap::Args)]
@@ -34,9 +36,21 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let read = |source| CliError::Read { path: model.path.clone(), source };
     let digest = Sha256::digest(nfbmr_files::read(&model.path).map_err(read)?);
     let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut export = OnnxExport::new().model_sha256(sha256);
-    export.size = *size;
-    Ok(model.load()?.export_onnx(output, &export)?)
+    let model = model.load()?;
+    let size = size.unwrap_or(model.config().input_size.into());
+    model.export_onnx(output, &OnnxExport::new().size(size).model_sha256(sha256))?;
+    let bytes = fs::metadata(output)
+        .map_err(|source| CliError::Read { path: output.clone(), source })?
+        .len();
+    let uncalibrated = match model.calibration() {
+        Some(_) => "",
+        None => ", without verdicts: the model isn't calibrated",
+    };
+    print(format_args!(
+        "{}: for images of {size} pixels, {:.1} MB{uncalibrated}\n",
+        output.display(),
+        bytes as f64 / 1e6
+    ))
 }
 
 /// `640x480`.

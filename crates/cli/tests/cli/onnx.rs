@@ -7,7 +7,8 @@ use crate::support::{Shop, WEIGHTS};
 #[test]
 fn a_model_becomes_a_graph() {
     let shop = Shop::with_model();
-    shop.nfbmr("export model.nfbmr -o part.onnx").succeeds();
+    let said = shop.nfbmr("export model.nfbmr -o part.onnx").succeeds().stdout;
+    assert!(said.starts_with("part.onnx: for images of 48 x 48 pixels, "), "{said}");
     let own = fs::read(shop.path("part.onnx")).unwrap();
     assert!(own.starts_with(b"\x08\x08\x12\x05nfbmr"));
     // An older graph is replaced.
