@@ -239,7 +239,7 @@ def _claim(storage: fsspec.AbstractFileSystem, folder: str, manifest: dict[str, 
     storage.makedirs(folder, exist_ok=True)
     if storage.glob(f"{folder}/*"):
         raise ConfigError(f"{folder}: expected an empty folder or one of scores, found other files")
-    _write(storage, file, lambda target: target.write(json.dumps(manifest, indent=1).encode()))
+    _write_text(storage, file, json.dumps(manifest, indent=1))
 
 
 def _count(storage: fsspec.AbstractFileSystem, file: str) -> tuple[int, int, int]:
@@ -289,9 +289,8 @@ def _write(storage: fsspec.AbstractFileSystem, file: str, write: Callable[[Any],
         raise
 
 
-def _write_text(file: Path, text: str) -> None:
-    storage, path = _storage(file)
-    _write(storage, path, lambda target: target.write(text.encode()))
+def _write_text(storage: fsspec.AbstractFileSystem, file: str, text: str) -> None:
+    _write(storage, file, lambda target: target.write(text.encode()))
 
 
 def train_many(
@@ -395,7 +394,7 @@ def _train(row: dict[str, Any], out: str, threads: int) -> dict[str, Any]:
             "seconds": round(time.monotonic() - start, 1),
             "model_sha256": model.sha256,
         }
-        _write_text(record_file, json.dumps(record, indent=1))
+        _write_text(*_storage(record_file), json.dumps(record, indent=1))
         shutil.rmtree(unfinished)
         return record
     except (NfbmrError, TypeError, ValueError, OSError) as error:
@@ -488,4 +487,4 @@ def _report(file: Path, results: list[dict[str, Any]]) -> None:
     writer = csv.DictWriter(text, REPORT, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(results)
-    _write_text(file, text.getvalue())
+    _write_text(*_storage(file), text.getvalue())
